@@ -1,0 +1,203 @@
+//! What makes two calls the same action: digests per argument, the digest over all, and the key.
+//!
+//! Every hash is over length-prefixed parts behind a version, so no two lists of parts read alike. An
+//! argument that holds a sensitive value or free text enters as an HMAC under the ledger's key: a plain
+//! hash of a value with few possibilities gives the value away.
+
+use crate::input::{TextRule, Violation};
+use crate::ledger::{ArgumentDigest, Hash, Redactor};
+use crate::tool::{Arguments, Descriptor, Key, Part};
+use crate::writer::{self, Writer};
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// The key that a caller supplies (`key = client`).
+pub static CLIENT_KEY: TextRule = TextRule::new(
+    Some("^[A-Za-z0-9_.:=+/-]{8,255}$"),
+    None,
+    false,
+    None,
+    None,
+    Some("3f0c1b9e-7d5a-4a53-9c1e-0d6f7a2b8c11"),
+);
+
+/// What the call says about its intent beside its arguments.
+#[derive(Debug, Default)]
+pub(crate) struct Intent<'a> {
+    pub(crate) tenant: &'a str,
+    pub(crate) principal: String,
+    pub(crate) turn: Option<&'a str>,
+    pub(crate) investigation: Option<&'a str>,
+    pub(crate) client_key: Option<&'a str>,
+    /// Milliseconds since the epoch.
+    pub(crate) now_ms: u64,
+}
+
+/// The names of an action.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// Names the action exactly.
+    pub(crate) digest: Hash,
+    /// Names the intent.
+    pub(crate) key: Hash,
+    /// The key in the bucket of time before, where the key has buckets.
+    pub(crate) before: Option<Hash>,
+    /// Names the intent whatever the bucket: what runs at once in this server.
+    pub(crate) flight: Hash,
+    pub(crate) arguments: Vec<ArgumentDigest>,
+}
+
+struct Feed(Sha256);
+
+impl Feed {
+    fn new(what: &str) -> Self {
+        let mut feed = Feed(Sha256::new());
+        feed.part(what.as_bytes());
+        feed
+    }
+
+    fn part(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+    }
+
+    fn hash(self) -> Hash {
+        Hash(self.0.finalize().into())
+    }
+}
+
+/// Names the action that decoded arguments ask for.
+///
+/// # Errors
+/// What the key needs from `_meta` and did not find.
+pub(crate) fn names(
+    tool: &Descriptor,
+    arguments: &dyn Arguments,
+    intent: &Intent<'_>,
+    redactor: &Redactor,
+) -> Result<Names, Vec<Violation>> {
+    let (flight, every) = intent_of(tool, arguments, intent)?;
+    let digests: Vec<ArgumentDigest> = tool
+        .arguments
+        .iter()
+        .enumerate()
+        .map(|(index, field)| digest_of(tool.name, field.name, redactor, |writer| arguments.encode(index, writer)))
+        .collect();
+    let mut feed = Feed::new("safe_tool/digest/v1");
+    feed.part(intent.tenant.as_bytes());
+    feed.part(tool.name.as_bytes());
+    for digest in &digests {
+        feed.part(digest.name.as_bytes());
+        feed.part(&digest.full.0);
+    }
+    let bucket = every.and_then(|every| intent.now_ms.checked_div(u64::try_from(every.as_millis()).unwrap_or(u64::MAX)));
+    let (key, before) = match bucket {
+        Some(bucket) => (bucketed(flight, bucket), bucket.checked_sub(1).map(|before| bucketed(flight, before))),
+        None => (flight, None),
+    };
+    Ok(Names { digest: feed.hash(), key, before, flight, arguments: digests })
+}
+
+/// The key of a call whose key needs nothing but arguments; `None` for any other.
+pub(crate) fn key_of_arguments(tool: &Descriptor, arguments: &dyn Arguments, tenant: &str) -> Option<Hash> {
+    match intent_of(tool, arguments, &Intent { tenant, ..Intent::default() }) {
+        Ok((key, None)) if !needs_principal(tool) => Some(key),
+        _ => None,
+    }
+}
+
+fn needs_principal(tool: &Descriptor) -> bool {
+    matches!(tool.key, Key::Parts { parts, .. } if parts.contains(&Part::Principal))
+}
+
+fn bucketed(flight: Hash, bucket: u64) -> Hash {
+    let mut feed = Feed::new("safe_tool/bucket/v1");
+    feed.part(&flight.0);
+    feed.part(&bucket.to_be_bytes());
+    feed.hash()
+}
+
+fn intent_of(
+    tool: &Descriptor,
+    arguments: &dyn Arguments,
+    intent: &Intent<'_>,
+) -> Result<(Hash, Option<Duration>), Vec<Violation>> {
+    let mut feed = Feed::new("safe_tool/key/v1");
+    feed.part(intent.tenant.as_bytes());
+    feed.part(tool.name.as_bytes());
+    let mut missing = Vec::new();
+    let mut every = None;
+    match &tool.key {
+        Key::None => {}
+        Key::Client => match intent.client_key {
+            Some(key) => feed.part(key.as_bytes()),
+            None => missing.push(needed("idempotency-key", "a key of the caller's, the same for every retry")),
+        },
+        Key::Natural(_) => {
+            // Setting the same value on the same thing is the same intent: all arguments name it.
+            for index in 0..tool.arguments.len() {
+                let encoded = writer::exact(|writer| {
+                    arguments.encode(index, writer);
+                });
+                feed.part(&encoded.bytes);
+            }
+        }
+        Key::Parts { parts, every: bucket } => {
+            every = *bucket;
+            for part in *parts {
+                match part {
+                    Part::Argument(place, _) => feed.part(&writer::plain(|writer| arguments.part(*place, writer))),
+                    Part::Principal => feed.part(intent.principal.as_bytes()),
+                    Part::Turn => match intent.turn {
+                        Some(turn) => feed.part(turn.as_bytes()),
+                        None => missing.push(needed("turn", "the id of the agent's turn")),
+                    },
+                    Part::Investigation => match intent.investigation {
+                        Some(investigation) => feed.part(investigation.as_bytes()),
+                        None => missing.push(needed("investigation", "the id of the investigation")),
+                    },
+                }
+            }
+        }
+    }
+    if missing.is_empty() { Ok((feed.hash(), every)) } else { Err(missing) }
+}
+
+fn needed(name: &str, expected: &'static str) -> Violation {
+    // `~1` is how a JSON pointer writes a slash.
+    Violation {
+        path: format!("/_meta/dev.safe-tool~1{name}"),
+        rule: "required",
+        expected: Cow::Borrowed(expected),
+        example: None,
+    }
+}
+
+fn digest_of(
+    tool: &str,
+    name: &'static str,
+    redactor: &Redactor,
+    encode: impl Fn(&mut Writer<'_>) -> bool,
+) -> ArgumentDigest {
+    let hash = |encoded: &writer::Encoded| {
+        if encoded.hid {
+            redactor.hash(tool, name, &encoded.bytes)
+        } else {
+            let mut feed = Feed::new("safe_tool/argument/v1");
+            feed.part(&encoded.bytes);
+            feed.hash()
+        }
+    };
+    let full = writer::full(|writer| {
+        encode(writer);
+    });
+    let exact = if full.reworded {
+        hash(&writer::exact(|writer| {
+            encode(writer);
+        }))
+    } else {
+        hash(&full)
+    };
+    ArgumentDigest { name: name.to_owned(), exact, full: hash(&full) }
+}

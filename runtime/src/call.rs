@@ -1,0 +1,114 @@
+//! What a body sees of the call it runs for.
+
+use crate::credential::{Credential, CredentialSpec, Secret};
+use crate::identity::Principal;
+use secrecy::SecretString;
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The call as the pipeline hands it to a shim; [`Call`] is its typed form.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub(crate) state: Arc<dyn Any + Send + Sync>,
+    pub(crate) credential: Option<SecretString>,
+    pub(crate) facts: Arc<Facts>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) id: String,
+    pub(crate) principal: Principal,
+    pub(crate) investigation: Option<String>,
+    pub(crate) turn: Option<String>,
+    pub(crate) deadline: Instant,
+}
+
+/// What a body sees: the server's state, who calls, and the credential it declared.
+///
+/// `Call<S>` is `Call<S, ()>` and has no [`credential`](Call::credential): a body cannot reach a
+/// credential that its signature does not name.
+pub struct Call<S, C = ()> {
+    state: Arc<S>,
+    secret: Secret<C>,
+    facts: Arc<Facts>,
+}
+
+impl<S, C> std::fmt::Debug for Call<S, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("id", &self.facts.id).finish_non_exhaustive()
+    }
+}
+
+impl<S, C> Call<S, C> {
+    /// The state that the server was built with.
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// The id of this call; every record and log line of it carries the same.
+    pub fn id(&self) -> &str {
+        &self.facts.id
+    }
+
+    /// Who calls, and for whom.
+    pub fn principal(&self) -> &Principal {
+        &self.facts.principal
+    }
+
+    /// The investigation that the caller named in `_meta`.
+    pub fn investigation(&self) -> Option<&str> {
+        self.facts.investigation.as_deref()
+    }
+
+    /// The agent's turn that the caller named in `_meta`.
+    pub fn turn(&self) -> Option<&str> {
+        self.facts.turn.as_deref()
+    }
+
+    /// When the caller stops waiting. The body of a write tool goes on past it, for once its timeout again.
+    pub fn deadline(&self) -> Instant {
+        self.facts.deadline
+    }
+}
+
+impl<S, C: Credential> Call<S, C> {
+    /// The short-lived secret for the backend, minted for this call.
+    pub fn credential(&self) -> &Secret<C> {
+        &self.secret
+    }
+}
+
+/// The type of a tool's first parameter: [`Call`], under whatever name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a call context",
+    label = "expected `Call<State>` or `Call<State, Credential>`",
+    note = "the first parameter without a doc comment is the call context; if this is an argument, describe it: `/// ..` above it"
+)]
+pub trait CallContext: Sized {
+    /// The server state it needs.
+    type State: Send + Sync + 'static;
+    /// The credential it declares.
+    const CREDENTIAL: Option<&'static CredentialSpec>;
+    /// Takes the call; `None` when the state is of another type, which [`RunsOn`](crate::tool::RunsOn) rules out.
+    fn from_context(context: Context) -> Option<Self>;
+}
+
+impl<S: Send + Sync + 'static> CallContext for Call<S, ()> {
+    type State = S;
+    const CREDENTIAL: Option<&'static CredentialSpec> = None;
+    fn from_context(context: Context) -> Option<Self> {
+        let state = context.state.downcast::<S>().ok()?;
+        Some(Call { state, secret: Secret::new(SecretString::default()), facts: context.facts })
+    }
+}
+
+impl<S: Send + Sync + 'static, C: Credential> CallContext for Call<S, C> {
+    type State = S;
+    const CREDENTIAL: Option<&'static CredentialSpec> = Some(C::SPEC);
+    fn from_context(context: Context) -> Option<Self> {
+        let state = context.state.downcast::<S>().ok()?;
+        let secret = Secret::new(context.credential?);
+        Some(Call { state, secret, facts: context.facts })
+    }
+}

@@ -1,0 +1,81 @@
+//! Whether the next line belongs where it stands. Recovery and verification walk a journal with this.
+
+use super::action::PayloadAt;
+use super::hash::Hash;
+use super::record::{Parsed, Record, Tail, parse};
+
+/// The walk along a journal: what the last record was, and the payload that waits for its record.
+pub(super) struct Chain {
+    sequence: u64,
+    /// `None` where the walk begins in the middle and the record before was not read.
+    hash: Option<Hash>,
+    waiting: Option<PayloadAt>,
+}
+
+/// A record that stands in its place, with the payload before it.
+pub(super) struct Linked {
+    pub(super) record: Box<Record>,
+    pub(super) tail: Tail,
+    pub(super) payload: Option<PayloadAt>,
+}
+
+impl Chain {
+    /// A walk from the record `first`, whose predecessor is taken on trust.
+    pub(super) fn from(first: u64) -> Chain {
+        Chain { sequence: first.saturating_sub(1), hash: if first == 1 { Some(Hash::ZERO) } else { None }, waiting: None }
+    }
+
+    /// The sequence that the next record must have.
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.sequence.saturating_add(1)
+    }
+
+    /// A payload was read whose record was not.
+    pub(super) fn waits(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Takes the line at `offset` of `segment`: a record in its place, or `None` for a payload line.
+    ///
+    /// Fails with a reason; the walk cannot go on then.
+    pub(super) fn take(&mut self, segment: u64, offset: u64, line: &[u8]) -> Result<Option<Linked>, &'static str> {
+        let (record, hash) = match parse(line)? {
+            Parsed::Payload(..) if self.waiting.is_some() => return Err("the payload before has no record"),
+            Parsed::Payload(hash, body_at, body) => {
+                let offset = offset + body_at as u64;
+                self.waiting = Some(PayloadAt { segment, offset, length: body.len() as u64, hash });
+                return Ok(None);
+            }
+            Parsed::Record(record, hash) => (record, hash),
+        };
+        if record.seq != self.next_sequence() {
+            return Err("the sequence has a gap or a repetition");
+        }
+        if self.hash.is_some_and(|expected| expected != record.prev) {
+            return Err("the record before is not the one it names");
+        }
+        if record.tail.is_some_and(|found| found.sequence != self.sequence || found.hash != record.prev) {
+            return Err("the tail it found is not the record before");
+        }
+        let payload = self.waiting.take();
+        if payload.as_ref().is_some_and(|payload| record.payload != Some(payload.hash)) {
+            return Err("the payload before is not the one it names");
+        }
+        self.sequence = record.seq;
+        self.hash = Some(hash);
+        Ok(Some(Linked { tail: Tail { sequence: record.seq, hash }, record, payload }))
+    }
+}
+
+/// The lines of a segment with the byte each starts at; the last has no line break when `false` is beside it.
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8], bool)> {
+    let mut offset = 0;
+    bytes.split_inclusive(|byte| *byte == b'\n').map(move |line| {
+        let start = offset;
+        offset += line.len() as u64;
+        match line.strip_suffix(b"\n") {
+            Some(whole) => (start, whole, true),
+            None => (start, line, false),
+        }
+    })
+}

@@ -1,0 +1,160 @@
+//! What can go wrong in the ledger, said to operators.
+
+use std::path::PathBuf;
+use std::{error, fmt, io};
+
+/// Why the ledger refused. Texts are for operators: they name files and say what to do, and hold no value of a caller.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The location is neither `memory:`, `sled:PATH` nor a path.
+    Location,
+    /// Another process, or another handle of this one, has the ledger open.
+    Locked {
+        /// The directory of the ledger.
+        path: PathBuf,
+    },
+    /// A file could not be used while opening.
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The journal is damaged at or before its last record known to be synced.
+    Damaged {
+        /// The segment.
+        segment: PathBuf,
+        /// Where in the segment, in bytes.
+        offset: u64,
+        /// Sequence of the first record that cannot be trusted.
+        sequence: u64,
+        /// What is wrong there.
+        reason: &'static str,
+    },
+    /// There is an index or a key file, but no journal.
+    JournalMissing {
+        /// The directory of the journal.
+        path: PathBuf,
+    },
+    /// The index has seen records that the journal does not hold: it was cut, rewritten or replaced.
+    IndexAhead {
+        /// The directory of the journal.
+        path: PathBuf,
+        /// Sequence up to which the index had followed.
+        seen: u64,
+        /// Sequence at which the journal ends or differs.
+        found: u64,
+    },
+    /// `redact.key` is missing or has the wrong length.
+    RedactKey {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The journal was written in a format that this version does not read.
+    Format {
+        /// The format that was found.
+        found: u64,
+    },
+    /// The index failed and could not be rebuilt.
+    Index {
+        /// What the index said.
+        reason: String,
+    },
+    /// The index does not fit the journal: a record continues an action that the index does not hold.
+    Inconsistent {
+        /// Sequence of that record.
+        sequence: u64,
+    },
+    /// Poisoned by an earlier I/O error, or the committer ended: nothing is accepted any more.
+    Unavailable,
+    /// Latched: an outcome could not be recorded, so nothing new may start.
+    Latched,
+    /// The ledger was closed.
+    Closed,
+    /// The queue of the committer is full.
+    Busy,
+    /// The action moved on: its version is no longer the one that was to be settled.
+    Superseded,
+    /// A payload cannot be stored (it has a line break), or is no longer there as it was stored.
+    Payload {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+impl LedgerError {
+    /// For `map_err` on file operations.
+    pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> LedgerError {
+        let path = path.into();
+        move |source| LedgerError::Io { action, path, source }
+    }
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The location is not repeated: it may carry a password.
+            LedgerError::Location => f.write_str("the ledger's location must be `memory:`, `sled:PATH` or a path"),
+            LedgerError::Locked { path } => {
+                write!(f, "the ledger in {} is in use: one server writes to a ledger at a time", path.display())
+            }
+            LedgerError::Io { action, path, source } => {
+                write!(f, "the ledger cannot {action} {}: {source}", path.display())
+            }
+            LedgerError::Damaged { segment, offset, sequence, reason } => write!(
+                f,
+                "the journal is damaged in {} at byte {offset}, record {sequence} ({reason}), and records from there on \
+                 were acknowledged; restore the journal directory from a copy, nothing was changed",
+                segment.display()
+            ),
+            LedgerError::JournalMissing { path } => write!(
+                f,
+                "the journal in {} is gone while other files of the ledger are there; restore it from a copy, or choose \
+                 an empty directory to begin a ledger that knows of no action",
+                path.display()
+            ),
+            LedgerError::IndexAhead { path, seen, found } => write!(
+                f,
+                "the journal in {} ends or differs at record {found}, but record {seen} was acknowledged before; restore \
+                 the journal from a copy. To go on with what it holds, so that later actions can run again, remove the \
+                 directory `index` beside it",
+                path.display()
+            ),
+            LedgerError::RedactKey { path } => write!(
+                f,
+                "{} is missing or not 32 bytes long; restore it from a copy, or put 32 random bytes there: hashes \
+                 written before then cannot be looked up any more",
+                path.display()
+            ),
+            LedgerError::Format { found } => {
+                write!(f, "the journal has format {found}, which this version does not read; use the version that wrote it")
+            }
+            LedgerError::Index { reason } => write!(
+                f,
+                "the index of the ledger failed ({reason}); it is rebuilt from the journal at the next start once the \
+                 cause (disk full, permissions) is gone"
+            ),
+            LedgerError::Inconsistent { sequence } => {
+                write!(f, "record {sequence} of the journal continues an action that no earlier record began; restore the journal from a copy")
+            }
+            LedgerError::Unavailable => f.write_str("the ledger failed to write and accepts nothing more; see the log, then restart"),
+            LedgerError::Latched => f.write_str("an outcome could not be recorded, so the ledger lets nothing new start; see the log, then restart"),
+            LedgerError::Closed => f.write_str("the ledger is closed"),
+            LedgerError::Busy => f.write_str("the ledger's queue is full"),
+            LedgerError::Superseded => f.write_str("the action has moved on since"),
+            LedgerError::Payload { reason } => write!(f, "the stored result {reason}"),
+        }
+    }
+}
+
+impl error::Error for LedgerError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            LedgerError::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The one hash of the ledger: SHA-256, written as 64 lower-case hex digits.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// 32 bytes of SHA-256 or HMAC-SHA256: a key, a digest, a link of the chain, the name of a payload.
+///
+/// Shown, and read back, as 64 lower-case hex digits; upper case is refused so that a hash has one spelling.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// What the first record of a chain names as the one before it.
+    pub const ZERO: Hash = Hash([0; 32]);
+
+    /// SHA-256 of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Hash {
+        Hash(Sha256::digest(bytes).into())
+    }
+
+    /// Reads 64 lower-case hex digits; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Hash> {
+        if text.bytes().any(|b| b.is_ascii_uppercase()) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Hash(bytes))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; 64];
+        hex::encode_to_slice(self.0, &mut digits).map_err(|_| fmt::Error)?;
+        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
+        struct Digits;
+
+        impl Visitor<'_> for Digits {
+            type Value = Hash;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("64 lower-case hex digits")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Hash, E> {
+                Hash::parse(text).ok_or_else(|| E::custom("not 64 lower-case hex digits"))
+            }
+        }
+
+        deserializer.deserialize_str(Digits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::Hash;
+
+    #[test]
+    fn one_spelling() {
+        let hash = Hash::of(b"abc");
+        let text = hash.to_string();
+        assert_eq!(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(Hash::parse(&text), Some(hash));
+        assert_eq!(Hash::parse(&text.to_uppercase()), None);
+        assert_eq!(Hash::parse(&text[1..]), None);
+        let json = serde_json::to_string(&hash).unwrap();
+        assert_eq!(json, format!("\"{text}\""));
+        assert_eq!(serde_json::from_str::<Hash>(&json).unwrap(), hash);
+    }
+}

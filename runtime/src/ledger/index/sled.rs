@@ -1,0 +1,157 @@
+//! The index in sled 0.34: one tree, key prefixes, small values.
+//!
+//! sled may lose what it was told to flush and may panic on its own files (guides/stores.md). Neither can lose an
+//! action, because the journal has it: every panic becomes an error here, and an index that fails is rebuilt.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::thread;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::super::action::{Action, State};
+use super::super::changes::Changes;
+use super::super::error::LedgerError;
+use super::super::hash::Hash;
+use super::{Head, Index};
+
+/// First byte of every value; another one means another version wrote it.
+const FORMAT: u8 = 1;
+/// Values and leaves above a quarter of this go to files that sled never syncs. Stored by sled, so it must not change.
+const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+const HEAD: &[u8] = b"m/head";
+
+/// The index in one directory.
+pub(in super::super) struct SledIndex(::sled::Db);
+
+impl SledIndex {
+    /// Opens or makes the index in `directory`. An index that opens can tell its head.
+    pub(in super::super) fn open(directory: &Path) -> Result<SledIndex, LedgerError> {
+        let path = directory.to_owned();
+        // sled panics on damaged files, and its recovery is not for the stack of whoever calls us.
+        let opened = thread::Builder::new()
+            .name("ledger-open".to_owned())
+            .spawn(move || {
+                ::sled::Config::default()
+                    .path(path)
+                    .segment_size(SEGMENT_BYTES)
+                    .cache_capacity(CACHE_BYTES)
+                    .open()
+                    .map(SledIndex)
+                    .map_err(failed)
+            })
+            .map_err(failed)?
+            .join();
+        let index = opened.map_err(|_| panicked())??;
+        if index.head()?.is_none() && guarded(|| Ok(!index.0.is_empty()))? {
+            return Err(LedgerError::Index { reason: "it has actions but no head".to_owned() });
+        }
+        Ok(index)
+    }
+
+    /// The keys that follow `prefix`.
+    fn keys(&self, prefix: Vec<u8>) -> Result<Vec<Hash>, LedgerError> {
+        guarded(|| {
+            let mut keys = Vec::new();
+            for name in self.0.scan_prefix(&prefix).keys() {
+                let name = name?;
+                let key = name.get(prefix.len()..).and_then(|rest| rest.try_into().ok());
+                keys.push(Hash(key.ok_or(::sled::Error::Unsupported("a key of another length".to_owned()))?));
+            }
+            Ok(keys)
+        })
+    }
+}
+
+impl Index for SledIndex {
+    fn head(&self) -> Result<Option<Head>, LedgerError> {
+        guarded(|| self.0.get(HEAD))?.map(|value| decode(&value)).transpose()
+    }
+
+    fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
+        guarded(|| self.0.get(action_name(key)))?.map(|value| decode(&value)).transpose()
+    }
+
+    fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
+        self.keys([b"u/", undo.0.as_slice()].concat())
+    }
+
+    fn started(&self) -> Result<Vec<Hash>, LedgerError> {
+        self.keys(b"d/".to_vec())
+    }
+
+    fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
+        let mut batch = ::sled::Batch::default();
+        for (key, change) in changes.iter() {
+            let before = self.get(key)?;
+            if let Some(undo) = before.as_ref().and_then(|action| action.undo) {
+                batch.remove(undo_name(&undo, key));
+            }
+            if before.is_some_and(|action| is_started(&action)) {
+                batch.remove(started_name(key));
+            }
+            let Some(action) = change.action.as_deref() else {
+                batch.remove(action_name(key));
+                continue;
+            };
+            batch.insert(action_name(key), encode(action)?);
+            if let Some(undo) = &action.undo {
+                batch.insert(undo_name(undo, key), &[]);
+            }
+            if is_started(action) {
+                batch.insert(started_name(key), &[]);
+            }
+        }
+        batch.insert(HEAD, encode(head)?);
+        guarded(|| self.0.apply_batch(batch))
+    }
+
+    fn flush(&self) -> Result<(), LedgerError> {
+        guarded(|| self.0.flush().map(|_| ()))
+    }
+}
+
+fn is_started(action: &Action) -> bool {
+    matches!(action.state, State::Started { .. })
+}
+
+fn action_name(key: &Hash) -> Vec<u8> {
+    [b"a/", key.0.as_slice()].concat()
+}
+
+fn started_name(key: &Hash) -> Vec<u8> {
+    [b"d/", key.0.as_slice()].concat()
+}
+
+fn undo_name(undo: &Hash, key: &Hash) -> Vec<u8> {
+    [b"u/", undo.0.as_slice(), key.0.as_slice()].concat()
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>, LedgerError> {
+    let mut bytes = vec![FORMAT];
+    serde_json::to_writer(&mut bytes, value).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, LedgerError> {
+    match bytes.split_first() {
+        Some((&FORMAT, json)) => serde_json::from_slice(json).map_err(failed),
+        _ => Err(LedgerError::Index { reason: "it has a value of an unknown format".to_owned() }),
+    }
+}
+
+/// Runs one operation of sled; its panics become errors.
+fn guarded<T>(operation: impl FnOnce() -> ::sled::Result<T>) -> Result<T, LedgerError> {
+    // Nothing of ours is left half-changed: the operation is sled's alone, and an index that failed is not used again.
+    catch_unwind(AssertUnwindSafe(operation)).map_err(|_| panicked())?.map_err(failed)
+}
+
+fn failed(error: impl std::fmt::Display) -> LedgerError {
+    LedgerError::Index { reason: error.to_string() }
+}
+
+fn panicked() -> LedgerError {
+    LedgerError::Index { reason: "sled panicked".to_owned() }
+}

@@ -1,0 +1,37 @@
+//! The journal: an append-only run of lines that is the write-ahead log and the audit trail at once.
+
+use std::io;
+use std::sync::Arc;
+
+use super::action::PayloadAt;
+
+pub(super) mod file;
+pub(super) mod memory;
+pub(super) mod recover;
+
+/// Where the next batch will stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    /// First sequence of the segment.
+    pub(super) segment: u64,
+    /// Bytes of the segment so far.
+    pub(super) offset: u64,
+}
+
+/// The writing side; owned by the committer, so it has one user.
+pub(super) trait Journal: Send {
+    /// Where a batch whose first record is `next` will stand; may begin a new segment.
+    fn begin(&mut self, next: u64) -> io::Result<Position>;
+
+    /// Appends a batch; on return it is durable. After an error the journal is not used again.
+    fn append(&mut self, batch: &[u8]) -> io::Result<()>;
+
+    /// The reading side.
+    fn payloads(&self) -> Arc<dyn Payloads>;
+}
+
+/// The reading side, for any thread.
+pub(super) trait Payloads: Send + Sync {
+    /// The bytes of a payload; whether they are the ones that were stored is for the caller to check.
+    fn read(&self, at: &PayloadAt) -> io::Result<Vec<u8>>;
+}

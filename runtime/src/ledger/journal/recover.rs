@@ -1,0 +1,99 @@
+//! What a journal holds after whatever ended its last use.
+//!
+//! A batch is acknowledged after its sync, so behind the last synced record anything may stand: nothing, half a line, or
+//! a later page of the batch without an earlier one. That much is cut. Anything wrong at or before a record known to be
+//! synced is damage, and nothing is changed then.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use super::super::action::PayloadAt;
+use super::super::chain::{Chain, Linked, lines};
+use super::super::error::LedgerError;
+use super::super::record::{Event, Parsed, Record, Tail, parse};
+use super::Position;
+use super::file::segment_path;
+
+/// What was found.
+pub(in super::super) struct Recovered {
+    /// The last record.
+    pub(in super::super) tail: Tail,
+    /// Where the next record goes.
+    pub(in super::super) end: Position,
+    /// The last record is a `close`, and nothing is to be cut.
+    pub(in super::super) clean: bool,
+    /// Bytes of the torn tail, to be cut.
+    pub(in super::super) cut: u64,
+}
+
+/// Walks `segments` of `directory` (first sequences, ascending, at least one) and gives each record to `each`.
+///
+/// `synced` is a sequence known from elsewhere to be synced; 0 when nothing is known. The last segment is synced before
+/// it is read: a record that is acted upon must not go away later.
+pub(in super::super) fn recover(
+    directory: &Path,
+    segments: &[u64],
+    synced: u64,
+    each: &mut dyn FnMut(Box<Record>, Option<PayloadAt>, Tail) -> Result<(), LedgerError>,
+) -> Result<Recovered, LedgerError> {
+    let first = segments.first().copied().unwrap_or(1);
+    let mut chain = Chain::from(first);
+    let mut found = Recovered {
+        tail: Tail::GENESIS,
+        end: Position { segment: first, offset: 0 },
+        clean: false,
+        cut: 0,
+    };
+    let mut synced = synced;
+    for (place, segment) in segments.iter().copied().enumerate() {
+        let path = segment_path(directory, segment);
+        let last = place + 1 == segments.len();
+        let damaged = |offset, sequence, reason| LedgerError::Damaged { segment: path.clone(), offset, sequence, reason };
+        if last {
+            File::open(&path).and_then(|file| file.sync_all()).map_err(LedgerError::io("sync", &path))?;
+        }
+        if segment != chain.next_sequence() {
+            return Err(damaged(0, chain.next_sequence(), "the segment before is missing or incomplete"));
+        }
+        let bytes = fs::read(&path).map_err(LedgerError::io("read", &path))?;
+        found.end = Position { segment, offset: 0 };
+        let mut broken = None;
+        for (offset, line, whole) in lines(&bytes) {
+            if broken.is_some() {
+                synced = synced.max(durable_of(line));
+                continue;
+            }
+            let linked = if whole { chain.take(segment, offset, line) } else { Err("the line is incomplete") };
+            match linked {
+                Ok(None) => {}
+                Ok(Some(Linked { record, tail, payload })) => {
+                    synced = synced.max(record.durable);
+                    found.tail = tail;
+                    found.clean = record.event == Event::Close;
+                    found.end.offset = offset + line.len() as u64 + 1;
+                    each(record, payload, tail)?;
+                }
+                Err(reason) => broken = Some((offset, reason)),
+            }
+        }
+        if broken.is_none() && chain.waits() {
+            broken = Some((found.end.offset, "the payload has no record"));
+        }
+        if let Some((offset, reason)) = broken {
+            if !last || synced >= chain.next_sequence() {
+                return Err(damaged(offset, chain.next_sequence(), reason));
+            }
+            found.cut = bytes.len() as u64 - found.end.offset;
+            found.clean = false;
+        }
+    }
+    Ok(found)
+}
+
+/// What a line behind a break knew to be synced; 0 when it is no record.
+fn durable_of(line: &[u8]) -> u64 {
+    match parse(line) {
+        Ok(Parsed::Record(record, _)) => record.durable,
+        _ => 0,
+    }
+}

@@ -1,0 +1,272 @@
+//! The durable, ordered, tamper-evident record of intents, outcomes and refusals, plus the index of actions.
+//!
+//! **Journal first, index second.** One committer thread owns the journal. It decides claims and settlements against the
+//! index, what the index still lacks, and the batch so far; gives each record its sequence and hash; writes the batch,
+//! syncs it once, and only then answers. The index is brought up to date afterwards by another thread and nobody waits
+//! for it: until then the changes are found in memory. After a crash the index is caught up, or rebuilt, from the journal.
+//!
+//! Nothing is guessed from clocks. A started action belongs to the epoch of the server that started it; whoever opens the
+//! ledger next has a higher epoch and marks it in doubt before the first call is accepted. An action changes only by
+//! compare-and-set on its version, and always with a record.
+//!
+//! The first I/O error poisons the ledger, because what a failed sync left on disk is unknown: everything waiting and
+//! everything later is refused.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::value::RawValue;
+
+mod action;
+mod applier;
+mod catch_up;
+mod chain;
+mod changes;
+mod committer;
+mod error;
+mod hash;
+mod index;
+mod journal;
+mod open;
+mod record;
+mod redact;
+mod shared;
+mod store;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use action::{Action, ArgumentDigest, PayloadAt, State};
+pub use error::LedgerError;
+pub use hash::Hash;
+pub use redact::Redactor;
+pub use verify::{Report, VerifyError, verify};
+
+/// Who asked for what: goes into every record of a call.
+#[derive(Clone)]
+pub struct Entry {
+    /// Id of the call.
+    pub call: String,
+    /// The principal's tenant.
+    pub tenant: String,
+    /// The agent that calls.
+    pub agent: String,
+    /// The user it acts for.
+    pub user: Option<String>,
+    /// The investigation it belongs to.
+    pub investigation: Option<String>,
+    /// The tool.
+    pub tool: Cow<'static, str>,
+    /// Key of the action, once known. Claims and settlements write their own.
+    pub key: Option<Hash>,
+    /// Digest of the action, once known. Claims and settlements write the action's.
+    pub digest: Option<Hash>,
+    /// The arguments as JSON, redacted already.
+    pub arguments: Option<Box<RawValue>>,
+}
+
+/// Shows the call and the tool only: the rest was chosen by a caller.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("call", &self.call).field("tool", &self.tool).finish_non_exhaustive()
+    }
+}
+
+/// A call that wants to start an action.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Who asks.
+    pub entry: Entry,
+    /// Key of the action.
+    pub key: Hash,
+    /// Digest of the action.
+    pub digest: Hash,
+    /// Hashes of its arguments.
+    pub arguments: Vec<ArgumentDigest>,
+    /// A repeat is harmless: may start over an action that is completed or in doubt.
+    pub natural: bool,
+}
+
+/// What became of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// The action is this call's to run; its intent is durable.
+    Won {
+        /// What [`Settle`] has to name.
+        version: u64,
+    },
+    /// The action was known already.
+    Exists(Box<Action>),
+}
+
+/// How an action ended.
+#[derive(Clone)]
+pub enum Outcome {
+    /// Final: replayed from now on.
+    Completed {
+        /// JSON without line breaks; given back byte for byte by [`Store::payload`].
+        payload: Vec<u8>,
+        /// `ok`, `empty` or the code of a final error.
+        code: Cow<'static, str>,
+        /// Key of the action that undoes this one.
+        undo: Option<Hash>,
+    },
+    /// No effect: the key is free again.
+    Failed {
+        /// Why.
+        code: Cow<'static, str>,
+    },
+    /// What became of it is not known.
+    InDoubt {
+        /// Why.
+        code: Cow<'static, str>,
+    },
+}
+
+/// Shows the code only: the payload is a tool's result.
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, code) = match self {
+            Outcome::Completed { code, .. } => ("Completed", code),
+            Outcome::Failed { code } => ("Failed", code),
+            Outcome::InDoubt { code } => ("InDoubt", code),
+        };
+        f.debug_struct(name).field("code", code).finish_non_exhaustive()
+    }
+}
+
+/// The outcome of an action that is started or in doubt.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    /// Who settles it.
+    pub entry: Entry,
+    /// Key of the action.
+    pub key: Hash,
+    /// The version that was won, or that put it in doubt.
+    pub version: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The outcome came after the call had been answered; the record says so.
+    pub late: bool,
+}
+
+/// Where a record stands: with this, whoever holds it can show that a ledger was cut or rewritten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Id of the journal, random, made at its creation.
+    pub log: String,
+    /// Sequence of the record.
+    pub sequence: u64,
+    /// Hash of the record.
+    pub hash: Hash,
+}
+
+/// What happened to a call without changing an action.
+#[derive(Clone, Debug)]
+pub enum NoteEvent {
+    /// A gate stopped it.
+    Refused {
+        /// The refusal's code.
+        code: Cow<'static, str>,
+        /// The gate.
+        gate: &'static str,
+        /// How many alike this record stands for.
+        times: u64,
+    },
+    /// A read tool was answered.
+    Read {
+        /// `ok`, `empty` or the code of the error.
+        code: Cow<'static, str>,
+    },
+    /// It was answered with a stored result.
+    Replayed {
+        /// The call whose result it was.
+        first_call: String,
+        /// The code of that result.
+        code: Cow<'static, str>,
+        /// How many alike this record stands for.
+        times: u64,
+    },
+}
+
+/// What the pipeline needs of a ledger.
+pub trait Store: Send + Sync {
+    /// The action of `key`, as far as it is durable.
+    fn lookup(&self, key: &Hash) -> Result<Option<Action>, LedgerError>;
+
+    /// The stored result of a completed action, byte for byte; its hash was checked.
+    ///
+    /// [`LedgerError::Payload`] when it is no longer kept or not what was stored.
+    fn payload(&self, action: &Action) -> Result<Vec<u8>, LedgerError>;
+
+    /// Starts an action unless it is known; durable when it resolves.
+    ///
+    /// Run it to its end, detached from the caller: a claim that is won with nobody left to hear of it stays started,
+    /// and is in doubt from the next open on.
+    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>>;
+
+    /// Records an outcome if the action still has that version; durable when it resolves.
+    ///
+    /// [`LedgerError::Superseded`] when it has not: nothing was recorded. Any other error: the outcome is not recorded,
+    /// and the caller has to [`latch`](Store::latch).
+    fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Receipt, LedgerError>>;
+
+    /// Records what happened to a call, with the next batch.
+    ///
+    /// [`LedgerError::Busy`] when the queue is full.
+    fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError>;
+
+    /// Whether claims are accepted; if not, why.
+    fn health(&self) -> Result<(), LedgerError>;
+
+    /// Refuses claims from now on, for good: an outcome could not be recorded. Outcomes of what runs are still taken.
+    fn latch(&self);
+
+    /// The keyed hash for sensitive arguments.
+    fn redactor(&self) -> &Redactor;
+
+    /// Records everything queued and a `close`, synced. Everything later fails with [`LedgerError::Closed`].
+    ///
+    /// The files are free for another server once all clones of the [`Ledger`] are dropped too.
+    fn close(&self) -> BoxFuture<'_, Result<(), LedgerError>>;
+}
+
+/// The ledger of a server; clones share it.
+///
+/// Dropping the last clone without [`close`](Store::close) records everything queued, but no `close`: the next open
+/// finds an unclean tail. It waits for that, so drop it where a sync may block.
+#[derive(Clone)]
+pub struct Ledger(Arc<dyn Store>);
+
+impl Ledger {
+    /// Opens, or makes, the ledger at `memory:`, `sled:PATH` or a plain path.
+    ///
+    /// Blocks: reads the last segment of the journal, or all of it when the index has to be rebuilt. Fails rather than
+    /// begin an empty ledger where there was one.
+    pub fn open(location: &str) -> Result<Ledger, LedgerError> {
+        open::open(location)
+    }
+
+    /// A ledger kept by another store.
+    #[must_use]
+    pub fn with(store: Arc<dyn Store>) -> Ledger {
+        Ledger(store)
+    }
+}
+
+impl Deref for Ledger {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &(dyn Store + 'static) {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,157 @@
+//! Opening a ledger: lock, journal, key, index, in the order that lets a crash in between be told from a loss.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Ledger;
+use super::catch_up::follow;
+use super::committer::Opened;
+use super::error::LedgerError;
+use super::hash::Hash;
+use super::index::memory::MemoryIndex;
+use super::index::sled::SledIndex;
+use super::index::{Head, Index};
+use super::journal::file::{FileJournal, create_directory, segments, sync_directory_of};
+use super::journal::memory::MemoryJournal;
+use super::journal::recover::Recovered;
+use super::record::TailFound;
+use super::redact::{KEY_BYTES, Redactor};
+use super::store::LocalStore;
+
+/// See [`Ledger::open`].
+pub(super) fn open(location: &str) -> Result<Ledger, LedgerError> {
+    let path = match location.split_once(':') {
+        Some(("memory", "")) => return memory(),
+        Some(("sled", path)) => path,
+        // A scheme that is not ours must not become a directory of that name.
+        Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => return Err(LedgerError::Location),
+        _ => location,
+    };
+    match path {
+        "" => Err(LedgerError::Location),
+        path => directory(Path::new(path)),
+    }
+}
+
+fn memory() -> Result<Ledger, LedgerError> {
+    let redactor = Redactor::new(&random::<KEY_BYTES>()?).ok_or_else(|| LedgerError::RedactKey { path: PathBuf::new() })?;
+    let opened = Opened { head: new_head()?, tail: None };
+    let journal = Box::new(MemoryJournal::default());
+    let store = LocalStore::start(journal, Arc::new(MemoryIndex::default()), opened, redactor, None)?;
+    Ok(Ledger::with(Arc::new(store)))
+}
+
+fn directory(path: &Path) -> Result<Ledger, LedgerError> {
+    create_directory(path).map_err(LedgerError::io("create", path))?;
+    let lock = lock(path)?;
+    let journal_path = path.join("journal");
+    let index_path = path.join("index");
+    let key_path = path.join("redact.key");
+    let mut found = segments(&journal_path).map_err(LedgerError::io("list", &journal_path))?;
+    if found.is_empty() {
+        // The first segment is made before the others, so without it they are what a lost journal left behind.
+        if index_path.exists() || key_path.exists() {
+            return Err(LedgerError::JournalMissing { path: journal_path });
+        }
+        create_directory(&journal_path).map_err(LedgerError::io("create", &journal_path))?;
+        FileJournal::create(&journal_path).map_err(LedgerError::io("create a segment in", &journal_path))?;
+        found.push(1);
+    }
+    let (index, recovered, head) = index(&index_path, &journal_path, &found)?;
+    let redactor = redactor(&key_path, head.is_none())?;
+    let Recovered { tail, end, clean, cut } = recovered;
+    if cut > 0 {
+        tracing::warn!(cut, sequence = tail.sequence, "the journal ended in an unfinished batch, which is cut");
+    }
+    let fresh = head.is_none() && cut == 0;
+    let opened = Opened {
+        head: head.map_or_else(new_head, Ok)?,
+        tail: (!fresh).then_some(TailFound { sequence: tail.sequence, hash: tail.hash, clean, cut }),
+    };
+    let journal = FileJournal::resume(&journal_path, end).map_err(LedgerError::io("resume", &journal_path))?;
+    let store = LocalStore::start(Box::new(journal), Arc::new(index), opened, redactor, Some(lock))?;
+    Ok(Ledger::with(Arc::new(store)))
+}
+
+/// The one writer of the ledger holds this.
+fn lock(directory: &Path) -> Result<File, LedgerError> {
+    let path = directory.join("LOCK");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(LedgerError::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LedgerError::Locked { path: directory.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(LedgerError::io("lock", path)(source)),
+    }
+}
+
+/// The index, up to the end of the journal; rebuilt when it does not open or does not fit.
+fn index(
+    path: &Path,
+    journal: &Path,
+    segments: &[u64],
+) -> Result<(SledIndex, Recovered, Option<Head>), LedgerError> {
+    create_directory(path).map_err(LedgerError::io("create", path))?;
+    let opened = SledIndex::open(path).and_then(|index| {
+        let seen = index.head()?.map_or(0, |head| head.sequence);
+        Ok((index, seen))
+    });
+    let (error, seen) = match opened {
+        Err(error) => (error, 0),
+        Ok((index, seen)) => match follow(journal, segments, &index, seen) {
+            Ok((recovered, head)) => return Ok((index, recovered, head)),
+            Err(error @ (LedgerError::Inconsistent { .. } | LedgerError::Index { .. })) => (error, seen),
+            Err(error) => return Err(error),
+        },
+    };
+    tracing::warn!(%error, "the index of the ledger does not open or does not fit: it is rebuilt from the journal");
+    fs::remove_dir_all(path).map_err(LedgerError::io("remove", path))?;
+    create_directory(path).map_err(LedgerError::io("create", path))?;
+    let index = SledIndex::open(path)?;
+    let (recovered, head) = follow(journal, segments, &index, seen)?;
+    Ok((index, recovered, head))
+}
+
+/// Reads the key; makes it when the journal has no record yet.
+fn redactor(path: &Path, fresh: bool) -> Result<Redactor, LedgerError> {
+    let key = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fresh => create_key(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        other => other.map_err(LedgerError::io("read", path))?,
+    };
+    Redactor::new(&key).ok_or_else(|| LedgerError::RedactKey { path: path.to_owned() })
+}
+
+/// Makes the key, whole or not at all.
+fn create_key(path: &Path) -> Result<Vec<u8>, LedgerError> {
+    let key = random::<KEY_BYTES>()?;
+    let unfinished = path.with_extension("new");
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        file.write_all(&key)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)?;
+        sync_directory_of(path)
+    };
+    write().map_err(LedgerError::io("create", path))?;
+    Ok(key.to_vec())
+}
+
+/// Before the first record of a new journal.
+fn new_head() -> Result<Head, LedgerError> {
+    Ok(Head { log: hex::encode(random::<16>()?), sequence: 0, hash: Hash::ZERO, epoch: 0 })
+}
+
+fn random<const N: usize>() -> Result<[u8; N], LedgerError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| LedgerError::io("read", "random bytes")(io::Error::other(error)))?;
+    Ok(bytes)
+}

@@ -1,0 +1,331 @@
+//! What the journal's lines look like.
+//!
+//! ```text
+//! {"hash":"<64 hex>","seq":7,"prev":"<64 hex>","at":"2026-11-20T10:00:00.000Z","durable":6,"event":"started",…}
+//! {"payload":"<64 hex>","body":<the stored result>}
+//! ```
+//!
+//! A record's hash is over the bytes between its hash member and the line break, so it is checked on the bytes as they
+//! are stored. A payload line stands right before the record that names it and is not part of the chain: a result can be
+//! dropped later and the chain still verifies.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::action::{ArgumentDigest, PayloadAt, Step, Transition};
+use super::hash::Hash;
+use super::{Entry, NoteEvent};
+
+/// Format of the journal, written in every `open` record.
+pub(super) const FORMAT: u64 = 1;
+
+const RECORD_OPEN: &[u8] = br#"{"hash":""#;
+const RECORD_CLOSE: &[u8] = br#"","#;
+const PAYLOAD_OPEN: &[u8] = br#"{"payload":""#;
+const PAYLOAD_CLOSE: &[u8] = br#"","body":"#;
+const HEX: usize = 64;
+
+/// What a record tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Event {
+    Open,
+    Close,
+    Started,
+    Completed,
+    Failed,
+    InDoubt,
+    Refused,
+    Read,
+    Replayed,
+}
+
+/// The end of a chain: the last record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// Its sequence; 0 before the first record.
+    pub(super) sequence: u64,
+    /// Its hash; [`Hash::ZERO`] before the first record.
+    pub(super) hash: Hash,
+}
+
+impl Tail {
+    /// Before the first record.
+    pub(super) const GENESIS: Tail = Tail { sequence: 0, hash: Hash::ZERO };
+}
+
+/// The tail that an `open` record found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TailFound {
+    pub(super) sequence: u64,
+    pub(super) hash: Hash,
+    /// The last record was a `close`, and nothing was cut.
+    pub(super) clean: bool,
+    /// Bytes of a torn tail that were cut.
+    pub(super) cut: u64,
+}
+
+/// A record to be written. The chain's own members are set by [`write_record`].
+#[derive(Serialize)]
+pub(super) struct Line<'a> {
+    pub(super) seq: u64,
+    pub(super) prev: Hash,
+    pub(super) at: &'a str,
+    pub(super) durable: u64,
+    pub(super) event: Event,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) log: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) format: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tail: Option<TailFound>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) call: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) investigation: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tool: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<Hash>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) digest: Option<Hash>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) arguments: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) gate: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_call: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) times: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) late: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) epoch: Option<u64>,
+    /// Sequence of the record whose state this one replaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) supersedes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) digests: Option<&'a [ArgumentDigest]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) payload: Option<Hash>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) undo: Option<Hash>,
+    #[serde(skip_serializing_if = "<[Hash]>::is_empty")]
+    pub(super) frees: &'a [Hash],
+}
+
+impl<'a> Line<'a> {
+    /// A record of `event` with nothing else said.
+    pub(super) fn new(event: Event) -> Line<'a> {
+        Line {
+            seq: 0,
+            prev: Hash::ZERO,
+            at: "",
+            durable: 0,
+            event,
+            log: None,
+            format: None,
+            tail: None,
+            call: None,
+            tenant: None,
+            agent: None,
+            user: None,
+            investigation: None,
+            tool: None,
+            key: None,
+            digest: None,
+            arguments: None,
+            code: None,
+            gate: None,
+            first_call: None,
+            times: None,
+            late: false,
+            epoch: None,
+            supersedes: None,
+            digests: None,
+            payload: None,
+            undo: None,
+            frees: &[],
+        }
+    }
+
+    /// A record of `event` in the call of `entry`.
+    pub(super) fn of(event: Event, entry: &'a Entry) -> Line<'a> {
+        Line {
+            call: Some(&entry.call),
+            tenant: Some(&entry.tenant),
+            agent: Some(&entry.agent),
+            user: entry.user.as_deref(),
+            investigation: entry.investigation.as_deref(),
+            tool: Some(&entry.tool),
+            key: entry.key,
+            digest: entry.digest,
+            arguments: entry.arguments.as_deref(),
+            ..Line::new(event)
+        }
+    }
+
+    /// A record of what happened to a call that changes no action.
+    pub(super) fn note(entry: &'a Entry, event: &'a NoteEvent) -> Line<'a> {
+        match event {
+            NoteEvent::Refused { code, gate, times } => {
+                Line { code: Some(code), gate: Some(gate), times: Some(*times), ..Line::of(Event::Refused, entry) }
+            }
+            NoteEvent::Read { code } => Line { code: Some(code), ..Line::of(Event::Read, entry) },
+            NoteEvent::Replayed { first_call, code, times } => Line {
+                code: Some(code),
+                first_call: Some(first_call),
+                times: Some(*times),
+                ..Line::of(Event::Replayed, entry)
+            },
+        }
+    }
+}
+
+/// Appends `line` to `bytes` as the record after `tail`, and gives the new tail.
+///
+/// `durable` is the highest sequence known to be synced, `at` the time as RFC 3339.
+pub(super) fn write_record<'a>(
+    bytes: &mut Vec<u8>,
+    tail: Tail,
+    durable: u64,
+    at: &'a str,
+    mut line: Line<'a>,
+) -> Result<Tail, serde_json::Error> {
+    line.seq = tail.sequence.saturating_add(1);
+    line.prev = tail.hash;
+    line.durable = durable;
+    line.at = at;
+    let start = bytes.len();
+    let prefix = RECORD_OPEN.len() + HEX + RECORD_CLOSE.len();
+    // The brace that opens the members lands where the prefix ends, and is then overwritten by the prefix's comma.
+    bytes.resize(start + prefix - 1, b' ');
+    serde_json::to_writer(&mut *bytes, &line)?;
+    // A raw line break can only be white space inside the caller's `arguments`: JSON escapes it everywhere else.
+    for byte in bytes.iter_mut().skip(start + prefix) {
+        if *byte == b'\n' {
+            *byte = b' ';
+        }
+    }
+    let hash = Hash::of(bytes.get(start + prefix..).unwrap_or_default());
+    let written = [RECORD_OPEN, hash.to_string().as_bytes(), RECORD_CLOSE].concat();
+    if let Some(place) = bytes.get_mut(start..start + prefix) {
+        place.copy_from_slice(&written);
+    }
+    bytes.push(b'\n');
+    Ok(Tail { sequence: line.seq, hash })
+}
+
+/// Appends a payload line to `bytes`, which will stand at `offset` of `segment`, and says where the body is.
+pub(super) fn write_payload(bytes: &mut Vec<u8>, segment: u64, offset: u64, body: &[u8]) -> PayloadAt {
+    let hash = Hash::of(body);
+    bytes.extend_from_slice(PAYLOAD_OPEN);
+    bytes.extend_from_slice(hash.to_string().as_bytes());
+    bytes.extend_from_slice(PAYLOAD_CLOSE);
+    let offset = offset + bytes.len() as u64;
+    bytes.extend_from_slice(body);
+    bytes.extend_from_slice(b"}\n");
+    PayloadAt { segment, offset, length: body.len() as u64, hash }
+}
+
+/// A record as read back: the members that rebuild the index and continue the chain.
+#[derive(Deserialize)]
+pub(super) struct Record {
+    pub(super) seq: u64,
+    pub(super) prev: Hash,
+    at: String,
+    pub(super) durable: u64,
+    pub(super) event: Event,
+    pub(super) log: Option<String>,
+    pub(super) format: Option<u64>,
+    pub(super) tail: Option<TailFound>,
+    call: Option<String>,
+    tool: Option<String>,
+    key: Option<Hash>,
+    digest: Option<Hash>,
+    pub(super) epoch: Option<u64>,
+    #[serde(default)]
+    digests: Vec<ArgumentDigest>,
+    pub(super) payload: Option<Hash>,
+    undo: Option<Hash>,
+    #[serde(default)]
+    frees: Vec<Hash>,
+}
+
+impl Record {
+    /// The change of an action that this record tells of; `None` when it tells of none.
+    ///
+    /// Fails with a reason when a member that the event needs is missing.
+    pub(super) fn into_step(self, payload: Option<PayloadAt>) -> Result<Option<Step>, &'static str> {
+        const INCOMPLETE: &str = "a member that the event needs is missing";
+        let change = match self.event {
+            Event::Open | Event::Close | Event::Refused | Event::Read | Event::Replayed => return Ok(None),
+            Event::Started => Transition::Start {
+                epoch: self.epoch.ok_or(INCOMPLETE)?,
+                digest: self.digest.ok_or(INCOMPLETE)?,
+                arguments: self.digests,
+                tool: self.tool.ok_or(INCOMPLETE)?,
+                call: self.call.ok_or(INCOMPLETE)?,
+            },
+            Event::Completed => Transition::Complete { payload, undo: self.undo, frees: self.frees },
+            Event::Failed => Transition::Fail,
+            Event::InDoubt => Transition::Doubt,
+        };
+        let at: Timestamp = self.at.parse().map_err(|_| "the time cannot be read")?;
+        let at_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        Ok(Some(Step { sequence: self.seq, at_ms, key: self.key.ok_or(INCOMPLETE)?, change }))
+    }
+}
+
+/// A line taken apart.
+pub(super) enum Parsed<'a> {
+    /// A record whose bytes match its hash.
+    Record(Box<Record>, Hash),
+    /// A payload whose bytes match its hash; the body starts this many bytes into the line.
+    Payload(Hash, usize, &'a [u8]),
+}
+
+/// Takes a line (without its line break) apart and checks its own hash; not its place in the chain.
+///
+/// Fails with a reason.
+pub(super) fn parse(line: &[u8]) -> Result<Parsed<'_>, &'static str> {
+    if let Some(rest) = line.strip_prefix(RECORD_OPEN) {
+        let (named, rest) = split(rest, RECORD_CLOSE)?;
+        let hash = Hash::of(rest);
+        if named != hash {
+            return Err("the record does not match its hash");
+        }
+        let members = [b"{", rest].concat();
+        let record = serde_json::from_slice(&members).map_err(|_| "the record cannot be read")?;
+        return Ok(Parsed::Record(Box::new(record), hash));
+    }
+    let rest = line.strip_prefix(PAYLOAD_OPEN).ok_or("neither a record nor a payload")?;
+    let (named, rest) = split(rest, PAYLOAD_CLOSE)?;
+    let body = rest.strip_suffix(b"}").ok_or("the payload has no end")?;
+    if named != Hash::of(body) {
+        return Err("the payload does not match its hash");
+    }
+    Ok(Parsed::Payload(named, PAYLOAD_OPEN.len() + HEX + PAYLOAD_CLOSE.len(), body))
+}
+
+fn split<'a>(rest: &'a [u8], close: &[u8]) -> Result<(Hash, &'a [u8]), &'static str> {
+    let (digits, rest) = rest.split_at_checked(HEX).ok_or("the line is too short")?;
+    let hash = std::str::from_utf8(digits).ok().and_then(Hash::parse).ok_or("the hash cannot be read")?;
+    Ok((hash, rest.strip_prefix(close).ok_or("the hash has no end")?))
+}
+
+/// Now, in ms since 1970 and as RFC 3339 with ms.
+pub(super) fn now() -> (u64, String) {
+    let ms = Timestamp::now().as_millisecond().max(0);
+    let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    (u64::try_from(ms).unwrap_or(0), format!("{at:.3}"))
+}

@@ -1,0 +1,70 @@
+//! What the threads of one ledger share: whether it still accepts, and what the index does not hold yet.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use super::action::Action;
+use super::changes::Changes;
+use super::error::LedgerError;
+use super::hash::Hash;
+use super::index::Index;
+
+/// Whether the ledger accepts; only ever gets worse.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(super) enum Status {
+    Open = 0,
+    Latched = 1,
+    Closed = 2,
+    Poisoned = 3,
+}
+
+/// Shared by the store, the committer and the applier.
+#[derive(Default)]
+pub(super) struct Shared {
+    status: AtomicU8,
+    /// Durable changes on their way into the index.
+    pub(super) overlay: RwLock<Changes>,
+}
+
+impl Shared {
+    /// Moves the status on to `status`, unless it is there or worse; says whether it moved.
+    pub(super) fn worsen(&self, status: Status) -> bool {
+        self.status.fetch_max(status as u8, Ordering::SeqCst) < status as u8
+    }
+
+    /// The index or the journal failed: nothing more is accepted.
+    pub(super) fn poison(&self, error: &dyn std::fmt::Display) {
+        if self.worsen(Status::Poisoned) {
+            tracing::error!(%error, "the ledger failed and accepts nothing more until it is opened again");
+        }
+    }
+
+    /// Whether claims are accepted; if not, why.
+    pub(super) fn accepts_claims(&self) -> Result<(), LedgerError> {
+        match self.status.load(Ordering::SeqCst) {
+            status if status == Status::Open as u8 => Ok(()),
+            status if status == Status::Latched as u8 => Err(LedgerError::Latched),
+            status if status == Status::Closed as u8 => Err(LedgerError::Closed),
+            _ => Err(LedgerError::Unavailable),
+        }
+    }
+
+    /// Whether anything is accepted; a latched ledger still answers and still takes outcomes.
+    pub(super) fn works(&self) -> Result<(), LedgerError> {
+        match self.accepts_claims() {
+            Err(LedgerError::Latched) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The durable state of an action.
+    pub(super) fn lookup(&self, index: &dyn Index, key: &Hash) -> Result<Option<Action>, LedgerError> {
+        // The overlay first: a change leaves it only after it is in the index.
+        let waiting = self.overlay.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        match waiting {
+            Some(change) => Ok(change.action.map(|action| Action::clone(&action))),
+            None => index.get(key),
+        }
+    }
+}

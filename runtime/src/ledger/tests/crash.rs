@@ -1,0 +1,290 @@
+//! What the next open makes of a ledger that was not closed.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use futures_util::FutureExt;
+
+use super::super::action::RETENTION_MS;
+use super::super::record::{Event, Line, Tail, write_record};
+use super::super::{Claimed, Hash, LedgerError, State, verify};
+use super::{
+    claim, completed, copy, entry, failed, first_segment, in_doubt, journal_lines, key, known, open, records, refused, run,
+    settle, state, win,
+};
+
+/// A ledger with actions in every state, still open, and what a crash would leave of it.
+async fn crashed() -> (tempfile::TempDir, std::path::PathBuf) {
+    let scratch = tempfile::tempdir().unwrap();
+    let directory = scratch.path().join("live");
+    let ledger = open(&directory);
+    run(&ledger, "completed", Some("undo")).await;
+    let version = win(&ledger, "in doubt", "c2").await;
+    ledger.settle(settle("in doubt", version, in_doubt())).await.unwrap();
+    let version = win(&ledger, "failed", "c3").await;
+    ledger.settle(settle("failed", version, failed())).await.unwrap();
+    run(&ledger, "undone", Some("the undo")).await;
+    run(&ledger, "the undo", None).await;
+    win(&ledger, "started", "c4").await;
+    let left = scratch.path().join("left");
+    copy(&directory, &left);
+    (scratch, left)
+}
+
+fn append(directory: &Path, bytes: &[u8]) {
+    OpenOptions::new().append(true).open(first_segment(directory)).unwrap().write_all(bytes).unwrap();
+}
+
+#[tokio::test]
+async fn started_becomes_in_doubt_and_nothing_else_changes() {
+    let (_scratch, directory) = crashed().await;
+    let ledger = open(&directory);
+    let action = known(&ledger, "started").await;
+    assert_eq!(action.state, State::InDoubt);
+    assert_eq!(action.call, "c4");
+    let completed = known(&ledger, "completed").await;
+    assert_eq!(completed.state, State::Completed);
+    assert_eq!(completed.expires_ms, Some(completed.at_ms + RETENTION_MS));
+    assert_eq!(ledger.payload(&completed).unwrap(), br#"{"of":"completed"}"#);
+    assert_eq!(state(&ledger, "in doubt"), Some(State::InDoubt));
+    assert_eq!(state(&ledger, "failed"), None);
+    assert_eq!(state(&ledger, "undone"), None);
+    assert_eq!(state(&ledger, "the undo"), Some(State::Completed));
+
+    let version = win(&ledger, "new", "c5").await;
+    assert_eq!(state(&ledger, "new"), Some(State::Started { epoch: 2 }));
+    ledger.settle(settle("new", version, failed())).await.unwrap();
+    // Who resolves the doubt names the version that made it.
+    ledger.settle(settle("started", action.version, super::completed("{}", None))).await.unwrap();
+    ledger.close().await.unwrap();
+
+    let doubt = &records(&directory, "in_doubt")[1];
+    assert_eq!(doubt["code"], "crashed");
+    assert_eq!(doubt["call"], "c4");
+    assert_eq!(doubt["key"], key("started").to_string());
+    let opens = records(&directory, "open");
+    assert_eq!(opens[0]["tail"], serde_json::Value::Null);
+    assert_eq!(opens[1]["tail"]["clean"], false);
+    assert_eq!(opens[1]["tail"]["cut"], 0);
+    assert_eq!(opens[1]["log"], opens[0]["log"]);
+    assert!(verify(&directory).unwrap().clean_close);
+}
+
+#[tokio::test]
+async fn a_clean_close_is_told_from_a_crash() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = open(scratch.path());
+    win(&ledger, "a", "c1").await;
+    ledger.close().await.unwrap();
+    drop(ledger);
+    // Dropped without a close.
+    drop(open(scratch.path()));
+    drop(open(scratch.path()));
+    let opens = records(scratch.path(), "open");
+    assert_eq!(opens[1]["tail"]["clean"], true);
+    assert_eq!(opens[2]["tail"]["clean"], false);
+    assert_eq!([1, 2, 3], [0, 1, 2].map(|n| opens[n]["epoch"].as_u64().unwrap()));
+    assert!(!verify(scratch.path()).unwrap().clean_close);
+    assert_eq!(records(scratch.path(), "in_doubt").len(), 1, "in doubt once is enough");
+}
+
+#[tokio::test]
+async fn a_lost_or_ruined_index_is_rebuilt_equal() {
+    let (scratch, directory) = crashed().await;
+    let names = ["completed", "in doubt", "failed", "undone", "the undo", "started"];
+    let lookup = |directory: &Path| {
+        let ledger = open(directory);
+        names.map(|name| {
+            let action = ledger.lookup(&key(name)).unwrap();
+            let payload = action.as_ref().and_then(|action| ledger.payload(action).ok());
+            // The crash's own doubt is recorded anew in each copy.
+            (action.map(|action| if name == "started" { super::Action { at_ms: 0, ..action } } else { action }), payload)
+        })
+    };
+    let ruined = scratch.path().join("ruined");
+    copy(&directory, &ruined);
+    for item in fs::read_dir(ruined.join("index")).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_file() {
+            fs::write(path, b"not sled").unwrap();
+        }
+    }
+    let lost = scratch.path().join("lost");
+    copy(&directory, &lost);
+    fs::remove_dir_all(lost.join("index")).unwrap();
+    let expected = lookup(&directory);
+    assert!(expected[0].0.is_some());
+    assert_eq!(lookup(&ruined), expected);
+    assert_eq!(lookup(&lost), expected);
+    // And the rebuilt one still knows which undo undoes what.
+    let ledger = open(&lost);
+    run(&ledger, "undo", None).await;
+    assert_eq!(state(&ledger, "completed"), None);
+}
+
+#[tokio::test]
+async fn half_a_line_is_cut_and_the_cut_is_recorded() {
+    let (_scratch, directory) = crashed().await;
+    let before = journal_lines(&directory).len();
+    append(&directory, b"{\"hash\":\"0123");
+    assert!(verify(&directory).is_err());
+    drop(open(&directory));
+    let opens = records(&directory, "open");
+    assert_eq!(opens[1]["tail"]["cut"], 13);
+    assert_eq!(opens[1]["tail"]["clean"], false);
+    // The open record and the doubt it made.
+    assert_eq!(journal_lines(&directory).len(), before + 2);
+    verify(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn a_payload_without_its_record_is_cut() {
+    let (_scratch, directory) = crashed().await;
+    let line = format!("{{\"payload\":\"{}\",\"body\":{{}}}}\n", Hash::of(b"{}"));
+    append(&directory, line.as_bytes());
+    drop(open(&directory));
+    assert_eq!(records(&directory, "open")[1]["tail"]["cut"], line.len());
+    verify(&directory).unwrap();
+}
+
+/// Appends three records, as one batch that was never acknowledged, of which the second is ruined.
+async fn torn_batch(directory: &Path, third_knows_durable: u64) -> u64 {
+    let report = verify(directory).unwrap();
+    let mut tail = Tail { sequence: report.last_sequence, hash: report.last_hash };
+    let mut bytes = Vec::new();
+    let mut starts = Vec::new();
+    for durable in [report.last_sequence, report.last_sequence, third_knows_durable] {
+        starts.push(bytes.len());
+        tail = write_record(&mut bytes, tail, durable, "2026-11-20T00:00:00.000Z", Line::of(Event::Read, &entry("x"))).unwrap();
+    }
+    // A page of zeros, as a file has where a later page reached the disk first.
+    bytes[starts[1]..starts[2] - 10].fill(0);
+    append(directory, &bytes);
+    (bytes.len() - starts[1]) as u64
+}
+
+#[tokio::test]
+async fn a_batch_torn_in_the_middle_is_cut_from_there() {
+    let (_scratch, directory) = crashed().await;
+    let last = verify(&directory).unwrap().last_sequence;
+    let torn = torn_batch(&directory, last).await;
+    drop(open(&directory));
+    let tail = &records(&directory, "open")[1]["tail"];
+    assert_eq!(tail["cut"], torn);
+    assert_eq!(tail["sequence"], last + 1, "the record before the tear is whole and stays");
+    verify(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_later_record_knows_to_be_synced_is_not_cut() {
+    let (_scratch, directory) = crashed().await;
+    let last = verify(&directory).unwrap().last_sequence;
+    torn_batch(&directory, last + 2).await;
+    let before = fs::read(first_segment(&directory)).unwrap();
+    let LedgerError::Damaged { sequence, .. } = refused(&directory) else { panic!("not damaged") };
+    assert_eq!(sequence, last + 2);
+    assert_eq!(fs::read(first_segment(&directory)).unwrap(), before, "nothing is changed");
+}
+
+#[tokio::test]
+async fn damage_before_the_durable_mark_refuses_to_open() {
+    let (_scratch, directory) = crashed().await;
+    // The index is lost too, so that only the journal's own marks are left to tell.
+    fs::remove_dir_all(directory.join("index")).unwrap();
+    let path = first_segment(&directory);
+    let whole = fs::read(&path).unwrap();
+    let lines = journal_lines(&directory);
+    // All but the last: the last record is alone in its batch and nobody vouches for it.
+    let mut offset = 0;
+    for line in &lines[..lines.len() - 1] {
+        let mut bytes = whole.clone();
+        bytes[offset + line.len() / 2] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert!(matches!(refused(&directory), LedgerError::Damaged { .. }), "{line}");
+        offset += line.len() + 1;
+    }
+    fs::write(&path, whole).unwrap();
+    drop(open(&directory));
+}
+
+#[tokio::test]
+async fn a_tail_that_the_index_has_seen_is_not_cut() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = open(scratch.path());
+    run(&ledger, "a", None).await;
+    ledger.close().await.unwrap();
+    drop(ledger);
+    let path = first_segment(scratch.path());
+    let whole = fs::read(&path).unwrap();
+    let last = verify(scratch.path()).unwrap().last_sequence;
+
+    fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert!(matches!(refused(scratch.path()), LedgerError::Damaged { sequence, .. } if sequence == last));
+    // Cut at a line: the journal itself is whole, and `verify` cannot know.
+    let cut = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    fs::write(&path, &whole[..cut]).unwrap();
+    verify(scratch.path()).unwrap();
+    assert!(matches!(refused(scratch.path()), LedgerError::IndexAhead { seen, found, .. } if (seen, found) == (last, last - 1)));
+    fs::write(&path, b"").unwrap();
+    assert!(matches!(refused(scratch.path()), LedgerError::IndexAhead { found: 0, .. }));
+
+    fs::write(&path, &whole).unwrap();
+    drop(open(scratch.path()));
+}
+
+#[tokio::test]
+async fn another_journal_under_the_index_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    for name in ["one", "two"] {
+        let ledger = open(&scratch.path().join(name));
+        run(&ledger, name, None).await;
+        ledger.close().await.unwrap();
+    }
+    fs::copy(first_segment(&scratch.path().join("two")), first_segment(&scratch.path().join("one"))).unwrap();
+    assert!(matches!(refused(&scratch.path().join("one")), LedgerError::IndexAhead { .. }));
+}
+
+/// A crash at any byte of the journal: it opens, every record before the cut counts, and no action is lost or repeated.
+#[tokio::test]
+async fn a_crash_at_any_length_opens() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = open(&scratch.path().join("live"));
+    let version = win(&ledger, "a", "c1").await;
+    let settled = ledger.settle(settle("a", version, completed("{}", None))).await.unwrap();
+    let left = scratch.path().join("left");
+    copy(&scratch.path().join("live"), &left);
+    fs::remove_dir_all(left.join("index")).unwrap();
+    let whole = fs::read(first_segment(&left)).unwrap();
+    let first_record = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let settled_at = whole.len() - 1;
+    // Lengths around each line's end, and some in between.
+    let ends = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+    let lengths: Vec<usize> = ends.flat_map(|end| [end - 40, end, end + 1]).collect();
+    for length in lengths {
+        let directory = scratch.path().join(format!("cut at {length}"));
+        copy(&left, &directory);
+        fs::write(first_segment(&directory), &whole[..length]).unwrap();
+        let ledger = open(&directory);
+        let expected = match length {
+            _ if length > settled_at => Some(State::Completed),
+            _ if whole[first_record..length].contains(&b'\n') => Some(State::InDoubt),
+            _ => None,
+        };
+        assert_eq!(state(&ledger, "a"), expected, "cut at {length}");
+        drop(ledger);
+        verify(&directory).unwrap();
+    }
+    assert_eq!(settled.sequence, 3);
+}
+
+#[tokio::test]
+async fn claims_that_nobody_waits_for_any_more_are_still_in_doubt_later() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = open(scratch.path());
+    // Polled once, and dropped whether or not it was answered by then.
+    drop(ledger.claim(claim("a", "gone")).now_or_never());
+    assert!(matches!(ledger.claim(claim("a", "later")).await.unwrap(), Claimed::Exists(_)));
+    drop(ledger);
+    assert_eq!(known(&open(scratch.path()), "a").await.state, State::InDoubt);
+}

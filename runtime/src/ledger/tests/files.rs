@@ -1,0 +1,183 @@
+//! The files: where, who may read them, who may write them, what is in them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::super::committer::Opened;
+use super::super::index::Head;
+use super::super::index::memory::MemoryIndex;
+use super::super::journal::file::{FileJournal, segments};
+use super::super::redact::Redactor;
+use super::super::store::LocalStore;
+use super::super::{Hash, Ledger, LedgerError, NoteEvent, State, verify};
+use super::{claim, entry, first_segment, known, open, records, refused, run, state};
+
+#[test]
+fn locations() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("sub/dir");
+    drop(Ledger::open(&format!("sled:{}", path.display())).unwrap());
+    drop(Ledger::open(path.to_str().unwrap()).unwrap());
+    assert_eq!(records(&path, "open").len(), 2);
+    for location in ["", "sled:", "postgres://me:secret@host/db", "redis:x"] {
+        let error = Ledger::open(location).map(drop).unwrap_err();
+        assert!(matches!(error, LedgerError::Location), "{location}");
+        assert!(!error.to_string().contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn only_the_owner_may_read() {
+    let scratch = tempfile::tempdir().unwrap();
+    let directory = scratch.path().join("ledger");
+    let ledger = open(&directory);
+    run(&ledger, "a", None).await;
+    let mode = |path: &str| fs::metadata(directory.join(path)).unwrap().permissions().mode() & 0o777;
+    for path in ["", "journal", "index"] {
+        assert_eq!(mode(path), 0o700, "{path}");
+    }
+    for path in ["LOCK", "redact.key", "journal/00000000000000000001.jsonl"] {
+        assert_eq!(mode(path), 0o600, "{path}");
+    }
+}
+
+#[test]
+fn one_writer() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = open(scratch.path());
+    assert!(matches!(refused(scratch.path()), LedgerError::Locked { .. }));
+    drop(ledger);
+    drop(open(scratch.path()));
+}
+
+#[tokio::test]
+async fn a_missing_part_is_an_error_and_never_an_empty_ledger() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = open(scratch.path());
+    run(&ledger, "a", None).await;
+    let hash = ledger.redactor().hash("t", "f", b"v");
+    drop(ledger);
+    let at = |name: &str| scratch.path().join(name);
+
+    fs::rename(at("redact.key"), at("key")).unwrap();
+    assert!(matches!(refused(scratch.path()), LedgerError::RedactKey { .. }));
+    fs::write(at("redact.key"), b"short").unwrap();
+    assert!(matches!(refused(scratch.path()), LedgerError::RedactKey { .. }));
+    fs::rename(at("key"), at("redact.key")).unwrap();
+
+    fs::rename(at("journal"), at("elsewhere")).unwrap();
+    assert!(matches!(refused(scratch.path()), LedgerError::JournalMissing { .. }));
+    fs::rename(at("index"), at("index elsewhere")).unwrap();
+    assert!(matches!(refused(scratch.path()), LedgerError::JournalMissing { .. }));
+    fs::rename(at("index elsewhere"), at("index")).unwrap();
+    assert!(!at("journal").exists());
+    fs::rename(at("elsewhere"), at("journal")).unwrap();
+
+    let ledger = open(scratch.path());
+    assert_eq!(state(&ledger, "a"), Some(State::Completed));
+    assert_eq!(ledger.redactor().hash("t", "f", b"v"), hash);
+}
+
+/// What a crash leaves while a ledger is made: every prefix of the steps opens as a new ledger.
+#[test]
+fn a_crash_while_it_is_made_is_no_loss() {
+    let scratch = tempfile::tempdir().unwrap();
+    let journal = scratch.path().join("journal");
+    fs::create_dir(&journal).unwrap();
+    drop(open(scratch.path()));
+
+    let scratch = tempfile::tempdir().unwrap();
+    let journal = scratch.path().join("journal");
+    fs::create_dir(&journal).unwrap();
+    fs::write(first_segment(scratch.path()), b"").unwrap();
+    fs::write(scratch.path().join("redact.key"), [7; 32]).unwrap();
+    let ledger = open(scratch.path());
+    assert_eq!(ledger.redactor().hash("t", "f", b"v"), Redactor::new(&[7; 32]).unwrap().hash("t", "f", b"v"));
+}
+
+#[tokio::test]
+async fn segments_rotate_and_read_as_one() {
+    let scratch = tempfile::tempdir().unwrap();
+    let directory = scratch.path().join("journal");
+    fs::create_dir(&directory).unwrap();
+    fs::write(scratch.path().join("redact.key"), [7; 32]).unwrap();
+    let journal = FileJournal::create(&directory).unwrap().with_segment_bytes(1);
+    let opened =
+        Opened { head: Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0 }, tail: None };
+    let redactor = Redactor::new(&[7; 32]).unwrap();
+    let index = std::sync::Arc::new(MemoryIndex::default());
+    let store = LocalStore::start(Box::new(journal), index, opened, redactor, None).unwrap();
+    let ledger = Ledger::with(std::sync::Arc::new(store));
+    for name in ["a", "b", "c"] {
+        run(&ledger, name, None).await;
+    }
+    let action = known(&ledger, "b").await;
+    assert_eq!(action.payload.as_ref().unwrap().segment, action.version);
+    assert_eq!(ledger.payload(&action).unwrap(), br#"{"of":"b"}"#);
+    drop(ledger);
+    assert_eq!(segments(&directory).unwrap(), [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(verify(scratch.path()).unwrap().records, 7);
+
+    let ledger = open(scratch.path());
+    let again = known(&ledger, "b").await;
+    assert_eq!(again, action);
+    assert_eq!(ledger.payload(&again).unwrap(), br#"{"of":"b"}"#);
+    drop(ledger);
+
+    let name = |first: u64| directory.join(format!("{first:020}.jsonl"));
+    fs::remove_dir_all(scratch.path().join("index")).unwrap();
+    fs::rename(name(4), scratch.path().join("four")).unwrap();
+    assert!(verify(scratch.path()).is_err());
+    assert!(matches!(refused(scratch.path()), LedgerError::Damaged { sequence: 4, .. }));
+    fs::rename(scratch.path().join("four"), name(4)).unwrap();
+    fs::remove_file(name(1)).unwrap();
+    assert!(verify(scratch.path()).is_err());
+    assert!(matches!(refused(scratch.path()), LedgerError::Damaged { sequence: 1, .. }));
+}
+
+#[tokio::test]
+async fn records_say_who_asked_for_what() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = open(scratch.path());
+    let mut who = entry("c1");
+    who.investigation = Some("INC-1".to_owned());
+    // White space of the caller's own must not break the line.
+    who.arguments = Some(serde_json::from_str("{\n\"a\" : \"b\\nc\"\r\n}").unwrap());
+    ledger.note(who, NoteEvent::Refused { code: "denied".into(), gate: "policy", times: 3 }).unwrap();
+    ledger
+        .note(entry("c2"), NoteEvent::Replayed { first_call: "c0".to_owned(), code: "ok".into(), times: 1 })
+        .unwrap();
+    ledger.note(entry("c3"), NoteEvent::Read { code: "empty".into() }).unwrap();
+    let mut started = claim("a", "c4");
+    started.entry.user = None;
+    ledger.claim(started).await.unwrap();
+    ledger.close().await.unwrap();
+
+    let refused = &records(scratch.path(), "refused")[0];
+    assert_eq!(refused["call"], "c1");
+    assert_eq!(refused["tenant"], "acme");
+    assert_eq!(refused["agent"], "agent-7");
+    assert_eq!(refused["user"], "alice");
+    assert_eq!(refused["investigation"], "INC-1");
+    assert_eq!(refused["tool"], "isolate_host");
+    assert_eq!(refused["arguments"], serde_json::json!({"a": "b\nc"}));
+    assert_eq!(refused["code"], "denied");
+    assert_eq!(refused["gate"], "policy");
+    assert_eq!(refused["times"], 3);
+    let replayed = &records(scratch.path(), "replayed")[0];
+    assert_eq!(replayed["first_call"], "c0");
+    assert_eq!(records(scratch.path(), "read")[0]["code"], "empty");
+    let started = &records(scratch.path(), "started")[0];
+    assert_eq!(started["key"], super::key("a").to_string());
+    assert_eq!(started["digest"], claim("a", "").digest.to_string());
+    assert_eq!(started.get("user"), None);
+    assert!(verify(scratch.path()).unwrap().clean_close);
+}
+
+#[test]
+fn debug_shows_nothing_that_a_caller_chose() {
+    let text = format!("{:?} {:?}", claim("a", "c1"), super::completed("\"result\"", None));
+    for hidden in ["web-01", "acme", "agent-7", "alice", "result"] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+}

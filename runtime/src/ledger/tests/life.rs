@@ -1,0 +1,215 @@
+//! The life of an action, on every store.
+
+use super::super::{Claimed, LedgerError, State};
+use super::{both, claim, completed, failed, in_doubt, key, known, nowhere, run, settle, state, win};
+
+#[tokio::test]
+async fn claimed_settled_and_given_back() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        assert_eq!(ledger.lookup(&key("a")).unwrap(), None);
+        let version = win(&ledger, "a", "first").await;
+        let started = ledger.lookup(&key("a")).unwrap().unwrap();
+        assert_eq!(started.state, State::Started { epoch: 1 });
+        assert_eq!(started.version, version);
+        assert!(matches!(ledger.payload(&started), Err(LedgerError::Payload { .. })));
+
+        let receipt = ledger.settle(settle("a", version, completed(r#"{"x": 1}"#, Some("u")))).await.unwrap();
+        let action = ledger.lookup(&key("a")).unwrap().unwrap();
+        assert_eq!(action.state, State::Completed);
+        assert_eq!(action.version, receipt.sequence);
+        assert_eq!(action.call, "first");
+        assert_eq!(action.tool, "isolate_host");
+        assert_eq!(action.digest, claim("a", "").digest);
+        assert_eq!(action.arguments, claim("a", "").arguments);
+        assert_eq!(action.undo, Some(key("u")));
+        assert_eq!(action.expires_ms, Some(action.at_ms + 7 * 24 * 3600 * 1000));
+        assert_eq!(ledger.payload(&action).unwrap(), br#"{"x": 1}"#);
+        assert_eq!(known(&ledger, "a").await, action);
+    }
+}
+
+#[tokio::test]
+async fn a_payload_that_is_not_there_is_an_error() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        run(&ledger, "a", None).await;
+        let mut action = known(&ledger, "a").await;
+        let mut wrong = action.payload.clone().unwrap();
+        wrong.offset += 1;
+        action.payload = Some(wrong);
+        assert!(matches!(ledger.payload(&action), Err(LedgerError::Payload { .. })));
+        action.payload = Some(nowhere());
+        assert!(matches!(ledger.payload(&action), Err(LedgerError::Io { .. })));
+        ledger.health().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_64_concurrent_claims_one_wins() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        let calls: Vec<_> = (0..64)
+            .map(|n| {
+                let ledger = ledger.clone();
+                tokio::spawn(async move { ledger.claim(claim("a", &format!("call {n}"))).await })
+            })
+            .collect();
+        let (mut won, mut exists) = (Vec::new(), Vec::new());
+        for call in calls {
+            match call.await.unwrap().unwrap() {
+                Claimed::Won { version } => won.push(version),
+                Claimed::Exists(action) => exists.push(action.version),
+            }
+        }
+        assert_eq!(won.len(), 1);
+        assert_eq!(exists, vec![won[0]; 63]);
+    }
+}
+
+#[tokio::test]
+async fn only_the_version_that_was_won_settles() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        let absent = ledger.settle(settle("a", 1, failed())).await;
+        assert!(matches!(absent, Err(LedgerError::Superseded)));
+        let version = win(&ledger, "a", "first").await;
+        let other = ledger.settle(settle("a", version + 1, failed())).await;
+        assert!(matches!(other, Err(LedgerError::Superseded)));
+        let receipt = ledger.settle(settle("a", version, completed("1", None))).await.unwrap();
+        for version in [version, receipt.sequence] {
+            let again = ledger.settle(settle("a", version, completed("2", None))).await;
+            assert!(matches!(again, Err(LedgerError::Superseded)));
+        }
+        assert_eq!(ledger.payload(&known(&ledger, "a").await).unwrap(), b"1");
+    }
+}
+
+#[tokio::test]
+async fn failure_frees_the_key_and_doubt_does_not() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        let version = win(&ledger, "a", "first").await;
+        ledger.settle(settle("a", version, failed())).await.unwrap();
+        assert_eq!(state(&ledger, "a"), None);
+
+        let version = win(&ledger, "a", "second").await;
+        let doubt = ledger.settle(settle("a", version, in_doubt())).await.unwrap();
+        let action = known(&ledger, "a").await;
+        assert_eq!(action.state, State::InDoubt);
+        assert_eq!(action.call, "second");
+        assert_eq!(action.expires_ms, None);
+
+        let mut late = settle("a", doubt.sequence, completed("{}", None));
+        late.late = true;
+        ledger.settle(late).await.unwrap();
+        assert_eq!(state(&ledger, "a"), Some(State::Completed));
+    }
+}
+
+#[tokio::test]
+async fn natural_claims_start_over_what_is_not_running() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        let natural = |call: &str| {
+            let mut claim = claim("a", call);
+            claim.natural = true;
+            ledger.claim(claim)
+        };
+        let Claimed::Won { version: first } = natural("first").await.unwrap() else { panic!("not won") };
+        assert!(matches!(natural("running").await.unwrap(), Claimed::Exists(_)));
+        let doubt = ledger.settle(settle("a", first, in_doubt())).await.unwrap();
+        let Claimed::Won { version: second } = natural("second").await.unwrap() else { panic!("not won") };
+        // The first run reports late, but the action is the second's now.
+        let late = ledger.settle(settle("a", doubt.sequence, completed("1", None))).await;
+        assert!(matches!(late, Err(LedgerError::Superseded)));
+        ledger.settle(settle("a", second, completed("2", None))).await.unwrap();
+        assert!(matches!(natural("third").await.unwrap(), Claimed::Won { .. }));
+        assert_eq!(known(&ledger, "a").await.call, "third");
+    }
+}
+
+/// Isolate, release, isolate, release with the same arguments: four effects, each retried still one.
+#[tokio::test]
+async fn undone_actions_no_longer_answer() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        for _ in 0..3 {
+            run(&ledger, "isolate", Some("release")).await;
+            assert_eq!(known(&ledger, "isolate").await.state, State::Completed);
+            assert_eq!(state(&ledger, "release"), None);
+            run(&ledger, "release", Some("isolate")).await;
+            assert_eq!(known(&ledger, "release").await.state, State::Completed);
+            assert_eq!(state(&ledger, "isolate"), None);
+        }
+    }
+}
+
+/// Several actions may have the same undo, and an undo need not have one itself.
+#[tokio::test]
+async fn one_undo_frees_all_that_it_undid() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        run(&ledger, "alert 1", Some("release")).await;
+        run(&ledger, "alert 2", Some("release")).await;
+        run(&ledger, "other", Some("other undo")).await;
+        let running = win(&ledger, "alert 3", "running").await;
+        run(&ledger, "release", None).await;
+        assert_eq!(state(&ledger, "alert 1"), None);
+        assert_eq!(state(&ledger, "alert 2"), None);
+        assert_eq!(state(&ledger, "other"), Some(State::Completed));
+        // Completed after the release: not undone by it, and the release can be asked for again.
+        ledger.settle(settle("alert 3", running, completed("3", Some("release")))).await.unwrap();
+        assert_eq!(state(&ledger, "alert 3"), Some(State::Completed));
+        assert_eq!(state(&ledger, "release"), None);
+        run(&ledger, "release", None).await;
+        assert_eq!(state(&ledger, "alert 3"), None);
+    }
+}
+
+#[tokio::test]
+async fn an_action_never_frees_itself() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        run(&ledger, "a", Some("a")).await;
+        assert_eq!(state(&ledger, "a"), Some(State::Completed));
+    }
+}
+
+#[tokio::test]
+async fn a_payload_with_a_line_break_is_refused() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        let version = win(&ledger, "a", "first").await;
+        let refused = ledger.settle(settle("a", version, completed("{\n}", None))).await;
+        assert!(matches!(refused, Err(LedgerError::Payload { .. })));
+        assert_eq!(state(&ledger, "a"), Some(State::Started { epoch: 1 }));
+    }
+}
+
+#[tokio::test]
+async fn latched_means_no_claims_but_outcomes() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        let version = win(&ledger, "a", "first").await;
+        ledger.latch();
+        assert!(matches!(ledger.health(), Err(LedgerError::Latched)));
+        assert!(matches!(ledger.claim(claim("b", "second")).await, Err(LedgerError::Latched)));
+        ledger.settle(settle("a", version, completed("{}", None))).await.unwrap();
+        assert_eq!(state(&ledger, "a"), Some(State::Completed));
+    }
+}
+
+#[tokio::test]
+async fn closed_means_closed() {
+    let (_directory, ledgers) = both();
+    for ledger in ledgers {
+        let version = win(&ledger, "a", "first").await;
+        ledger.close().await.unwrap();
+        assert!(matches!(ledger.health(), Err(LedgerError::Closed)));
+        assert!(matches!(ledger.lookup(&key("a")), Err(LedgerError::Closed)));
+        assert!(matches!(ledger.claim(claim("b", "second")).await, Err(LedgerError::Closed)));
+        assert!(matches!(ledger.settle(settle("a", version, failed())).await, Err(LedgerError::Closed)));
+        assert!(matches!(ledger.close().await, Err(LedgerError::Closed)));
+    }
+}

@@ -1,0 +1,214 @@
+//! Tests of the ledger as a whole, by what they show.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use futures_util::FutureExt;
+use serde_json::Value;
+
+use super::action::PayloadAt;
+use super::committer::Opened;
+use super::index::Head;
+use super::index::memory::MemoryIndex;
+use super::journal::memory::MemoryJournal;
+use super::journal::{Journal, Payloads, Position};
+use super::redact::Redactor;
+use super::store::LocalStore;
+use super::{
+    Action, ArgumentDigest, Claim, Claimed, Entry, Hash, Ledger, LedgerError, Outcome, Receipt, Settle, State,
+};
+
+mod batches;
+mod crash;
+mod equal;
+mod files;
+mod life;
+mod poison;
+mod tamper;
+
+fn key(name: &str) -> Hash {
+    Hash::of(name.as_bytes())
+}
+
+fn entry(call: &str) -> Entry {
+    Entry {
+        call: call.to_owned(),
+        tenant: "acme".to_owned(),
+        agent: "agent-7".to_owned(),
+        user: Some("alice".to_owned()),
+        investigation: None,
+        tool: "isolate_host".into(),
+        key: None,
+        digest: None,
+        arguments: Some(serde_json::value::to_raw_value(&serde_json::json!({"host_id": "web-01"})).unwrap()),
+    }
+}
+
+fn claim(name: &str, call: &str) -> Claim {
+    Claim {
+        entry: entry(call),
+        key: key(name),
+        digest: Hash::of(format!("digest of {name}").as_bytes()),
+        arguments: vec![ArgumentDigest { name: "host_id".to_owned(), exact: key("exact"), full: key("full") }],
+        natural: false,
+    }
+}
+
+fn settle(name: &str, version: u64, outcome: Outcome) -> Settle {
+    Settle { entry: entry("settling"), key: key(name), version, outcome, late: false }
+}
+
+fn completed(payload: &str, undo: Option<&str>) -> Outcome {
+    Outcome::Completed { payload: payload.as_bytes().to_vec(), code: "ok".into(), undo: undo.map(key) }
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed { code: "HOST_OFFLINE".into() }
+}
+
+fn in_doubt() -> Outcome {
+    Outcome::InDoubt { code: "timeout".into() }
+}
+
+/// Claims and must win.
+async fn win(ledger: &Ledger, name: &str, call: &str) -> u64 {
+    match ledger.claim(claim(name, call)).await.unwrap() {
+        Claimed::Won { version } => version,
+        Claimed::Exists(action) => panic!("exists: {action:?}"),
+    }
+}
+
+/// Claims and must find it known.
+async fn known(ledger: &Ledger, name: &str) -> Action {
+    match ledger.claim(claim(name, "later")).await.unwrap() {
+        Claimed::Won { .. } => panic!("{name} was claimed"),
+        Claimed::Exists(action) => *action,
+    }
+}
+
+/// Runs an action from claim to completion.
+async fn run(ledger: &Ledger, name: &str, undo: Option<&str>) -> Receipt {
+    let version = win(ledger, name, name).await;
+    ledger.settle(settle(name, version, completed(&format!("{{\"of\":\"{name}\"}}"), undo))).await.unwrap()
+}
+
+fn open(directory: &Path) -> Ledger {
+    Ledger::open(directory.to_str().unwrap()).unwrap()
+}
+
+fn refused(directory: &Path) -> LedgerError {
+    Ledger::open(directory.to_str().unwrap()).map(drop).unwrap_err()
+}
+
+/// What a crash leaves: the files of a ledger that is still open, seen by somebody else.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for item in fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let target = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() {
+            copy(&item.path(), &target);
+        } else {
+            fs::copy(item.path(), target).unwrap();
+        }
+    }
+}
+
+/// All lines of the first segment.
+fn journal_lines(directory: &Path) -> Vec<String> {
+    let text = fs::read_to_string(first_segment(directory)).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// The records of the first segment with this event.
+fn records(directory: &Path, event: &str) -> Vec<Value> {
+    let lines = journal_lines(directory);
+    let values = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    values.filter(|value| value["event"] == event).collect()
+}
+
+fn first_segment(directory: &Path) -> std::path::PathBuf {
+    directory.join("journal/00000000000000000001.jsonl")
+}
+
+/// What an append of a [`Gated`] journal is told to do.
+enum Append {
+    Write,
+    Fail,
+    Panic,
+}
+
+/// A journal in memory whose appends wait for what the test tells them.
+struct Gated {
+    inner: MemoryJournal,
+    arrived: Sender<()>,
+    verdicts: Receiver<Append>,
+}
+
+/// The test's side of a [`Gated`] journal.
+struct Gate {
+    arrived: Receiver<()>,
+    verdicts: Sender<Append>,
+}
+
+impl Journal for Gated {
+    fn begin(&mut self, next: u64) -> std::io::Result<Position> {
+        self.inner.begin(next)
+    }
+
+    fn append(&mut self, batch: &[u8]) -> std::io::Result<()> {
+        self.arrived.send(()).unwrap();
+        match self.verdicts.recv() {
+            // The test has left: nothing is held back any more.
+            Ok(Append::Write) | Err(_) => self.inner.append(batch),
+            Ok(Append::Fail) => Err(std::io::Error::other("injected")),
+            Ok(Append::Panic) => panic!("injected"),
+        }
+    }
+
+    fn payloads(&self) -> Arc<dyn Payloads> {
+        self.inner.payloads()
+    }
+}
+
+/// A ledger in memory with a gate before each append; its `open` record is written already.
+fn gated() -> (Ledger, Gate) {
+    let (arrived, arrivals) = channel();
+    let (verdicts, waiting) = channel();
+    verdicts.send(Append::Write).unwrap();
+    let journal = Gated { inner: MemoryJournal::default(), arrived, verdicts: waiting };
+    let opened = Opened {
+        head: Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0 },
+        tail: None,
+    };
+    let redactor = Redactor::new(&[0; 32]).unwrap();
+    let index = Arc::new(MemoryIndex::default());
+    let store = LocalStore::start(Box::new(journal), index, opened, redactor, None).unwrap();
+    arrivals.recv().unwrap();
+    (Ledger::with(Arc::new(store)), Gate { arrived: arrivals, verdicts })
+}
+
+/// Polls once: the operation is queued, and its answer is held back.
+fn queue<T>(ask: &mut (impl Future<Output = T> + Unpin)) {
+    assert!(ask.now_or_never().is_none());
+}
+
+/// A payload as the index would name it.
+fn nowhere() -> PayloadAt {
+    PayloadAt { segment: 1, offset: 0, length: u64::MAX, hash: Hash::ZERO }
+}
+
+/// Both stores that a test can make.
+fn both() -> (tempfile::TempDir, Vec<Ledger>) {
+    let directory = tempfile::tempdir().unwrap();
+    let ledgers = vec![Ledger::open("memory:").unwrap(), open(directory.path())];
+    (directory, ledgers)
+}
+
+fn state(ledger: &Ledger, name: &str) -> Option<State> {
+    ledger.lookup(&key(name)).unwrap().map(|action| action.state)
+}

@@ -1,0 +1,107 @@
+//! After a failure nothing is accepted, and nobody waits for ever.
+
+use std::sync::Arc;
+
+use super::super::changes::Changes;
+use super::super::committer::Opened;
+use super::super::index::{Head, Index};
+use super::super::journal::memory::MemoryJournal;
+use super::super::redact::Redactor;
+use super::super::store::LocalStore;
+use super::super::{Action, Hash, Ledger, LedgerError, NoteEvent};
+use super::{Append, claim, entry, failed, gated, key, queue, settle};
+
+async fn refuses_everything(ledger: &Ledger) {
+    assert!(matches!(ledger.health(), Err(LedgerError::Unavailable)));
+    assert!(matches!(ledger.lookup(&key("a")), Err(LedgerError::Unavailable)));
+    assert!(matches!(ledger.claim(claim("c", "later")).await, Err(LedgerError::Unavailable)));
+    assert!(matches!(ledger.settle(settle("a", 2, failed())).await, Err(LedgerError::Unavailable)));
+    let noted = ledger.note(entry("later"), NoteEvent::Read { code: "ok".into() });
+    assert!(matches!(noted, Err(LedgerError::Unavailable)));
+    assert!(matches!(ledger.close().await, Err(LedgerError::Unavailable)));
+}
+
+#[tokio::test]
+async fn a_failed_write_refuses_the_batch_the_queue_and_all_that_follows() {
+    for verdict in [Append::Fail, Append::Panic] {
+        let (ledger, gate) = gated();
+        let mut written = Box::pin(ledger.claim(claim("a", "written")));
+        queue(&mut written);
+        gate.arrived.recv().unwrap();
+        let mut queued = Box::pin(ledger.claim(claim("b", "queued")));
+        queue(&mut queued);
+        gate.verdicts.send(verdict).unwrap();
+        assert!(matches!(written.await, Err(LedgerError::Unavailable)));
+        assert!(matches!(queued.await, Err(LedgerError::Unavailable)));
+        refuses_everything(&ledger).await;
+    }
+}
+
+#[tokio::test]
+async fn a_failed_settlement_is_not_recorded() {
+    let (ledger, gate) = gated();
+    gate.verdicts.send(Append::Write).unwrap();
+    let won = ledger.claim(claim("a", "first")).await.unwrap();
+    let super::Claimed::Won { version } = won else { panic!("not won") };
+    gate.verdicts.send(Append::Fail).unwrap();
+    assert!(matches!(ledger.settle(settle("a", version, failed())).await, Err(LedgerError::Unavailable)));
+    ledger.latch();
+    assert!(matches!(ledger.health(), Err(LedgerError::Unavailable)), "latching does not heal");
+}
+
+/// An index that fails, or panics, as soon as it is to take over an action.
+struct Failing {
+    panics: bool,
+}
+
+impl Index for Failing {
+    fn head(&self) -> Result<Option<Head>, LedgerError> {
+        Ok(None)
+    }
+
+    fn get(&self, _key: &Hash) -> Result<Option<Action>, LedgerError> {
+        Ok(None)
+    }
+
+    fn undone_by(&self, _undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    fn started(&self) -> Result<Vec<Hash>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    fn apply(&self, changes: &Changes, _head: &Head) -> Result<(), LedgerError> {
+        match (changes.len(), self.panics) {
+            (0, _) => Ok(()),
+            (_, false) => Err(LedgerError::Index { reason: "injected".to_owned() }),
+            (_, true) => panic!("injected"),
+        }
+    }
+
+    fn flush(&self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_fails_ends_in_refusals() {
+    for panics in [false, true] {
+        let opened = Opened {
+            head: Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0 },
+            tail: None,
+        };
+        let redactor = Redactor::new(&[0; 32]).unwrap();
+        let journal = Box::new(MemoryJournal::default());
+        let store = LocalStore::start(journal, Arc::new(Failing { panics }), opened, redactor, None).unwrap();
+        let ledger = Ledger::with(Arc::new(store));
+        // The first is durable, so it is answered whatever the index does next.
+        ledger.claim(claim("a", "first")).await.unwrap();
+        let mut calls = 0;
+        while ledger.claim(claim(&format!("next {calls}"), "next")).await.is_ok() {
+            calls += 1;
+            assert!(calls < 1000, "the failure of the index goes unnoticed");
+        }
+        refuses_everything(&ledger).await;
+    }
+}

@@ -1,0 +1,132 @@
+//! Gate 10: the body, with its deadline, its panic and its retries.
+
+use super::flow::Flow;
+use super::refusal::Refusal;
+use crate::call::Context;
+use crate::error::{EffectKnown, ErrorReport, Kind};
+use crate::input::Decoder;
+use crate::ledger::{Entry, Ledger, NoteEvent};
+use crate::tool::{Arguments, BoxFuture, Descriptor, Finished};
+use backon::BackoffBuilder;
+use futures_util::FutureExt;
+use secrecy::SecretString;
+use std::any::Any;
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+
+/// How a body ended.
+pub(super) enum Ended {
+    Finished(Finished),
+    Panicked,
+}
+
+/// Runs a read to its end, at most until its deadline.
+pub(super) async fn read(flow: &mut Flow, secret: Option<SecretString>) -> Result<Ended, Refusal> {
+    let unanswered = Unanswered(Some((flow.entry(), flow.pipeline.ledger.clone())));
+    let timeout = flow.tool().timeout;
+    let ended = tokio::time::timeout(timeout, write(flow, secret)).await;
+    unanswered.over();
+    ended.map_err(|_| {
+        Refusal::new("execute", Kind::Transient, format!("no answer within {} ms", timeout.as_millis())).code("timeout")
+    })
+}
+
+/// The body with its retries; whoever awaits it sets the deadline.
+pub(super) fn write(flow: &mut Flow, secret: Option<SecretString>) -> BoxFuture<'static, Ended> {
+    let (Some(arguments), Some(context)) = (flow.arguments.take(), flow.context(secret)) else {
+        return Box::pin(std::future::ready(Ended::Finished(crate::__private::no_state())));
+    };
+    let attempts = Attempts {
+        tool: flow.tool(),
+        call: flow.id.clone(),
+        text: std::mem::take(&mut flow.request.arguments),
+        context,
+    };
+    Box::pin(attempts.run(arguments))
+}
+
+struct Attempts {
+    tool: &'static Descriptor,
+    call: String,
+    text: String,
+    context: Context,
+}
+
+impl Attempts {
+    async fn run(self, first: Box<dyn Arguments>) -> Ended {
+        let mut waits = backon::ExponentialBuilder::default()
+            .with_jitter()
+            .with_max_times(self.tool.retry as usize)
+            .build();
+        let mut arguments = Some(first);
+        loop {
+            // The body takes its arguments, so another attempt decodes them anew.
+            let Some(arguments) = arguments.take().or_else(|| (self.tool.decode)(&mut Decoder::new(&self.text))) else {
+                return Ended::Finished(crate::__private::no_state());
+            };
+            let ended = self.once(arguments).await;
+            match &ended {
+                Ended::Finished(Err(error)) if had_no_effect(error) => match waits.next() {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => return ended,
+                },
+                _ => return ended,
+            }
+        }
+    }
+
+    async fn once(&self, arguments: Box<dyn Arguments>) -> Ended {
+        let context = self.context.clone();
+        // A body may panic before its first await as well as after it.
+        let body = AssertUnwindSafe(async move { arguments.run(context).await }).catch_unwind();
+        match body.await {
+            Ok(Ok(produced)) => Ended::Finished(Ok(produced)),
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    call = self.call,
+                    tool = self.tool.name,
+                    code = error.code.as_ref(),
+                    detail = error.detail.as_deref(),
+                    "the tool answered with an error"
+                );
+                Ended::Finished(Err(error))
+            }
+            Err(panic) => {
+                tracing::error!(call = self.call, tool = self.tool.name, panic = text_of(&*panic), "the tool panicked");
+                Ended::Panicked
+            }
+        }
+    }
+}
+
+/// Whether trying again can help and cannot harm.
+pub(super) fn had_no_effect(error: &ErrorReport) -> bool {
+    matches!(error.kind, Kind::Transient | Kind::Unavailable) && error.effect == EffectKnown::None
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}
+
+/// A read whose caller goes away is dropped; the ledger hears of it.
+struct Unanswered(Option<(Entry, Ledger)>);
+
+impl Unanswered {
+    fn over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some((entry, ledger)) = self.0.take()
+            && ledger.note(entry, NoteEvent::Read { code: Cow::Borrowed("cancelled") }).is_err()
+        {
+            tracing::error!("a cancelled read was not recorded");
+        }
+    }
+}

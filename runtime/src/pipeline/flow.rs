@@ -1,0 +1,175 @@
+//! One call on its way through the gates.
+
+use super::refusal::Refusal;
+use super::{Pipeline, Served, record};
+use crate::action::Names;
+use crate::call::{Context, Facts};
+use crate::envelope::{Body, Stamp};
+use crate::error::{EffectKnown, Kind};
+use crate::identity::Principal;
+use crate::ledger::{Entry, Receipt};
+use crate::tool::{Arguments, Descriptor};
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One `tools/call`, free of any transport.
+#[derive(Debug, Default)]
+pub(crate) struct Request {
+    pub(crate) tool: String,
+    /// The arguments as JSON text.
+    pub(crate) arguments: String,
+    pub(crate) bearer: Option<String>,
+    pub(crate) investigation: Option<String>,
+    pub(crate) turn: Option<String>,
+    /// The keys the caller gave, from `_meta` and from the header.
+    pub(crate) client_keys: Vec<String>,
+}
+
+/// The answer to one call.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The envelope as JSON text.
+    pub(crate) envelope: String,
+    pub(crate) is_error: bool,
+    pub(crate) receipt: Option<Receipt>,
+}
+
+/// How a call ended before its body ran.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Refused(Box<Refusal>),
+    Replayed(Box<Replay>),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Stop::Refused(Box::new(refusal))
+    }
+}
+
+/// An earlier answer, given again.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    pub(crate) body: Body,
+    pub(crate) first_call: String,
+    pub(crate) differs: Vec<String>,
+}
+
+pub(crate) struct Flow {
+    pub(super) pipeline: Arc<Pipeline>,
+    place: usize,
+    pub(super) id: String,
+    pub(super) request: Request,
+    /// After gate 1.
+    pub(super) principal: Option<Principal>,
+    /// After gate 3, until the body takes them.
+    pub(super) arguments: Option<Box<dyn Arguments>>,
+    /// After gate 3: the canonical encoding of each argument that is present.
+    pub(super) encoded: Vec<Option<Vec<u8>>>,
+    /// After gate 3: the arguments as the ledger may hold them.
+    pub(super) redacted: Option<String>,
+    /// After gate 3, for what changes the world.
+    pub(super) names: Option<Names>,
+}
+
+impl Flow {
+    /// `None` when the server has no such tool.
+    pub(super) fn new(pipeline: &Arc<Pipeline>, request: Request) -> Option<Self> {
+        let place = pipeline.tools.iter().position(|served| served.descriptor.name == request.tool)?;
+        Some(Flow {
+            pipeline: pipeline.clone(),
+            place,
+            id: ulid::Ulid::generate().to_string(),
+            request,
+            principal: None,
+            arguments: None,
+            encoded: Vec::new(),
+            redacted: None,
+            names: None,
+        })
+    }
+
+    pub(super) fn served(&self) -> &Served {
+        // The place was found in this very list, which never changes.
+        &self.pipeline.tools[self.place]
+    }
+
+    pub(super) fn tool(&self) -> &'static Descriptor {
+        self.served().descriptor
+    }
+
+    pub(super) fn source(&self) -> &str {
+        self.tool().source.unwrap_or(&self.pipeline.server)
+    }
+
+    /// What the body sees.
+    pub(super) fn context(&self, credential: Option<SecretString>) -> Option<Context> {
+        let facts = Facts {
+            id: self.id.clone(),
+            principal: self.principal.clone()?,
+            investigation: self.request.investigation.clone(),
+            turn: self.request.turn.clone(),
+            deadline: Instant::now() + self.tool().timeout,
+        };
+        Some(Context { state: self.pipeline.state.clone(), credential, facts: Arc::new(facts) })
+    }
+
+    /// Who asked for what, as every record of the call holds it.
+    pub(super) fn entry(&self) -> Entry {
+        record::entry(self)
+    }
+
+    /// The answer with a body of this call's own.
+    pub(super) fn answer(&self, body: &Body, receipt: Option<Receipt>) -> Answer {
+        let stamp = Stamp { call: &self.id, ..Stamp::default() };
+        Answer { envelope: body.envelope(&stamp), is_error: body.is_error, receipt }
+    }
+
+    /// The answer of a call that ended before its body ran; the ledger hears of it.
+    pub(super) fn stopped(&self, stop: Stop) -> Answer {
+        match stop {
+            Stop::Replayed(replay) => {
+                record::replayed(self, &replay);
+                let stamp = Stamp {
+                    call: &self.id,
+                    replayed: true,
+                    first_call: Some(&replay.first_call),
+                    differs: replay.differs.iter().map(String::as_str).collect(),
+                };
+                Answer { envelope: replay.body.envelope(&stamp), is_error: replay.body.is_error, receipt: None }
+            }
+            Stop::Refused(refusal) => {
+                record::refused(self, &refusal);
+                let stamp =
+                    Stamp { call: &self.id, first_call: refusal.first_call.as_deref(), ..Stamp::default() };
+                let body = Body::error(&refusal.error, self.source());
+                Answer { envelope: body.envelope(&stamp), is_error: true, receipt: None }
+            }
+        }
+    }
+
+    /// What is answered if the task of the effect dies.
+    pub(super) fn lost(&self) -> Lost {
+        Lost { pipeline: self.pipeline.clone(), id: self.id.clone(), source: self.source().to_owned() }
+    }
+}
+
+/// The answer for an effect whose task died, which it never should.
+pub(super) struct Lost {
+    pipeline: Arc<Pipeline>,
+    id: String,
+    source: String,
+}
+
+impl Lost {
+    pub(super) fn answer(self) -> Answer {
+        self.pipeline.ledger.latch();
+        tracing::error!(call = self.id, "the task of an effect died; the server accepts no further changes");
+        let refusal = super::outcome::unrecorded();
+        let body = Body::error(&refusal.error, &self.source);
+        let stamp = Stamp { call: &self.id, ..Stamp::default() };
+        debug_assert!(refusal.error.kind == Kind::InDoubt && refusal.error.effect == EffectKnown::Unknown);
+        Answer { envelope: body.envelope(&stamp), is_error: true, receipt: None }
+    }
+}

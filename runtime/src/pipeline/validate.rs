@@ -1,0 +1,87 @@
+//! Gate 3: strict decode; every violation at once, each with its path.
+
+use super::flow::Flow;
+use super::record::now_ms;
+use super::refusal::Refusal;
+use crate::action::{self, Intent};
+use crate::error::Kind;
+use crate::input::{Decoder, Violation};
+use crate::tool::Key;
+use crate::writer;
+use std::borrow::Cow;
+
+pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
+    let tool = flow.tool();
+    let mut decoder = Decoder::new(&flow.request.arguments);
+    let decoded = (tool.decode)(&mut decoder);
+    let (violations, published_key) = decoder.finish();
+    let arguments = match decoded {
+        Some(arguments) if violations.is_empty() => arguments,
+        _ => return Err(refusal("validate", violations)),
+    };
+    let redactor = flow.pipeline.ledger.redactor();
+    let redact = |path: &str, value: &[u8]| redactor.hash(tool.name, path, value).to_string();
+    flow.redacted = String::from_utf8(writer::redacted(&redact, |writer| {
+        writer.begin_object();
+        for (index, field) in tool.arguments.iter().enumerate() {
+            writer.optional_member(field.name, |writer| arguments.encode(index, writer));
+        }
+        writer.end_object();
+    }))
+    .ok();
+    if tool.effect.changes() {
+        let client_key = client_key(flow, published_key)?;
+        let principal = flow.principal.as_ref();
+        let intent = Intent {
+            tenant: principal.map_or("", |principal| principal.tenant()),
+            principal: principal.map_or_else(String::new, |p| format!("{}\0{}", p.agent_name(), p.user().unwrap_or(""))),
+            turn: flow.request.turn.as_deref(),
+            investigation: flow.request.investigation.as_deref(),
+            client_key: client_key.as_deref(),
+            now_ms: now_ms(),
+        };
+        let names = action::names(tool, arguments.as_ref(), &intent, redactor);
+        flow.names = Some(names.map_err(|violations| refusal("validate", violations))?);
+        flow.encoded = (0..tool.arguments.len())
+            .map(|index| {
+                let mut present = false;
+                let bytes = writer::plain(|writer| present = arguments.encode(index, writer));
+                present.then_some(bytes)
+            })
+            .collect();
+    }
+    flow.arguments = Some(arguments);
+    Ok(())
+}
+
+/// The one key the caller gave, wherever it gave it; two that differ are refused.
+fn client_key(flow: &Flow, published: Option<String>) -> Result<Option<String>, Refusal> {
+    if !matches!(flow.tool().key, Key::Client) {
+        return Ok(None);
+    }
+    let mut keys: Vec<&String> = flow.request.client_keys.iter().chain(&published).collect();
+    keys.dedup();
+    let place = "/_meta/dev.safe-tool~1idempotency-key";
+    let broken = |rule, expected: Cow<'static, str>| {
+        let example = action::CLIENT_KEY.example;
+        refusal("validate", vec![Violation { path: place.to_owned(), rule, expected, example }])
+    };
+    match keys.as_slice() {
+        [] => Ok(None),
+        [key] => match action::CLIENT_KEY.broken(key) {
+            None => Ok(Some((*key).clone())),
+            Some((rule, expected)) => Err(broken(rule, expected)),
+        },
+        _ => Err(broken("differs", Cow::Borrowed("the same key in `_meta`, header and argument"))),
+    }
+}
+
+pub(super) fn refusal(gate: &'static str, mut violations: Vec<Violation>) -> Refusal {
+    if violations.is_empty() {
+        // A decode that fails without saying why is a bug of ours, and still a refusal.
+        violations.push(Violation { path: String::new(), rule: "type", expected: "an object".into(), example: None });
+    }
+    Refusal::new(gate, Kind::InvalidArguments, "the arguments break the tool's contract; nothing ran")
+        .suggest("mend every violation listed, then call again")
+        .violations(violations)
+}

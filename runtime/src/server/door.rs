@@ -1,0 +1,127 @@
+//! The pipeline behind the face that the transports know.
+
+use super::face::{Caller, Face, Fault, Reply, Request, ServerInfo, Tool, ToolAnnotations};
+use crate::envelope;
+use crate::input::{Violation, object_schema};
+use crate::pipeline::{self, Answer, Pipeline};
+use crate::tool::{BoxFuture, Descriptor, Effect, Undo};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// How long a completed action answers for its key, as the tools publish it.
+const RETENTION: &str = "P7D";
+
+pub(super) struct Door {
+    pub(super) pipeline: Arc<Pipeline>,
+    info: ServerInfo,
+    tools: Vec<Tool>,
+}
+
+impl Door {
+    pub(super) fn new(pipeline: Arc<Pipeline>, info: ServerInfo) -> Self {
+        let tools = pipeline.tools.iter().map(|served| shown(served.descriptor)).collect();
+        Door { pipeline, info, tools }
+    }
+
+    async fn answer(&self, request: Request) -> Option<Reply> {
+        let Ok(arguments) = String::from_utf8(request.arguments) else { return None };
+        let meta = |name: &str| request.meta.get(&format!("dev.safe-tool/{name}")).and_then(Value::as_str).map(str::to_owned);
+        let request = pipeline::Request {
+            tool: request.tool,
+            arguments,
+            bearer: bearer(request.caller),
+            investigation: meta("investigation"),
+            turn: meta("turn"),
+            client_keys: meta("idempotency-key").into_iter().chain(request.idempotency_header).collect(),
+        };
+        self.pipeline.call(request).await.map(reply)
+    }
+}
+
+impl Face for Door {
+    fn info(&self) -> &ServerInfo {
+        &self.info
+    }
+
+    fn tools(&self) -> &[Tool] {
+        &self.tools
+    }
+
+    fn call(&self, request: Request) -> BoxFuture<'_, Option<Reply>> {
+        Box::pin(self.answer(request))
+    }
+
+    fn refuse_wire(&self, tool: &str, faults: Vec<Fault>, caller: Caller) -> BoxFuture<'_, Option<Reply>> {
+        let request = pipeline::Request { tool: tool.to_owned(), bearer: bearer(caller), ..pipeline::Request::default() };
+        let violations = faults.into_iter().map(violation).collect();
+        Box::pin(async move { self.pipeline.refuse_wire(request, violations).map(reply) })
+    }
+
+    fn authenticate(&self, caller: &Caller) -> Result<(), ()> {
+        let bearer = match caller {
+            Caller::Stdio => None,
+            Caller::Bearer(token) => token.as_deref(),
+        };
+        self.pipeline.principal(bearer).map(|_| ()).ok_or(())
+    }
+}
+
+fn bearer(caller: Caller) -> Option<String> {
+    match caller {
+        Caller::Stdio => None,
+        Caller::Bearer(token) => token,
+    }
+}
+
+fn violation(fault: Fault) -> Violation {
+    let expected = match fault.rule {
+        "duplicate" => "each name once",
+        "depth" => "at most 64 levels",
+        "number" => "a finite number",
+        _ => "valid Unicode",
+    };
+    Violation { path: fault.path, rule: fault.rule, expected: Cow::Borrowed(expected), example: None }
+}
+
+fn reply(answer: Answer) -> Reply {
+    let mut meta = Map::new();
+    if let Some(receipt) = answer.receipt {
+        let receipt = json!({ "log": receipt.log, "sequence": receipt.sequence, "hash": receipt.hash.to_string() });
+        meta.insert("dev.safe-tool/receipt".to_owned(), receipt);
+    }
+    Reply { body: answer.envelope, is_error: answer.is_error, meta }
+}
+
+fn shown(tool: &'static Descriptor) -> Tool {
+    let mut meta = Map::new();
+    meta.insert("dev.safe-tool/effect".to_owned(), tool.effect.as_str().into());
+    if tool.effect.changes() {
+        meta.insert("dev.safe-tool/retention".to_owned(), RETENTION.into());
+    }
+    match &tool.undo {
+        Undo::None => {}
+        Undo::Tool { tool, .. } => {
+            meta.insert("dev.safe-tool/undo".to_owned(), json!({ "tool": tool().name }));
+        }
+        Undo::ByHand(how) => {
+            meta.insert("dev.safe-tool/undo".to_owned(), json!({ "by_hand": how }));
+        }
+    }
+    let input = object_schema(tool.arguments);
+    Tool {
+        name: tool.name,
+        title: tool.title,
+        description: tool.description,
+        input_schema: Arc::new(input.as_object().cloned().unwrap_or_default()),
+        output_schema: Arc::new(envelope::schema(tool)),
+        annotations: ToolAnnotations {
+            read_only: tool.effect == Effect::Read,
+            destructive: tool.effect == Effect::Destroy,
+            // Dedupe makes it true of every tool that changes something.
+            idempotent: true,
+            open_world: true,
+        },
+        meta,
+    }
+}
