@@ -1,1 +1,6 @@
-//! p
+//! Servers that show safe-tool at work.
+#![forbid(unsafe_code)]
+
+pub mod soc;
+
+pub mod tour;

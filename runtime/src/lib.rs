@@ -28,6 +28,7 @@ pub use ledger::{Ledger, LedgerError};
 pub use output::{Done, Page, ToolOutput};
 pub use policy::{Allowlist, Policy};
 pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput, safe_tool};
+pub use secrecy::SecretString;
 pub use server::{InProcess, ReadServer, ServeError, Server, Takes, WriteServer};
 
 /// Everything a tool needs: `use safe_tool::prelude::*;`.

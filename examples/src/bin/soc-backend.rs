@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use safe_tool_examples::soc::backend::{Backend, BackendConfig, Scope, Tokens};
 
-const USAGE: &str =
-    "usage: soc-backend --listen 127.0.0.1:0 --state FILE [--token TOKEN=SCOPE,SCOPE]..
+const USAGE: &str = "usage: soc-backend --listen 127.0.0.1:0 --state FILE [--token TOKEN=SCOPE,SCOPE]..
 scopes: siem:read, edr:read, edr:contain, idp:accounts";
 
 #[tokio::main]
@@ -44,9 +43,7 @@ fn config(mut args: impl Iterator<Item = String>) -> Result<BackendConfig, &'sta
             "--listen" => listen = Some(value.parse().map_err(|_| "--listen is not ADDRESS:PORT")?),
             "--state" => state = Some(PathBuf::from(value)),
             "--token" => {
-                let (token, names) = value
-                    .split_once('=')
-                    .ok_or("--token is not TOKEN=SCOPE,SCOPE")?;
+                let (token, names) = value.split_once('=').ok_or("--token is not TOKEN=SCOPE,SCOPE")?;
                 if token.is_empty() {
                     return Err("--token has an empty token");
                 }
@@ -73,47 +70,21 @@ mod tests {
 
     #[test]
     fn complete_arguments_are_taken() {
-        let args = [
-            "--listen",
-            "127.0.0.1:0",
-            "--state",
-            "f",
-            "--token",
-            "a=siem:read,edr:read",
-            "--token",
-            "b=edr:contain",
-        ];
+        let args =
+            ["--listen", "127.0.0.1:0", "--state", "f", "--token", "a=siem:read,edr:read", "--token", "b=edr:contain"];
         assert_eq!(refusal(&args), None);
     }
 
     #[test]
     fn what_is_missing_or_unknown_is_refused() {
         assert_eq!(refusal(&["--state", "f"]), Some("--listen is missing"));
-        assert_eq!(
-            refusal(&["--listen", "127.0.0.1:0"]),
-            Some("--state is missing")
-        );
-        assert_eq!(
-            refusal(&["--listen", "localhost"]),
-            Some("--listen is not ADDRESS:PORT")
-        );
+        assert_eq!(refusal(&["--listen", "127.0.0.1:0"]), Some("--state is missing"));
+        assert_eq!(refusal(&["--listen", "localhost"]), Some("--listen is not ADDRESS:PORT"));
         assert_eq!(refusal(&["--state"]), Some("a flag has no value"));
         assert_eq!(refusal(&["--verbose", "1"]), Some("unknown flag"));
-        assert_eq!(
-            refusal(&["--token", "=siem:read"]),
-            Some("--token has an empty token")
-        );
-        assert_eq!(
-            refusal(&["--token", "a"]),
-            Some("--token is not TOKEN=SCOPE,SCOPE")
-        );
-        assert_eq!(
-            refusal(&["--token", "a=edr:everything"]),
-            Some("--token names an unknown scope")
-        );
-        assert_eq!(
-            refusal(&["--token", "a="]),
-            Some("--token names an unknown scope")
-        );
+        assert_eq!(refusal(&["--token", "=siem:read"]), Some("--token has an empty token"));
+        assert_eq!(refusal(&["--token", "a"]), Some("--token is not TOKEN=SCOPE,SCOPE"));
+        assert_eq!(refusal(&["--token", "a=edr:everything"]), Some("--token names an unknown scope"));
+        assert_eq!(refusal(&["--token", "a="]), Some("--token names an unknown scope"));
     }
 }

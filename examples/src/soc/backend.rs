@@ -77,17 +77,9 @@ impl Backend {
             log: Arc::clone(&log),
             faults: FaultSwitches::new(stopped.clone()),
         }));
-        let serving = tokio::spawn(
-            axum::serve(listener, service)
-                .with_graceful_shutdown(is_set(stopped))
-                .into_future(),
-        );
-        Ok(Self {
-            url,
-            log,
-            stopping,
-            serving,
-        })
+        let serving =
+            tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(is_set(stopped)).into_future());
+        Ok(Self { url, log, stopping, serving })
     }
 
     /// Base address, `http://127.0.0.1:PORT`, without a slash at the end.

@@ -278,7 +278,7 @@ impl<'a> Decoder<'a> {
                     return Some(index);
                 }
                 Some(_) => {
-                    self.violation("duplicate", "each name once", None);
+                    self.violation("unique_names", "each name once", None);
                     self.skip();
                 }
                 None => {

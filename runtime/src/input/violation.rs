@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub struct Violation {
     /// JSON pointer from the root of the arguments; the root is `""`.
     pub path: String,
-    /// The JSON Schema keyword that is broken, or `json`, `duplicate`, `differs`.
+    /// The JSON Schema keyword that is broken, or one of ours: `json`, `unique_names`, `unicode`, `finite`, `depth`, `differs`.
     pub rule: &'static str,
     /// The expected form.
     pub expected: Cow<'static, str>,

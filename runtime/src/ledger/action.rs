@@ -130,7 +130,7 @@ impl Step {
             }));
         }
         let current = current.ok_or(LedgerError::Inconsistent { sequence })?;
-        let changed = Action { version: sequence, at_ms, payload: None, undo: None, expires_ms: None, ..current };
+        let changed = Action { version: sequence, at_ms, ..current };
         Ok(match change {
             Transition::Complete { payload, undo, .. } => Some(Action {
                 state: State::Completed,

@@ -25,3 +25,39 @@ pub(super) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>, shared: &
         shared.poison(&error);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::mpsc::channel;
+    use std::sync::{Arc, PoisonError};
+
+    use super::super::action::{Step, Transition};
+    use super::super::changes::Changes;
+    use super::super::hash::Hash;
+    use super::super::index::memory::MemoryIndex;
+    use super::super::index::{Head, Index};
+    use super::super::shared::Shared;
+    use super::{Applied, run};
+
+    #[test]
+    fn what_is_applied_leaves_the_overlay() {
+        let key = Hash([1; 32]);
+        let mut changes = Changes::default();
+        let change =
+            Transition::Start { epoch: 1, digest: key, arguments: Vec::new(), tool: String::new(), call: String::new() };
+        changes.step(Step { sequence: 1, at_ms: 0, key, change }, None).unwrap();
+        let shared = Shared::default();
+        shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&changes);
+        let index: Arc<dyn Index> = Arc::new(MemoryIndex::default());
+        let (batches, waiting) = channel();
+        let head = Head { log: "log".to_owned(), sequence: 1, hash: key, epoch: 1 };
+        batches.send(Applied { changes, head: head.clone() }).unwrap();
+        drop(batches);
+        run(&waiting, &index, &shared);
+        assert_eq!(shared.overlay.read().unwrap_or_else(PoisonError::into_inner).len(), 0);
+        assert_eq!(index.get(&key).unwrap().unwrap().version, 1);
+        assert_eq!(index.head().unwrap(), Some(head));
+        shared.works().unwrap();
+    }
+}

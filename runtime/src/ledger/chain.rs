@@ -79,3 +79,34 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8], bool)> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::hash::Hash;
+    use super::super::record::{Event, Line, Tail, TailFound, write_record};
+    use super::Chain;
+
+    const FIRST: Tail = Tail { sequence: 1, hash: Hash([9; 32]) };
+
+    /// What the chain behind [`FIRST`] says to a record that was written behind `tail` and found `found`.
+    fn take(tail: Tail, found: Option<Tail>) -> Result<(), &'static str> {
+        let mut chain = Chain { sequence: FIRST.sequence, hash: Some(FIRST.hash), waiting: None };
+        let found = found.map(|Tail { sequence, hash }| TailFound { sequence, hash, clean: true, cut: 0 });
+        let mut bytes = Vec::new();
+        let line = Line { tail: found, ..Line::new(Event::Open) };
+        write_record(&mut bytes, tail, 0, "2026-11-20T00:00:00.000Z", line).unwrap();
+        chain.take(1, 0, bytes.strip_suffix(b"\n").unwrap()).map(drop)
+    }
+
+    #[test]
+    fn sequence_link_and_found_tail_count_each_on_its_own() {
+        let (other_sequence, other_hash) = (Tail { sequence: 2, ..FIRST }, Tail { hash: Hash::ZERO, ..FIRST });
+        assert_eq!(take(FIRST, None), Ok(()));
+        assert_eq!(take(FIRST, Some(FIRST)), Ok(()));
+        assert!(take(other_sequence, None).unwrap_err().contains("gap"));
+        assert!(take(other_hash, None).unwrap_err().contains("record before"));
+        assert!(take(FIRST, Some(other_sequence)).unwrap_err().contains("tail"));
+        assert!(take(FIRST, Some(other_hash)).unwrap_err().contains("tail"));
+    }
+}

@@ -90,3 +90,56 @@ impl Changes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::action::{Step, Transition};
+    use super::super::hash::Hash;
+    use super::Changes;
+
+    const A: Hash = Hash([1; 32]);
+    const UNDO: Hash = Hash([2; 32]);
+
+    fn take(changes: &mut Changes, sequence: u64, change: Transition) {
+        let current = changes.get(&A).and_then(|change| change.action.as_deref().cloned());
+        changes.step(Step { sequence, at_ms: 0, key: A, change }, current).unwrap();
+    }
+
+    fn start() -> Transition {
+        Transition::Start { epoch: 1, digest: A, arguments: Vec::new(), tool: String::new(), call: String::new() }
+    }
+
+    fn complete() -> Transition {
+        Transition::Complete { payload: None, undo: Some(UNDO), frees: Vec::new() }
+    }
+
+    fn completed() -> Changes {
+        let mut changes = Changes::default();
+        take(&mut changes, 1, start());
+        take(&mut changes, 2, complete());
+        changes
+    }
+
+    #[test]
+    fn only_the_latest_state_is_found_by_its_undo() {
+        let mut changes = completed();
+        assert_eq!(changes.undone_by(&UNDO).collect::<Vec<_>>(), [A]);
+        take(&mut changes, 3, start());
+        assert_eq!(changes.undone_by(&UNDO).next(), None);
+    }
+
+    #[test]
+    fn what_was_applied_is_forgotten_unless_it_changed_since() {
+        let mut overlay = Changes::default();
+        overlay.absorb(&completed());
+        let mut newer = completed();
+        take(&mut newer, 3, start());
+        overlay.absorb(&newer);
+        overlay.forget(&completed());
+        assert_eq!(overlay.get(&A).unwrap().sequence, 3);
+        overlay.forget(&newer);
+        assert!(overlay.get(&A).is_none());
+        assert_eq!(overlay.len(), 0);
+    }
+}

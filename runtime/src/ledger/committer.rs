@@ -14,7 +14,7 @@ use super::hash::Hash;
 use super::index::{Head, Index};
 use super::journal::{Journal, Position};
 use super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
-use super::shared::Shared;
+use super::shared::{Shared, Status};
 use super::{Claim, Claimed, Entry, NoteEvent, Outcome, Receipt, Settle};
 
 /// A batch ends at this many operations,
@@ -57,7 +57,6 @@ struct Batch {
     position: Position,
     at_ms: u64,
     at: String,
-    operations: usize,
     bytes: Vec<u8>,
     changes: Changes,
     claimed: Vec<(Answer<Claimed>, Result<Claimed, LedgerError>)>,
@@ -95,17 +94,20 @@ impl Committer {
         Ok(committer)
     }
 
-    /// Takes operations until the ledger is closed, then gives who asked for that, or until nobody can ask any more.
+    /// Takes operations until nobody can ask any more, or the ledger is closed: then gives who asked for that.
+    ///
+    /// What is queued when it is closed is still recorded, before the `close`; only claims are refused.
     pub(super) fn run(
         &mut self,
         queue: &mut mpsc::Receiver<Operation>,
         applier: &SyncSender<Applied>,
     ) -> Result<Option<Answer<()>>, LedgerError> {
+        let mut closing = None;
         while let Some(first) = queue.blocking_recv() {
-            self.shared.works()?;
+            self.shared.not_poisoned()?;
             let mut batch = self.batch()?;
-            let mut closing = None;
             let mut next = Some(first);
+            let mut operations = 0;
             while let Some(operation) = next {
                 match operation {
                     Operation::Claim(claim, answer) => {
@@ -119,24 +121,27 @@ impl Committer {
                     Operation::Note(entry, event) => {
                         self.record(&mut batch, Line::note(&entry, &event))?;
                     }
+                    Operation::Close(answer) if closing.is_some() => reply(answer, Err(LedgerError::Closed)),
                     Operation::Close(answer) => {
-                        self.record(&mut batch, Line::new(Event::Close))?;
+                        self.shared.worsen(Status::Closed);
+                        queue.close();
                         closing = Some(answer);
-                        break;
                     }
                 }
-                batch.operations += 1;
-                if batch.operations >= BATCH_OPERATIONS || batch.bytes.len() >= BATCH_BYTES {
+                operations += 1;
+                if operations >= BATCH_OPERATIONS || batch.bytes.len() >= BATCH_BYTES {
                     break;
                 }
                 next = queue.try_recv().ok();
             }
             self.commit(batch, applier)?;
-            if closing.is_some() {
-                return Ok(closing);
-            }
         }
-        Ok(None)
+        if closing.is_some() {
+            let mut batch = self.batch()?;
+            self.record(&mut batch, Line::new(Event::Close))?;
+            self.commit(batch, applier)?;
+        }
+        Ok(closing)
     }
 
     fn batch(&mut self) -> Result<Batch, LedgerError> {
@@ -147,7 +152,6 @@ impl Committer {
             position,
             at_ms,
             at,
-            operations: 0,
             bytes: Vec::new(),
             changes: Changes::default(),
             claimed: Vec::new(),
@@ -250,10 +254,10 @@ impl Committer {
         undone.extend(batch.changes.undone_by(key));
         let mut frees = Vec::new();
         for other in undone.into_iter().chain(undo.copied()) {
-            if other == *key || frees.contains(&other) {
+            if frees.contains(&other) {
                 continue;
             }
-            // The three sources may be behind one another: only the current state counts.
+            // The three sources may be behind one another: only the current state counts. `key` itself is not completed yet.
             let Some(action) = self.current(batch, &other)? else { continue };
             if action.state == State::Completed && (action.undo == Some(*key) || Some(&other) == undo) {
                 frees.push(other);

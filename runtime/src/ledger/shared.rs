@@ -58,6 +58,14 @@ impl Shared {
         }
     }
 
+    /// Whether what is queued may still be recorded, which closing does not change.
+    pub(super) fn not_poisoned(&self) -> Result<(), LedgerError> {
+        match self.accepts_claims() {
+            Err(LedgerError::Unavailable) => Err(LedgerError::Unavailable),
+            _ => Ok(()),
+        }
+    }
+
     /// The durable state of an action.
     pub(super) fn lookup(&self, index: &dyn Index, key: &Hash) -> Result<Option<Action>, LedgerError> {
         // The overlay first: a change leaves it only after it is in the index.

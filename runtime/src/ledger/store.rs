@@ -105,10 +105,7 @@ fn work(mut committer: Committer, mut operations: mpsc::Receiver<Operation>, ind
     // After a panic the committer's state is only dropped.
     let ended = catch_unwind(AssertUnwindSafe(|| committer.run(&mut operations, &batches)));
     let closing = match ended {
-        Ok(Ok(closing)) => {
-            shared.worsen(Status::Closed);
-            closing
-        }
+        Ok(Ok(closing)) => closing,
         Ok(Err(error)) => {
             shared.poison(&error);
             None
@@ -118,25 +115,15 @@ fn work(mut committer: Committer, mut operations: mpsc::Receiver<Operation>, ind
             None
         }
     };
+    // Until nobody is left between asking and being queued: an answer that lies in the queue is waited for.
     operations.close();
-    while let Some(operation) = operations.blocking_recv() {
-        let refused = || shared.works().err().unwrap_or(LedgerError::Unavailable);
-        match operation {
-            Operation::Claim(_, answer) => reply(answer, Err(refused())),
-            Operation::Settle(_, answer) => reply(answer, Err(refused())),
-            Operation::Close(answer) => reply(answer, Err(refused())),
-            Operation::Note(..) => {}
-        }
-    }
+    while operations.blocking_recv().is_some() {}
     drop(batches);
     if applier.join().is_err() {
         shared.poison(&"the index's thread panicked");
     }
     if let Some(answer) = closing {
-        reply(answer, match shared.works() {
-            Err(LedgerError::Closed) => Ok(()),
-            other => other,
-        });
+        reply(answer, shared.not_poisoned());
     }
 }
 

@@ -13,6 +13,10 @@ use secrecy::SecretString;
 use std::any::Any;
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// How a body ended.
 pub(super) enum Ended {
@@ -55,6 +59,8 @@ struct Attempts {
 impl Attempts {
     async fn run(self, first: Box<dyn Arguments>) -> Ended {
         let mut waits = backon::ExponentialBuilder::default()
+            .with_min_delay(FIRST_WAIT)
+            .with_max_delay(LONGEST_WAIT)
             .with_jitter()
             .with_max_times(self.tool.retry as usize)
             .build();

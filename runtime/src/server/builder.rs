@@ -4,6 +4,7 @@ use super::door::Door;
 use super::error::ServeError;
 use super::face::ServerInfo;
 use super::instructions;
+use super::mcp::Reached;
 use crate::credential::{CredentialBroker, FromEnvironment};
 use crate::identity::{Identity, Principal, StaticBearer, from_environment};
 use crate::ledger::Ledger;
@@ -65,15 +66,6 @@ impl<S: Send + Sync + 'static> Server<WriteServer, S> {
     pub fn write(name: impl Into<String>, state: S) -> Self {
         Self::new(name.into(), state)
     }
-}
-
-/// Where the caller's identity comes from when the builder names none.
-#[derive(Clone, Copy)]
-pub(super) enum Reached {
-    /// Over a pipe: the environment says who started it.
-    ByPipe,
-    /// Over HTTP: a static bearer token stands for the identity in the environment.
-    ByHttp,
 }
 
 impl<K, S: Send + Sync + 'static> Server<K, S> {
@@ -206,8 +198,8 @@ fn identity_from_environment(reached: Reached) -> Result<Arc<dyn Identity>, Serv
     let read = |name: &str| std::env::var(name).ok();
     let principal: Principal = from_environment(read).map_err(ServeError::NoIdentity)?;
     match reached {
-        Reached::ByPipe => Ok(Arc::new(crate::identity::Fixed(principal))),
-        Reached::ByHttp => {
+        Reached::Stdio => Ok(Arc::new(crate::identity::Fixed(principal))),
+        Reached::Http => {
             let token = read("SAFE_TOOL_TOKEN").ok_or(ServeError::Token)?;
             let bearer = StaticBearer::new(token, principal).ok_or(ServeError::Token)?;
             Ok(Arc::new(bearer))

@@ -1,5 +1,6 @@
 //! The pipeline behind the face that the transports know.
 
+use super::error::ServeError;
 use super::face::{Caller, Face, Fault, Reply, Request, ServerInfo, Tool, ToolAnnotations};
 use crate::envelope;
 use crate::input::{Violation, object_schema};
@@ -22,6 +23,17 @@ impl Door {
     pub(super) fn new(pipeline: Arc<Pipeline>, info: ServerInfo) -> Self {
         let tools = pipeline.tools.iter().map(|served| shown(served.descriptor)).collect();
         Door { pipeline, info, tools }
+    }
+
+    /// Writes the sums of seconds that are over.
+    pub(super) fn sweep(&self) {
+        self.pipeline.recorder.sweep(&self.pipeline.ledger, false);
+    }
+
+    /// Ends the server's records.
+    pub(super) async fn close(&self) -> Result<(), ServeError> {
+        self.pipeline.recorder.sweep(&self.pipeline.ledger, true);
+        Ok(self.pipeline.ledger.close().await?)
     }
 
     async fn answer(&self, request: Request) -> Option<Reply> {
@@ -76,9 +88,9 @@ fn bearer(caller: Caller) -> Option<String> {
 
 fn violation(fault: Fault) -> Violation {
     let expected = match fault.rule {
-        "duplicate" => "each name once",
+        "unique_names" => "each name once",
         "depth" => "at most 64 levels",
-        "number" => "a finite number",
+        "finite" => "a finite number",
         _ => "valid Unicode",
     };
     Violation { path: fault.path, rule: fault.rule, expected: Cow::Borrowed(expected), example: None }

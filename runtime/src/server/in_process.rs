@@ -1,8 +1,9 @@
 //! A server without a transport: text in, envelope out.
 
-use super::builder::{Reached, Server};
+use super::builder::Server;
 use super::door::Door;
 use super::error::ServeError;
+use super::mcp::Reached;
 use crate::pipeline::Request;
 use serde_json::Value;
 use std::sync::Arc;
@@ -62,7 +63,15 @@ impl InProcess {
         self.call_with(tool, arguments, &Value::Null).await
     }
 
-    /// The same with the `_meta` of a request.
+    /// Ends the server: what was summed up is recorded, and the ledger is closed.
+    ///
+    /// # Errors
+    /// When the ledger does not close.
+    pub async fn close(self) -> Result<(), ServeError> {
+        self.0.close().await
+    }
+
+    /// [`call`](InProcess::call) with the `_meta` of a request.
     pub async fn call_with(&self, tool: &str, arguments: &str, meta: &Value) -> Option<String> {
         let meta = |name: &str| meta.get(format!("dev.safe-tool/{name}")).and_then(Value::as_str).map(str::to_owned);
         let request = Request {
@@ -83,7 +92,14 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
     /// # Errors
     /// As every way of serving: what only the whole server can tell, and the ledger.
     pub async fn in_process(self, principal: crate::Principal) -> Result<InProcess, ServeError> {
-        let server = self.identity(crate::identity::Fixed(principal));
-        Ok(InProcess(server.build(Reached::ByPipe).await?))
+        self.in_process_as(crate::identity::Fixed(principal)).await
+    }
+
+    /// The same for an identity provider, which is asked without a bearer token.
+    ///
+    /// # Errors
+    /// As [`Server::in_process`].
+    pub async fn in_process_as(self, identity: impl crate::Identity) -> Result<InProcess, ServeError> {
+        Ok(InProcess(self.identity(identity).build(Reached::Stdio).await?))
     }
 }

@@ -8,9 +8,9 @@ use rmcp::{
     RoleServer, ServerHandler,
     model::{
         CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult,
-        ConstString, ContentBlock, CustomRequest, CustomResult, DiscoverRequestMethod, ErrorCode,
-        ErrorData, Implementation, InitializeResultMethod, ListToolsRequestMethod, ListToolsResult,
-        MetaObject, PaginatedRequestParams, PingRequestMethod, ServerCapabilities, ServerConfig,
+        ConstString, ContentBlock, CustomRequest, CustomResult, ErrorCode,
+        ErrorData, Implementation, InitializeResultMethod, ListToolsResult,
+        MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig,
         ServerJsonRpcMessage, ServerResult, Tool, ToolAnnotations,
     },
     service::RequestContext,
@@ -185,11 +185,7 @@ impl ServerHandler for Handler {
     ) -> Result<CustomResult, ErrorData> {
         // rmcp hands over here whatever did not fit the method's own type.
         Err(match request.method.as_str() {
-            InitializeResultMethod::VALUE
-            | DiscoverRequestMethod::VALUE
-            | PingRequestMethod::VALUE
-            | ListToolsRequestMethod::VALUE
-            | CallToolRequestMethod::VALUE => bad_params(),
+            InitializeResultMethod::VALUE | CallToolRequestMethod::VALUE => bad_params(),
             _ => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "unknown method", None),
         })
     }
@@ -233,4 +229,181 @@ fn bad_params() -> ErrorData {
 fn unknown_outcome() -> ErrorData {
     let message = "the server failed; it is not known whether the call had an effect";
     ErrorData::internal_error(message, None)
+}
+
+#[cfg(test)]
+#[path = "fake_face.rs"]
+pub(super) mod fake;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use http::HeaderValue;
+    use rmcp::{
+        RoleClient, ServiceError, ServiceExt,
+        model::{CallToolRequest, ClientRequest, RequestMetaObject},
+        service::{PeerRequestOptions, RunningService},
+    };
+    use serde_json::json;
+    use tokio::task::JoinHandle;
+    use tokio_util::sync::CancellationToken;
+
+    use super::{super::transport::serve_io, fake::FakeFace, *};
+
+    struct Setup {
+        face: Arc<FakeFace>,
+        client: RunningService<RoleClient, ()>,
+        server: JoinHandle<std::io::Result<()>>,
+    }
+
+    async fn setup() -> Setup {
+        let face = FakeFace::new();
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let (reader, writer) = tokio::io::split(far);
+        let served = serve_io(face.clone(), reader, writer, CancellationToken::new());
+        let server = tokio::spawn(served);
+        let client = ().serve(near).await.unwrap();
+        Setup { face, client, server }
+    }
+
+    fn call(tool: &'static str) -> CallToolRequestParams {
+        CallToolRequestParams::new(tool)
+    }
+
+    #[track_caller]
+    fn code<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> ErrorCode {
+        match result.unwrap_err() {
+            ServiceError::McpError(error) => error.code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_sees_the_server_and_its_tools() {
+        let Setup { face, client, server } = setup().await;
+        let info = client.peer_info().unwrap();
+        assert_eq!(info.instructions.as_deref(), Some("An error is not a negative finding."));
+        assert!(info.capabilities.tools.is_some());
+
+        let tools = client.list_all_tools().await.unwrap();
+        assert_eq!(tools.len(), face.tools().len());
+        let tool = serde_json::to_value(&tools[0]).unwrap();
+        let expected = json!({
+            "name": "echo",
+            "title": "A title",
+            "description": "What it does.",
+            "inputSchema": *face.tools()[0].input_schema,
+            "outputSchema": { "type": "object" },
+            "annotations": {
+                "readOnlyHint": false, "destructiveHint": true, "idempotentHint": true, "openWorldHint": false,
+            },
+            "_meta": { "dev.safe-tool/effect": "write" },
+        });
+        assert_eq!(tool, expected);
+        let cursor = PaginatedRequestParams::default().with_cursor(Some("next".to_owned()));
+        assert_eq!(code(client.list_tools(Some(cursor)).await), ErrorCode::INVALID_PARAMS);
+
+        client.cancel().await.unwrap();
+        server.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_call_carries_everything_both_ways() {
+        let Setup { client, .. } = setup().await;
+        let arguments = json!({ "host_id": "web-01", "n": 1.5 });
+        let mut params = call("echo").with_arguments(arguments.as_object().unwrap().clone());
+        let mut meta = RequestMetaObject::default();
+        meta.insert("dev.safe-tool/turn".to_owned(), json!("t1"));
+        params.meta = Some(meta);
+        let result = client.call_tool(params).await.unwrap();
+
+        let body = result.structured_content.clone().unwrap();
+        assert_eq!(body["arguments"], arguments);
+        assert_eq!(body["meta"]["dev.safe-tool/turn"], "t1");
+        assert_eq!(body["caller"], "stdio");
+        assert_eq!(body["header"], Value::Null);
+        let text = &result.content[0].as_text().unwrap().text;
+        assert_eq!(serde_json::from_str::<Value>(text).unwrap(), body);
+        assert_eq!(result.is_error, Some(false));
+        let meta = result.meta.unwrap().0;
+        assert_eq!(meta["dev.safe-tool/receipt"], "r");
+        assert_eq!(meta[SERVER_INFO], json!({ "name": "soc", "version": "1.2.3" }));
+
+        let without = client.call_tool(call("echo")).await.unwrap();
+        assert_eq!(without.structured_content.unwrap()["arguments"], json!({}));
+        let failed = client.call_tool(call("fail")).await.unwrap();
+        assert_eq!(failed.is_error, Some(true));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_a_call_is_an_error() {
+        let Setup { face, client, .. } = setup().await;
+        assert_eq!(code(client.call_tool(call("missing")).await), ErrorCode::INVALID_PARAMS);
+        for (method, expected) in [
+            ("secrets/steal", ErrorCode::METHOD_NOT_FOUND),
+            ("initialize", ErrorCode::INVALID_PARAMS),
+            ("tools/call", ErrorCode::INVALID_PARAMS),
+        ] {
+            let params = json!({ "name": "echo", "inputResponses": 5 });
+            let request = CustomRequest::new(method, Some(params));
+            let result = client.send_request(ClientRequest::CustomRequest(request)).await;
+            match result.unwrap_err() {
+                ServiceError::McpError(error) => {
+                    assert_eq!(error.code, expected, "{method}");
+                    assert!(!error.message.contains("steal"));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(face.called(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_says_nothing() {
+        let Setup { client, .. } = setup().await;
+        match client.call_tool(call("panic")).await.unwrap_err() {
+            ServiceError::McpError(error) => {
+                assert_eq!(error.code, ErrorCode::INTERNAL_ERROR);
+                assert!(!error.message.contains("secret"));
+            }
+            other => panic!("{other:?}"),
+        }
+        client.call_tool(call("echo")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn cancelling_drops_the_call() {
+        let Setup { face, client, .. } = setup().await;
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(call("slow")));
+        let options = PeerRequestOptions::no_options();
+        let handle = client.send_cancellable_request(request, options).await.unwrap();
+        face.started.notified().await;
+        handle.cancel(None).await.unwrap();
+        face.dropped.notified().await;
+    }
+
+    #[test]
+    fn only_one_bearer_token_counts() {
+        let token = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            bearer(&headers)
+        };
+        assert_eq!(token(&["Bearer a.b-c"]).as_deref(), Some("a.b-c"));
+        assert_eq!(token(&["bearer  a"]).as_deref(), Some("a"));
+        for values in [
+            &[][..],
+            &["Bearer"],
+            &["Bearer "],
+            &["Basic a"],
+            &["a"],
+            &["Bearer a", "Bearer b"],
+            &["Bearer a", "Basic b"],
+        ] {
+            assert_eq!(token(values), None, "{values:?}");
+        }
+    }
 }

@@ -124,3 +124,172 @@ fn write_all(mut writer: impl Write, mut lines: mpsc::Receiver<Vec<u8>>) -> io::
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+    use std::{
+        env,
+        io::{BufRead, BufReader, PipeReader, PipeWriter, pipe},
+        process::{Command, Stdio},
+    };
+
+    use futures_util::FutureExt;
+    use serde_json::{Value, json};
+    use tokio::{runtime::Runtime, task::JoinHandle};
+
+    use super::{super::mcp::fake::FakeFace, *};
+
+    const OPEN: &str = concat!(
+        r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","#,
+        r#""capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#,
+        "\n",
+    );
+
+    fn call(id: usize, tool: &str) -> String {
+        let params = json!({ "name": tool });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }).to_string() + "\n"
+    }
+
+    struct Client {
+        face: Arc<FakeFace>,
+        shutdown: CancellationToken,
+        writer: PipeWriter,
+        reader: BufReader<PipeReader>,
+        server: JoinHandle<io::Result<()>>,
+    }
+
+    fn connect(runtime: &Runtime) -> Client {
+        let face = FakeFace::new();
+        let shutdown = CancellationToken::new();
+        let (input, writer) = pipe().unwrap();
+        let (reader, output) = pipe().unwrap();
+        let server = serve_blocking(face.clone(), input, output, shutdown.clone());
+        Client {
+            face,
+            shutdown,
+            writer,
+            reader: BufReader::new(reader),
+            server: runtime.spawn(server),
+        }
+    }
+
+    impl Client {
+        fn answer(&mut self) -> Value {
+            let mut line = String::new();
+            self.reader.read_line(&mut line).unwrap();
+            serde_json::from_str(&line).unwrap_or_default()
+        }
+    }
+
+    #[test]
+    fn answers_are_flushed_before_the_end() {
+        const CALLS: usize = 3_000;
+        let runtime = Runtime::new().unwrap();
+        let mut client = connect(&runtime);
+        let mut input = OPEN.to_owned();
+        input.extend((1..=CALLS).map(|id| call(id, "echo")));
+        input.push_str("{\"id\":9,");
+        // Far more than the pipes hold: written before anything is read.
+        client.writer.write_all(input.as_bytes()).unwrap();
+        drop(client.writer);
+        let answers: Vec<Value> = client
+            .reader
+            .lines()
+            .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+            .collect();
+        let mut served: Vec<_> = answers
+            .iter()
+            .filter(|answer| answer["result"]["isError"] == false)
+            .map(|answer| answer["id"].as_u64().unwrap())
+            .collect();
+        served.sort_unstable();
+        assert!(served.into_iter().eq(1..=CALLS as u64));
+        assert_eq!(answers.len(), CALLS + 2);
+        runtime.block_on(client.server).unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_read_under_way_holds_up_no_shutdown() {
+        let runtime = Runtime::new().unwrap();
+        let mut client = connect(&runtime);
+        client.writer.write_all(OPEN.as_bytes()).unwrap();
+        assert_eq!(client.answer()["id"], 0);
+        client.writer.write_all(call(1, "slow").as_bytes()).unwrap();
+        runtime.block_on(client.face.started.notified());
+        client.shutdown.cancel();
+        client.face.release.notify_one();
+        assert_eq!(client.answer()["id"], 1);
+        runtime.block_on(client.server).unwrap().unwrap();
+        assert_eq!(client.reader.read_line(&mut String::new()).unwrap(), 0);
+        // Joins all threads of the runtime, while the input is still open.
+        drop(runtime);
+        drop(client.writer);
+    }
+
+    #[test]
+    fn a_client_that_is_gone_is_an_error() {
+        let runtime = Runtime::new().unwrap();
+        let mut client = connect(&runtime);
+        client.writer.write_all(OPEN.as_bytes()).unwrap();
+        assert_eq!(client.answer()["id"], 0);
+        drop(client.reader);
+        client.writer.write_all(call(1, "echo").as_bytes()).unwrap();
+        drop(client.writer);
+        assert!(runtime.block_on(client.server).unwrap().is_err());
+    }
+
+    /// The server of the next test: takes over the streams of its process, and prints.
+    #[test]
+    fn child() {
+        if env::var_os("SAFE_TOOL_TEST_CHILD").is_none() {
+            return;
+        }
+        let runtime = Runtime::new().unwrap();
+        runtime.block_on(async {
+            let mut server = Box::pin(serve_stdio(FakeFace::new(), CancellationToken::new()));
+            // The first thing it does is to take over the streams.
+            assert!((&mut server).now_or_never().is_none());
+            assert_eq!(io::stdin().read_line(&mut String::new()).unwrap(), 0);
+            println!("\nprinted by a tool");
+            assert!(Command::new("echo").arg("printed by a child").status().unwrap().success());
+            server.await.unwrap();
+        });
+    }
+
+    #[test]
+    fn what_a_tool_prints_does_not_reach_the_client() {
+        let name = concat!(module_path!(), "::child");
+        let name = name.split_once("::").unwrap().1;
+        let mut server = Command::new(env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture", "--test-threads=1"])
+            .env("SAFE_TOOL_TEST_CHILD", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = server.stdin.take().unwrap();
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        // What the test harness says before the streams are taken over is not ours.
+        let mut answer = move || -> Option<Value> {
+            lines.find_map(|line| {
+                let line = line.unwrap();
+                assert!(!line.contains("printed"), "{line}");
+                serde_json::from_str(&line).ok()
+            })
+        };
+        input.write_all(OPEN.as_bytes()).unwrap();
+        assert_eq!(answer().unwrap()["id"], 0);
+        input.write_all(call(1, "echo").as_bytes()).unwrap();
+        assert_eq!(answer().unwrap()["result"]["isError"], false);
+        drop(input);
+        assert_eq!(answer(), None);
+        let output = server.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(printed.contains("printed by a tool"), "{printed}");
+        assert!(printed.contains("printed by a child"), "{printed}");
+    }
+}

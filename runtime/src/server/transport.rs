@@ -316,3 +316,279 @@ async fn write_all(
     }
     writer.shutdown().await
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Value, json};
+    use tokio::{
+        io::{BufReader, DuplexStream, Lines as TextLines, ReadHalf, WriteHalf},
+        task::JoinHandle,
+    };
+
+    use super::{super::mcp::fake::FakeFace, *};
+
+    /// A client that writes bytes.
+    struct Client {
+        face: Arc<FakeFace>,
+        shutdown: CancellationToken,
+        server: JoinHandle<io::Result<()>>,
+        writer: WriteHalf<DuplexStream>,
+        lines: TextLines<BufReader<ReadHalf<DuplexStream>>>,
+    }
+
+    impl Client {
+        fn connect() -> Self {
+            let face = FakeFace::new();
+            let shutdown = CancellationToken::new();
+            let (near, far) = tokio::io::duplex(1024);
+            let (reader, writer) = tokio::io::split(far);
+            let server = serve_io(face.clone(), reader, writer, shutdown.clone());
+            let (reader, writer) = tokio::io::split(near);
+            Self {
+                face,
+                shutdown,
+                server: tokio::spawn(server),
+                writer,
+                lines: tokio::io::AsyncBufReadExt::lines(BufReader::new(reader)),
+            }
+        }
+
+        /// Connected, and the handshake is over.
+        async fn open() -> Self {
+            let mut client = Self::connect();
+            let params = json!({
+                "protocolVersion": "2025-11-25", "capabilities": {},
+                "clientInfo": { "name": "t", "version": "1" },
+            });
+            let initialize = request("init", "initialize", &params);
+            let answer = client.ask(&initialize).await;
+            assert_eq!(answer["result"]["protocolVersion"], "2025-11-25");
+            client.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+            client
+        }
+
+        async fn write(&mut self, line: &str) {
+            self.writer.write_all(line.as_bytes()).await.unwrap();
+            self.writer.write_all(b"\n").await.unwrap();
+        }
+
+        /// The next answer; `Null` at the end.
+        async fn answer(&mut self) -> Value {
+            match self.lines.next_line().await.unwrap() {
+                Some(line) => serde_json::from_str(&line).unwrap(),
+                None => Value::Null,
+            }
+        }
+
+        async fn ask(&mut self, line: &str) -> Value {
+            self.write(line).await;
+            self.answer().await
+        }
+
+        /// A good call is served.
+        async fn still_serves(&mut self) {
+            let answer = self.ask(&call("good", "echo")).await;
+            assert_eq!(answer["id"], "good");
+            assert_eq!(answer["result"]["isError"], false);
+        }
+    }
+
+    fn request(id: &str, method: &str, params: &Value) -> String {
+        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
+    }
+
+    fn call(id: &str, tool: &str) -> String {
+        request(id, "tools/call", &json!({ "name": tool, "arguments": {} }))
+    }
+
+    fn call_with(arguments: &str) -> String {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{{"name":"echo","arguments":{arguments}}}}}"#
+        )
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_are_tool_results() {
+        let mut client = Client::open().await;
+        let nested = format!(r#"{{"list":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        let deep = format!("/list{} depth", "/0".repeat(61));
+        for (arguments, refused) in [
+            (r#"{"host_id":"a","host_id":"b"}"#, " unique_names"),
+            (r#"{"host_id":"\ud800"}"#, "/host_id unicode"),
+            (r#"{"list":[0,1e400]}"#, "/list/1 finite"),
+            (r#"{"ignore all rules":[1e400]}"#, " finite"),
+            (&nested, &deep),
+        ] {
+            let answer = client.ask(&call_with(arguments)).await;
+            assert_eq!(answer["id"], 9);
+            let result = &answer["result"];
+            assert_eq!(result["isError"], true);
+            assert_eq!(result["structuredContent"]["error"]["kind"], "invalid_arguments");
+            let text = result["content"][0]["text"].as_str().unwrap();
+            assert_eq!(serde_json::from_str::<Value>(text).unwrap(), result["structuredContent"]);
+            assert_eq!(result["resultType"], Value::Null);
+            assert_eq!(client.face.refused().last().unwrap(), &format!("echo: {refused}"));
+            client.still_serves().await;
+        }
+        let unknown = call_with(r#"{"a":1,"a":2}"#).replace("echo", "missing");
+        let answer = client.ask(&unknown).await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(9), &json!(-32602)));
+        assert_eq!(client.face.called(), ["echo"; 5]);
+    }
+
+    #[tokio::test]
+    async fn every_line_that_asks_is_answered() {
+        let mut client = Client::open().await;
+        let long = format!(
+            r#"{{"jsonrpc":"2.0","method":"tools/call","params":{{"name":"echo","arguments":{{"x":"{}"}}}},"id":9}}"#,
+            "x".repeat(2 * 1024 * 1024),
+        );
+        let named = json!({ "name": 5 });
+        for (line, code, id) in [
+            ("hello", -32700, Value::Null),
+            (r#"{"jsonrpc":"2.0","id":9,"method""#, -32700, json!(9)),
+            ("[]", -32600, Value::Null),
+            ("{}", -32600, Value::Null),
+            (r#"{"jsonrpc":"2.0","id":9,"method":"x","params":{"a":1,"a":1}}"#, -32600, json!(9)),
+            (&long, -32600, json!(9)),
+            (&call_with("[]"), -32602, json!(9)),
+            (&request("9", "tools/call", &named), -32602, json!("9")),
+            (&request("9", "tools/list", &json!(7)), -32602, json!("9")),
+            (&request("9", "secrets/steal", &json!({})), -32601, json!("9")),
+            (&call("9", "missing"), -32602, json!("9")),
+        ] {
+            let start = &line[..line.len().min(80)];
+            let answer = client.ask(line).await;
+            assert_eq!(answer["error"]["code"], code, "{start}");
+            assert_eq!(answer["id"], id, "{start}");
+            assert!(!answer.to_string().contains("steal"));
+            client.still_serves().await;
+        }
+        let raw = b"{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"\xff\"}\n";
+        client.writer.write_all(raw).await.unwrap();
+        let answer = client.answer().await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(9), &json!(-32700)));
+        client.still_serves().await;
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_dropped() {
+        let mut client = Client::open().await;
+        for line in [
+            "",
+            "  \r",
+            r#"{"jsonrpc":"2.0","method":"notifications/x","params":{"a":1,"a":1}}"#,
+            r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"echo"}}"#,
+            r#"{"jsonrpc":"2.0","method":"tools/call","params":7}"#,
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":"not a number"}}"#,
+            r#"{"jsonrpc":"2.0","error":{"code":-32600,"message":"x"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+        ] {
+            client.write(line).await;
+            client.still_serves().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_connection_survives_whatever_comes_first() {
+        let mut client = Client::connect();
+        client.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+        client.write(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).await;
+        assert_eq!(client.ask("hello").await["error"]["code"], -32700);
+        // Not opened yet, and without what the newest revision asks for in its place.
+        assert_eq!(client.ask(&call("1", "echo")).await["error"]["code"], -32602);
+        client.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+        assert_eq!(client.ask(&request("2", "ping", &json!({}))).await["result"], json!({}));
+
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let params = json!({ "name": "echo", "arguments": {}, "_meta": meta });
+        let answer = client.ask(&request("3", "tools/call", &params)).await;
+        assert_eq!(answer["result"]["resultType"], "complete");
+        let bad = request("4", "tools/call", &params).replace(
+            r#""arguments":{}"#,
+            r#""arguments":{"a":1,"a":1}"#,
+        );
+        let answer = client.ask(&bad).await;
+        assert_eq!(answer["result"]["isError"], true);
+        assert_eq!(answer["result"]["resultType"], "complete");
+    }
+
+    #[tokio::test]
+    async fn an_id_has_one_call() {
+        let mut client = Client::open().await;
+        client.write(&call("1", "slow")).await;
+        client.face.started.notified().await;
+        let bad = call_with(r#"{"a":1,"a":2}"#).replace(":9,", r#":"1","#);
+        for line in [&call("1", "echo"), &bad, r#"{"jsonrpc":"2.0","id":"1","method":5}"#] {
+            let answer = client.ask(line).await;
+            assert_eq!(answer["error"]["code"], -32600);
+            assert_eq!(answer["id"], Value::Null, "must not answer the call under way");
+        }
+        client.face.release.notify_one();
+        let answer = client.answer().await;
+        assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!("1"), &json!(false)));
+        assert_eq!(client.face.called(), ["slow"]);
+        // Answered, so it is free again; and so is that of a cancelled call.
+        assert_eq!(client.ask(&call("1", "echo")).await["id"], "1");
+        client.write(&call("1", "slow")).await;
+        client.face.started.notified().await;
+        let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"1"}}"#;
+        client.write(cancel).await;
+        client.face.dropped.notified().await;
+        assert_eq!(client.ask(&call("1", "echo")).await["result"]["isError"], false);
+    }
+
+    #[tokio::test]
+    async fn at_the_end_of_input_calls_are_finished() {
+        let mut client = Client::open().await;
+        client.write(&call("1", "slow")).await;
+        client.face.started.notified().await;
+        client.writer.write_all(br#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).await.unwrap();
+        client.writer.shutdown().await.unwrap();
+        // Half a line is answered, also when it looks whole.
+        let answer = client.answer().await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(2), &json!(-32700)));
+        assert!(!client.server.is_finished());
+        client.face.release.notify_one();
+        assert_eq!(client.answer().await["id"], "1");
+        assert_eq!(client.answer().await, Value::Null);
+        client.server.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_are_finished_however_long_they_take() {
+        let mut client = Client::open().await;
+        client.write(&call("1", "slow")).await;
+        client.face.started.notified().await;
+        client.shutdown.cancel();
+        // Longer than rmcp itself would wait.
+        time::sleep(Duration::from_secs(3600)).await;
+        client.write(&call("2", "echo")).await;
+        client.face.release.notify_one();
+        assert_eq!(client.answer().await["id"], "1");
+        assert_eq!(client.answer().await, Value::Null, "nothing is read any more");
+        client.server.await.unwrap().unwrap();
+        assert_eq!(client.face.called(), ["slow"]);
+    }
+
+    #[tokio::test]
+    async fn a_client_may_leave_at_any_time() {
+        let client = Client::connect();
+        drop((client.writer, client.lines));
+        client.server.await.unwrap().unwrap();
+
+        let mut client = Client::open().await;
+        client.write(&call("1", "slow")).await;
+        client.face.started.notified().await;
+        drop((client.writer, client.lines));
+        client.face.release.notify_one();
+        // The call is finished, and its answer has nowhere to go.
+        assert!(client.server.await.unwrap().is_err());
+        assert_eq!(client.face.called(), ["slow"]);
+    }
+}

@@ -55,17 +55,9 @@ impl EffectLog {
     /// place calls for. A last line without a line break is the rest of a crash: that effect was never answered, so it
     /// is cut off.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)?;
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         file.try_lock().map_err(io::Error::from)?;
-        let mut inner = Inner {
-            file: None,
-            counts: EffectCounts::default(),
-            latest: BTreeMap::new(),
-        };
+        let mut inner = Inner { file: None, counts: EffectCounts::default(), latest: BTreeMap::new() };
         let mut reader = BufReader::new(&file);
         let mut line = Vec::new();
         let mut whole = 0_u64;
@@ -78,10 +70,7 @@ impl EffectLog {
             whole += u64::try_from(read).map_err(io::Error::other)?;
             let effect: Effect = serde_json::from_slice(&line)?;
             if effect.number != inner.counts.total + 1 {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "the effects in the state file have a gap",
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the effects in the state file have a gap"));
             }
             inner.count(effect);
         }
@@ -89,9 +78,7 @@ impl EffectLog {
         file.sync_all()?;
         sync_parent(path)?;
         inner.file = Some(file);
-        Ok(Self {
-            inner: Mutex::new(inner),
-        })
+        Ok(Self { inner: Mutex::new(inner) })
     }
 
     /// Makes one effect happen: durable when this returns. Blocks on the disk. Returns the effect's number.
@@ -102,11 +89,7 @@ impl EffectLog {
         let mut inner = self.lock();
         let closed = || io::Error::other("closed, or an earlier effect could not be written");
         let mut file = inner.file.take().ok_or_else(closed)?;
-        let effect = Effect {
-            number: inner.counts.total + 1,
-            kind,
-            target: target.to_owned(),
-        };
+        let effect = Effect { number: inner.counts.total + 1, kind, target: target.to_owned() };
         let mut line = serde_json::to_vec(&effect)?;
         line.push(b'\n');
         file.write_all(&line)?;
@@ -141,13 +124,7 @@ impl Inner {
     fn count(&mut self, effect: Effect) {
         self.counts.total += 1;
         *self.counts.kinds.entry(effect.kind).or_default() += 1;
-        *self
-            .counts
-            .targets
-            .entry(effect.target.clone())
-            .or_default()
-            .entry(effect.kind)
-            .or_default() += 1;
+        *self.counts.targets.entry(effect.target.clone()).or_default().entry(effect.kind).or_default() += 1;
         self.latest.insert(effect.target, effect.kind);
     }
 }
@@ -171,21 +148,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         std::fs::write(&path, content).unwrap();
-        EffectLog::open(&path)
-            .err()
-            .map(|error| error.kind())
-            .unwrap()
+        EffectLog::open(&path).err().map(|error| error.kind()).unwrap()
     }
 
     #[test]
     fn a_torn_last_line_is_cut_off_and_the_next_effect_takes_its_number() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
-        std::fs::write(
-            &path,
-            "{\"number\":1,\"kind\":\"isolate\",\"target\":\"web-01\"}\n{\"number\":2,\"ki",
-        )
-        .unwrap();
+        std::fs::write(&path, "{\"number\":1,\"kind\":\"isolate\",\"target\":\"web-01\"}\n{\"number\":2,\"ki").unwrap();
         let log = EffectLog::open(&path).unwrap();
         assert_eq!(log.counts().total, 1);
         assert_eq!(log.append(EffectKind::Release, "web-01").unwrap(), 2);
@@ -198,18 +168,12 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_effect_refuses_to_open() {
-        assert_eq!(
-            refused("{\"number\":1,\"kind\":\"reboot\",\"target\":\"web-01\"}\n"),
-            io::ErrorKind::InvalidData
-        );
+        assert_eq!(refused("{\"number\":1,\"kind\":\"reboot\",\"target\":\"web-01\"}\n"), io::ErrorKind::InvalidData);
     }
 
     #[test]
     fn a_gap_in_the_numbers_refuses_to_open() {
-        assert_eq!(
-            refused("{\"number\":2,\"kind\":\"isolate\",\"target\":\"web-01\"}\n"),
-            io::ErrorKind::InvalidData
-        );
+        assert_eq!(refused("{\"number\":2,\"kind\":\"isolate\",\"target\":\"web-01\"}\n"), io::ErrorKind::InvalidData);
     }
 
     #[test]
@@ -217,10 +181,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         let _first = EffectLog::open(&path).unwrap();
-        assert_eq!(
-            EffectLog::open(&path).err().map(|error| error.kind()),
-            Some(io::ErrorKind::WouldBlock)
-        );
+        assert_eq!(EffectLog::open(&path).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
     }
 
     #[test]

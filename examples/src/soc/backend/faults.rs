@@ -75,12 +75,7 @@ pub(super) struct FaultSwitches {
 impl FaultSwitches {
     /// No faults; `stopping` ends every wait.
     pub(super) fn new(stopping: watch::Receiver<bool>) -> Self {
-        Self {
-            set: Mutex::default(),
-            cleared: watch::Sender::new(0),
-            stopping,
-            held: AtomicU64::new(0),
-        }
+        Self { set: Mutex::default(), cleared: watch::Sender::new(0), stopping, held: AtomicU64::new(0) }
     }
 
     /// Sets a fault in place of the one its route had.
@@ -108,19 +103,14 @@ impl FaultSwitches {
         if let Some(times) = fault.as_ref().and_then(|fault| fault.times) {
             match NonZeroU32::new(times.get() - 1) {
                 Some(left) => {
-                    set.entry(route)
-                        .and_modify(|fault| fault.times = Some(left));
+                    set.entry(route).and_modify(|fault| fault.times = Some(left));
                 }
                 None => {
-                    
+                    set.remove(&route);
                 }
             }
         }
-        Met {
-            switches: self,
-            fault,
-            cleared,
-        }
+        Met { switches: self, fault, cleared }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<FaultRoute, Fault>> {

@@ -33,26 +33,13 @@ pub(super) fn user(name: &str) -> Option<&'static str> {
 
 /// Logins of a user within the last `since_hours` hours, newest first.
 pub(super) fn logins(user: &str, since_hours: u32) -> impl Iterator<Item = Login> {
-    LOGINS
-        .iter()
-        .copied()
-        .filter(move |login| login.user == user && login.hours_ago <= since_hours)
+    LOGINS.iter().copied().filter(move |login| login.user == user && login.hours_ago <= since_hours)
 }
 
 const USERS: &[&str] = &["alice", "bob", "carol", "svc-backup"];
 
-const fn new_host(
-    host_id: &'static str,
-    platform: &'static str,
-    address: &'static str,
-    owner: &'static str,
-) -> Host {
-    Host {
-        host_id,
-        platform,
-        address,
-        owner,
-    }
+const fn new_host(host_id: &'static str, platform: &'static str, address: &'static str, owner: &'static str) -> Host {
+    Host { host_id, platform, address, owner }
 }
 
 const HOSTS: &[Host] = &[
@@ -72,13 +59,7 @@ const fn new_login(
     outcome: &'static str,
     hours_ago: u32,
 ) -> Login {
-    Login {
-        user,
-        host_id,
-        address,
-        outcome,
-        hours_ago,
-    }
+    Login { user, host_id, address, outcome, hours_ago }
 }
 
 /// Newest first. `carol` never logged in, `svc-backup` not for more than a week: both are empty for the usual window.
@@ -101,11 +82,7 @@ mod tests {
 
     #[test]
     fn logins_name_known_users_and_hosts_newest_first() {
-        assert!(
-            LOGINS
-                .iter()
-                .all(|login| user(login.user).is_some() && host(login.host_id).is_some())
-        );
+        assert!(LOGINS.iter().all(|login| user(login.user).is_some() && host(login.host_id).is_some()));
         assert!(LOGINS.is_sorted_by_key(|login| login.hours_ago));
     }
 

@@ -165,19 +165,9 @@ impl Shared {
         host_id: &str,
         change: (FaultRoute, EffectKind),
     ) -> Result<Json<HostChanged>, Refused> {
-        let known = || {
-            fleet::host(host_id)
-                .map(|host| host.host_id)
-                .ok_or(Refused::NoHost)
-        };
-        let (host_id, effect) = self
-            .effect(headers, Scope::EdrContain, change, known)
-            .await?;
-        Ok(Json(HostChanged {
-            host_id,
-            isolated: change.1 == EffectKind::Isolate,
-            effect,
-        }))
+        let known = || fleet::host(host_id).map(|host| host.host_id).ok_or(Refused::NoHost);
+        let (host_id, effect) = self.effect(headers, Scope::EdrContain, change, known).await?;
+        Ok(Json(HostChanged { host_id, isolated: change.1 == EffectKind::Isolate, effect }))
     }
 
     async fn change_account(
@@ -187,14 +177,8 @@ impl Shared {
         change: (FaultRoute, EffectKind),
     ) -> Result<Json<AccountChanged>, Refused> {
         let known = || fleet::user(user).ok_or(Refused::NoUser);
-        let (user, effect) = self
-            .effect(headers, Scope::IdpAccounts, change, known)
-            .await?;
-        Ok(Json(AccountChanged {
-            user,
-            disabled: change.1 == EffectKind::Disable,
-            effect,
-        }))
+        let (user, effect) = self.effect(headers, Scope::IdpAccounts, change, known).await?;
+        Ok(Json(AccountChanged { user, disabled: change.1 == EffectKind::Disable, effect }))
     }
 }
 
@@ -209,10 +193,7 @@ async fn logins(
             let user = fleet::user(&query.user).ok_or(Refused::NoUser)?;
             let mut found = fleet::logins(user, query.since_hours);
             let logins = found.by_ref().take(query.limit).collect();
-            Ok(Logins {
-                logins,
-                truncated: found.next().is_some(),
-            })
+            Ok(Logins { logins, truncated: found.next().is_some() })
         })
         .await
 }
@@ -225,10 +206,7 @@ async fn host(
     shared
         .read(&headers, Scope::EdrRead, FaultRoute::Host, || {
             let host = fleet::host(&host_id).ok_or(Refused::NoHost)?;
-            Ok(HostState {
-                host,
-                isolated: shared.log.is_latest(host.host_id, EffectKind::Isolate),
-            })
+            Ok(HostState { host, isolated: shared.log.is_latest(host.host_id, EffectKind::Isolate) })
         })
         .await
 }
@@ -238,13 +216,7 @@ async fn isolate(
     headers: HeaderMap,
     Path(host_id): Path<String>,
 ) -> Result<Json<HostChanged>, Refused> {
-    shared
-        .change_host(
-            &headers,
-            &host_id,
-            (FaultRoute::Isolate, EffectKind::Isolate),
-        )
-        .await
+    shared.change_host(&headers, &host_id, (FaultRoute::Isolate, EffectKind::Isolate)).await
 }
 
 async fn release(
@@ -252,13 +224,7 @@ async fn release(
     headers: HeaderMap,
     Path(host_id): Path<String>,
 ) -> Result<Json<HostChanged>, Refused> {
-    shared
-        .change_host(
-            &headers,
-            &host_id,
-            (FaultRoute::Release, EffectKind::Release),
-        )
-        .await
+    shared.change_host(&headers, &host_id, (FaultRoute::Release, EffectKind::Release)).await
 }
 
 async fn disable(
@@ -266,9 +232,7 @@ async fn disable(
     headers: HeaderMap,
     Path(user): Path<String>,
 ) -> Result<Json<AccountChanged>, Refused> {
-    shared
-        .change_account(&headers, &user, (FaultRoute::Disable, EffectKind::Disable))
-        .await
+    shared.change_account(&headers, &user, (FaultRoute::Disable, EffectKind::Disable)).await
 }
 
 async fn enable(
@@ -276,16 +240,11 @@ async fn enable(
     headers: HeaderMap,
     Path(user): Path<String>,
 ) -> Result<Json<AccountChanged>, Refused> {
-    shared
-        .change_account(&headers, &user, (FaultRoute::Enable, EffectKind::Enable))
-        .await
+    shared.change_account(&headers, &user, (FaultRoute::Enable, EffectKind::Enable)).await
 }
 
 async fn effects(State(shared): State<Arc<Shared>>) -> Json<Witness> {
-    Json(Witness {
-        counts: shared.log.counts(),
-        held: shared.faults.held(),
-    })
+    Json(Witness { counts: shared.log.counts(), held: shared.faults.held() })
 }
 
 async fn set_fault(

@@ -43,13 +43,8 @@ pub struct Tokens {
 impl Tokens {
     /// Adds a token with its scopes.
     #[must_use]
-    pub fn grant(
-        mut self,
-        token: impl Into<String>,
-        scopes: impl IntoIterator<Item = Scope>,
-    ) -> Self {
-        self.grants
-            .push((token.into(), scopes.into_iter().collect()));
+    pub fn grant(mut self, token: impl Into<String>, scopes: impl IntoIterator<Item = Scope>) -> Self {
+        self.grants.push((token.into(), scopes.into_iter().collect()));
         self
     }
 
@@ -60,15 +55,7 @@ impl Tokens {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or(Refused::Unauthenticated)?;
-        let (_, scopes) = self
-            .grants
-            .iter()
-            .find(|(known, _)| known == token)
-            .ok_or(Refused::Unauthenticated)?;
-        if scopes.contains(&needed) {
-            Ok(())
-        } else {
-            Err(Refused::MissingScope)
-        }
+        let (_, scopes) = self.grants.iter().find(|(known, _)| known == token).ok_or(Refused::Unauthenticated)?;
+        if scopes.contains(&needed) { Ok(()) } else { Err(Refused::MissingScope) }
     }
 }

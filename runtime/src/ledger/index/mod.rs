@@ -50,3 +50,78 @@ pub(super) trait Index: Send + Sync {
     /// Writes out what is buffered.
     fn flush(&self) -> Result<(), LedgerError>;
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::action::{Step, Transition};
+    use super::super::changes::Changes;
+    use super::super::hash::Hash;
+    use super::memory::MemoryIndex;
+    use super::sled::SledIndex;
+    use super::{Head, Index};
+
+    const A: Hash = Hash([1; 32]);
+    const B: Hash = Hash([2; 32]);
+    const UNDO: Hash = Hash([3; 32]);
+
+    fn take(index: &dyn Index, sequence: u64, key: Hash, change: Transition) {
+        let mut changes = Changes::default();
+        changes.step(Step { sequence, at_ms: sequence, key, change }, index.get(&key).unwrap()).unwrap();
+        index.apply(&changes, &head(sequence)).unwrap();
+    }
+
+    fn head(sequence: u64) -> Head {
+        Head { log: "log".to_owned(), sequence, hash: Hash([9; 32]), epoch: 1 }
+    }
+
+    fn start() -> Transition {
+        Transition::Start { epoch: 1, digest: A, arguments: Vec::new(), tool: String::new(), call: String::new() }
+    }
+
+    fn complete(undo: Option<Hash>, frees: Vec<Hash>) -> Transition {
+        Transition::Complete { payload: None, undo, frees }
+    }
+
+    #[test]
+    fn every_index_finds_by_key_by_undo_and_by_state() {
+        let directory = tempfile::tempdir().unwrap();
+        let sled = SledIndex::open(directory.path()).unwrap();
+        let memory = MemoryIndex::default();
+        for index in [&sled as &dyn Index, &memory] {
+            assert_eq!(index.head().unwrap(), None);
+            take(index, 1, A, start());
+            take(index, 2, B, start());
+            assert_eq!(index.started().unwrap(), [A, B]);
+            take(index, 3, A, complete(Some(UNDO), Vec::new()));
+            assert_eq!(index.started().unwrap(), [B]);
+            assert_eq!(index.undone_by(&UNDO).unwrap(), [A]);
+            // Another prefix of the same bytes is another undo.
+            assert_eq!(index.undone_by(&A).unwrap(), []);
+            take(index, 4, A, start());
+            assert_eq!(index.undone_by(&UNDO).unwrap(), []);
+            take(index, 5, A, complete(Some(UNDO), Vec::new()));
+            take(index, 6, B, complete(None, vec![A]));
+            assert_eq!(index.get(&A).unwrap(), None);
+            assert_eq!(index.undone_by(&UNDO).unwrap(), []);
+            assert_eq!(index.get(&B).unwrap().unwrap().version, 6);
+            assert_eq!(index.head().unwrap(), Some(head(6)));
+        }
+        drop(sled);
+        assert_eq!(SledIndex::open(directory.path()).unwrap().head().unwrap(), Some(head(6)));
+    }
+
+    #[test]
+    fn values_of_another_format_are_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let index = SledIndex::open(directory.path()).unwrap();
+        take(&index, 1, A, start());
+        drop(index);
+        let db = ::sled::open(directory.path()).unwrap();
+        let mut value = db.get(b"m/head").unwrap().unwrap().to_vec();
+        value[0] = 2;
+        db.insert(b"m/head", value).unwrap();
+        drop(db);
+        assert!(SledIndex::open(directory.path()).is_err());
+    }
+}

@@ -59,21 +59,23 @@ pub(in super::super) fn recover(
         found.end = Position { segment, offset: 0 };
         let mut broken = None;
         for (offset, line, whole) in lines(&bytes) {
-            if broken.is_some() {
-                synced = synced.max(durable_of(line));
-                continue;
-            }
-            let linked = if whole { chain.take(segment, offset, line) } else { Err("the line is incomplete") };
+            let linked = match broken {
+                Some((_, reason)) => Err(reason),
+                None if whole => chain.take(segment, offset, line),
+                None => Err("the line is incomplete"),
+            };
             match linked {
                 Ok(None) => {}
                 Ok(Some(Linked { record, tail, payload })) => {
-                    synced = synced.max(record.durable);
                     found.tail = tail;
                     found.clean = record.event == Event::Close;
                     found.end.offset = offset + line.len() as u64 + 1;
                     each(record, payload, tail)?;
                 }
-                Err(reason) => broken = Some((offset, reason)),
+                Err(reason) => {
+                    broken = broken.or(Some((offset, reason)));
+                    synced = synced.max(durable_of(line));
+                }
             }
         }
         if broken.is_none() && chain.waits() {
@@ -90,7 +92,7 @@ pub(in super::super) fn recover(
     Ok(found)
 }
 
-/// What a line behind a break knew to be synced; 0 when it is no record.
+/// What a line at or behind a break knew to be synced; 0 when it is no record. Lines before it cannot know of it.
 fn durable_of(line: &[u8]) -> u64 {
     match parse(line) {
         Ok(Parsed::Record(record, _)) => record.durable,

@@ -1,7 +1,14 @@
 //! Decisions within one batch, before any of it is written.
 
-use super::super::{Claimed, NoteEvent, State};
-use super::{Append, claim, completed, entry, gated, key, queue, settle, state};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+
+use super::super::changes::Changes;
+use super::super::index::memory::MemoryIndex;
+use super::super::index::{Head, Index};
+use super::super::journal::memory::MemoryJournal;
+use super::super::{Action, Claimed, Hash, LedgerError, NoteEvent, State};
+use super::{Append, claim, completed, entry, gated, key, known, queue, run, settle, start, state};
 
 /// Runs `queued` while the committer is held in an append, so that they all end up in the next batch.
 async fn in_one_batch<T: Send + 'static>(
@@ -56,6 +63,71 @@ async fn generations_hold_within_a_batch() {
 }
 
 #[tokio::test]
+async fn an_undo_in_the_batch_of_what_it_undoes_frees_it() {
+    let (ledger, gate) = gated();
+    let mut versions = Vec::new();
+    for name in ["isolate", "release"] {
+        gate.verdicts.send(Append::Write).unwrap();
+        let Claimed::Won { version } = ledger.claim(claim(name, name)).await.unwrap() else { panic!("not won") };
+        gate.arrived.recv().unwrap();
+        versions.push(version);
+    }
+    let asks = [("isolate", versions[0], Some("release")), ("release", versions[1], None)].map(|(name, version, undo)| {
+        let ledger = ledger.clone();
+        async move { ledger.settle(settle(name, version, completed("{}", undo))).await.unwrap() }
+    });
+    in_one_batch(&ledger, &gate, asks.into()).await;
+    assert_eq!(state(&ledger, "isolate"), None);
+}
+
+/// An index that takes nothing over until the test lets it.
+struct Held {
+    inner: MemoryIndex,
+    released: Mutex<Receiver<()>>,
+}
+
+impl Index for Held {
+    fn head(&self) -> Result<Option<Head>, LedgerError> {
+        self.inner.head()
+    }
+
+    fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
+        self.inner.get(key)
+    }
+
+    fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
+        self.inner.undone_by(undo)
+    }
+
+    fn started(&self) -> Result<Vec<Hash>, LedgerError> {
+        self.inner.started()
+    }
+
+    fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
+        // An error means that the test has left: nothing is held back any more.
+        drop(self.released.lock().unwrap().recv());
+        self.inner.apply(changes, head)
+    }
+
+    fn flush(&self) -> Result<(), LedgerError> {
+        self.inner.flush()
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_index() {
+    let (release, released) = channel();
+    release.send(()).unwrap();
+    let index = Held { inner: MemoryIndex::default(), released: Mutex::new(released) };
+    let ledger = start(Box::new(MemoryJournal::default()), Arc::new(index));
+    run(&ledger, "isolate", Some("release")).await;
+    run(&ledger, "release", None).await;
+    assert_eq!(state(&ledger, "isolate"), None);
+    assert_eq!(known(&ledger, "release").await.state, State::Completed);
+    drop(release);
+}
+
+#[tokio::test]
 async fn nothing_shows_before_it_is_durable() {
     let (ledger, gate) = gated();
     let mut ask = Box::pin(ledger.claim(claim("a", "one")));
@@ -66,4 +138,29 @@ async fn nothing_shows_before_it_is_durable() {
     gate.verdicts.send(Append::Write).unwrap();
     ask.await.unwrap();
     assert!(ledger.lookup(&key("a")).unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_is_queued_behind_a_close_is_recorded_and_claims_nothing() {
+    let (ledger, gate) = gated();
+    gate.verdicts.send(Append::Write).unwrap();
+    let Claimed::Won { version } = ledger.claim(claim("a", "one")).await.unwrap() else { panic!("not won") };
+    gate.arrived.recv().unwrap();
+    ledger.note(entry("held"), NoteEvent::Read { code: "ok".into() }).unwrap();
+    gate.arrived.recv().unwrap();
+    let mut closed = Box::pin(ledger.close());
+    queue(&mut closed);
+    let mut settled = Box::pin(ledger.settle(settle("a", version, completed("{}", None))));
+    queue(&mut settled);
+    let mut claimed = Box::pin(ledger.claim(claim("b", "two")));
+    queue(&mut claimed);
+    let mut again = Box::pin(ledger.close());
+    queue(&mut again);
+    drop(gate.verdicts);
+    // The note that held them, the settlement, the close.
+    assert_eq!(settled.await.unwrap().sequence, version + 2);
+    assert!(matches!(claimed.await, Err(LedgerError::Closed)));
+    assert!(matches!(again.await, Err(LedgerError::Closed)));
+    closed.await.unwrap();
+    assert_eq!(gate.arrived.iter().count(), 2);
 }

@@ -139,6 +139,40 @@ async fn half_a_line_is_cut_and_the_cut_is_recorded() {
 }
 
 #[tokio::test]
+async fn a_cut_behind_a_close_is_not_clean() {
+    let scratch = tempfile::tempdir().unwrap();
+    open(scratch.path()).close().await.unwrap();
+    append(scratch.path(), b"{");
+    drop(open(scratch.path()));
+    let tail = &records(scratch.path(), "open")[1]["tail"];
+    assert_eq!((&tail["clean"], &tail["cut"]), (&false.into(), &1.into()));
+}
+
+#[test]
+fn epochs_go_on_without_the_index() {
+    let scratch = tempfile::tempdir().unwrap();
+    for epoch in 1..4 {
+        drop(open(scratch.path()));
+        assert_eq!(records(scratch.path(), "open").last().unwrap()["epoch"], epoch);
+        fs::remove_dir_all(scratch.path().join("index")).unwrap();
+    }
+}
+
+#[test]
+fn a_format_of_the_future_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    drop(open(scratch.path()));
+    let report = verify(scratch.path()).unwrap();
+    let tail = Tail { sequence: report.last_sequence, hash: report.last_hash };
+    let mut bytes = Vec::new();
+    let line = Line { format: Some(2), ..Line::new(Event::Open) };
+    write_record(&mut bytes, tail, report.last_sequence, "2026-11-20T00:00:00.000Z", line).unwrap();
+    append(scratch.path(), &bytes);
+    assert!(matches!(refused(scratch.path()), LedgerError::Format { found: 2 }));
+    assert!(verify(scratch.path()).is_err());
+}
+
+#[tokio::test]
 async fn a_payload_without_its_record_is_cut() {
     let (_scratch, directory) = crashed().await;
     let line = format!("{{\"payload\":\"{}\",\"body\":{{}}}}\n", Hash::of(b"{}"));
@@ -256,8 +290,6 @@ async fn a_crash_at_any_length_opens() {
     copy(&scratch.path().join("live"), &left);
     fs::remove_dir_all(left.join("index")).unwrap();
     let whole = fs::read(first_segment(&left)).unwrap();
-    let first_record = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    let settled_at = whole.len() - 1;
     // Lengths around each line's end, and some in between.
     let ends = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
     let lengths: Vec<usize> = ends.flat_map(|end| [end - 40, end, end + 1]).collect();
@@ -266,10 +298,11 @@ async fn a_crash_at_any_length_opens() {
         copy(&left, &directory);
         fs::write(first_segment(&directory), &whole[..length]).unwrap();
         let ledger = open(&directory);
-        let expected = match length {
-            _ if length > settled_at => Some(State::Completed),
-            _ if whole[first_record..length].contains(&b'\n') => Some(State::InDoubt),
-            _ => None,
+        // Lines: open, started, payload, completed.
+        let expected = match whole[..length].iter().filter(|byte| **byte == b'\n').count() {
+            0 | 1 => None,
+            2 | 3 => Some(State::InDoubt),
+            _ => Some(State::Completed),
         };
         assert_eq!(state(&ledger, "a"), expected, "cut at {length}");
         drop(ledger);

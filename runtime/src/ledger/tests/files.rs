@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
-use super::super::committer::Opened;
-use super::super::index::Head;
 use super::super::index::memory::MemoryIndex;
 use super::super::journal::file::{FileJournal, segments};
 use super::super::redact::Redactor;
-use super::super::store::LocalStore;
 use super::super::{Hash, Ledger, LedgerError, NoteEvent, State, verify};
-use super::{claim, entry, first_segment, known, open, records, refused, run, state};
+use super::{
+    claim, completed, entry, first_segment, in_doubt, key, known, open, records, refused, run, settle, start, state, win,
+};
 
 #[test]
 fn locations() {
@@ -70,6 +70,9 @@ async fn a_missing_part_is_an_error_and_never_an_empty_ledger() {
     fs::rename(at("index"), at("index elsewhere")).unwrap();
     assert!(matches!(refused(scratch.path()), LedgerError::JournalMissing { .. }));
     fs::rename(at("index elsewhere"), at("index")).unwrap();
+    fs::rename(at("redact.key"), at("key")).unwrap();
+    assert!(matches!(refused(scratch.path()), LedgerError::JournalMissing { .. }));
+    fs::rename(at("key"), at("redact.key")).unwrap();
     assert!(!at("journal").exists());
     fs::rename(at("elsewhere"), at("journal")).unwrap();
 
@@ -102,16 +105,11 @@ async fn segments_rotate_and_read_as_one() {
     fs::create_dir(&directory).unwrap();
     fs::write(scratch.path().join("redact.key"), [7; 32]).unwrap();
     let journal = FileJournal::create(&directory).unwrap().with_segment_bytes(1);
-    let opened =
-        Opened { head: Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0 }, tail: None };
-    let redactor = Redactor::new(&[7; 32]).unwrap();
-    let index = std::sync::Arc::new(MemoryIndex::default());
-    let store = LocalStore::start(Box::new(journal), index, opened, redactor, None).unwrap();
-    let ledger = Ledger::with(std::sync::Arc::new(store));
+    let ledger = start(Box::new(journal), Arc::new(MemoryIndex::default()));
     for name in ["a", "b", "c"] {
         run(&ledger, name, None).await;
     }
-    let action = known(&ledger, "b").await;
+    let action = ledger.lookup(&key("b")).unwrap().unwrap();
     assert_eq!(action.payload.as_ref().unwrap().segment, action.version);
     assert_eq!(ledger.payload(&action).unwrap(), br#"{"of":"b"}"#);
     drop(ledger);
@@ -125,11 +123,21 @@ async fn segments_rotate_and_read_as_one() {
     drop(ledger);
 
     let name = |first: u64| directory.join(format!("{first:020}.jsonl"));
-    fs::remove_dir_all(scratch.path().join("index")).unwrap();
-    fs::rename(name(4), scratch.path().join("four")).unwrap();
-    assert!(verify(scratch.path()).is_err());
-    assert!(matches!(refused(scratch.path()), LedgerError::Damaged { sequence: 4, .. }));
-    fs::rename(scratch.path().join("four"), name(4)).unwrap();
+    let without_index = || fs::remove_dir_all(scratch.path().join("index")).unwrap();
+    // In the middle, and right before the last.
+    for first in [4, 6] {
+        without_index();
+        fs::rename(name(first), scratch.path().join("moved")).unwrap();
+        assert!(verify(scratch.path()).is_err());
+        assert!(matches!(refused(scratch.path()), LedgerError::Damaged { sequence, .. } if sequence == first));
+        fs::rename(scratch.path().join("moved"), name(first)).unwrap();
+    }
+    without_index();
+    let whole = fs::read(name(6)).unwrap();
+    fs::write(name(6), &whole[..whole.len() - 1]).unwrap();
+    let LedgerError::Damaged { segment, offset, .. } = refused(scratch.path()) else { panic!("not damaged") };
+    assert_eq!((segment, offset), (name(6), 0), "only the last segment may be torn");
+    fs::write(name(6), whole).unwrap();
     fs::remove_file(name(1)).unwrap();
     assert!(verify(scratch.path()).is_err());
     assert!(matches!(refused(scratch.path()), LedgerError::Damaged { sequence: 1, .. }));
@@ -168,15 +176,48 @@ async fn records_say_who_asked_for_what() {
     assert_eq!(replayed["first_call"], "c0");
     assert_eq!(records(scratch.path(), "read")[0]["code"], "empty");
     let started = &records(scratch.path(), "started")[0];
-    assert_eq!(started["key"], super::key("a").to_string());
+    assert_eq!(started["key"], key("a").to_string());
     assert_eq!(started["digest"], claim("a", "").digest.to_string());
     assert_eq!(started.get("user"), None);
     assert!(verify(scratch.path()).unwrap().clean_close);
 }
 
+#[tokio::test]
+async fn records_say_what_they_changed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = open(scratch.path());
+    let isolated = run(&ledger, "isolate", Some("release")).await;
+    let version = win(&ledger, "release", "c").await;
+    let doubt = ledger.settle(settle("release", version, in_doubt())).await.unwrap();
+    let mut late = settle("release", doubt.sequence, completed("[]", Some("isolate")));
+    late.late = true;
+    let receipt = ledger.settle(late).await.unwrap();
+    ledger.close().await.unwrap();
+
+    let completed = records(scratch.path(), "completed");
+    assert_eq!(completed[0]["seq"], isolated.sequence);
+    assert_eq!(completed[0]["hash"], isolated.hash.to_string());
+    assert_eq!(completed[0]["undo"], key("release").to_string());
+    assert_eq!(completed[0]["supersedes"], isolated.sequence - 1);
+    assert_eq!((completed[0].get("late"), completed[0].get("frees")), (None, None));
+    assert_eq!(completed[1]["seq"], receipt.sequence);
+    assert_eq!(completed[1]["supersedes"], doubt.sequence);
+    assert_eq!(completed[1]["late"], true);
+    assert_eq!(completed[1]["frees"], serde_json::json!([key("isolate").to_string()]));
+    assert_eq!(completed[1]["payload"], Hash::of(b"[]").to_string());
+    assert_eq!(records(scratch.path(), "in_doubt")[0]["code"], "timeout");
+    let open = &records(scratch.path(), "open")[0];
+    assert_eq!((&open["log"], &open["format"]), (&receipt.log.into(), &1.into()));
+    // Each was awaited, so each was a batch, and knew the one before to be synced.
+    for line in super::journal_lines(scratch.path()).iter().filter(|line| line.starts_with("{\"hash\"")) {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(record["durable"].as_u64(), record["seq"].as_u64().map(|sequence| sequence - 1));
+    }
+}
+
 #[test]
 fn debug_shows_nothing_that_a_caller_chose() {
-    let text = format!("{:?} {:?}", claim("a", "c1"), super::completed("\"result\"", None));
+    let text = format!("{:?} {:?}", claim("a", "c1"), completed("\"result\"", None));
     for hidden in ["web-01", "acme", "agent-7", "alice", "result"] {
         assert!(!text.contains(hidden), "{hidden} in {text}");
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::action::PayloadAt;
 use super::committer::Opened;
-use super::index::Head;
+use super::index::{Head, Index};
 use super::index::memory::MemoryIndex;
 use super::journal::memory::MemoryJournal;
 use super::journal::{Journal, Payloads, Position};
@@ -181,15 +181,17 @@ fn gated() -> (Ledger, Gate) {
     let (verdicts, waiting) = channel();
     verdicts.send(Append::Write).unwrap();
     let journal = Gated { inner: MemoryJournal::default(), arrived, verdicts: waiting };
-    let opened = Opened {
-        head: Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0 },
-        tail: None,
-    };
-    let redactor = Redactor::new(&[0; 32]).unwrap();
-    let index = Arc::new(MemoryIndex::default());
-    let store = LocalStore::start(Box::new(journal), index, opened, redactor, None).unwrap();
+    let ledger = start(Box::new(journal), Arc::new(MemoryIndex::default()));
     arrivals.recv().unwrap();
-    (Ledger::with(Arc::new(store)), Gate { arrived: arrivals, verdicts })
+    (ledger, Gate { arrived: arrivals, verdicts })
+}
+
+/// A new ledger on these parts.
+fn start(journal: Box<dyn Journal>, index: Arc<dyn Index>) -> Ledger {
+    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0 };
+    let redactor = Redactor::new(&[7; 32]).unwrap();
+    let store = LocalStore::start(journal, index, Opened { head, tail: None }, redactor, None).unwrap();
+    Ledger::with(Arc::new(store))
 }
 
 /// Polls once: the operation is queued, and its answer is held back.

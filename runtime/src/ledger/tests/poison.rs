@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use super::super::changes::Changes;
-use super::super::committer::Opened;
 use super::super::index::{Head, Index};
 use super::super::journal::memory::MemoryJournal;
-use super::super::redact::Redactor;
-use super::super::store::LocalStore;
 use super::super::{Action, Hash, Ledger, LedgerError, NoteEvent};
-use super::{Append, claim, entry, failed, gated, key, queue, settle};
+use super::{Append, claim, entry, failed, gated, key, queue, settle, start};
 
 async fn refuses_everything(ledger: &Ledger) {
     assert!(matches!(ledger.health(), Err(LedgerError::Unavailable)));
@@ -34,6 +31,19 @@ async fn a_failed_write_refuses_the_batch_the_queue_and_all_that_follows() {
         assert!(matches!(written.await, Err(LedgerError::Unavailable)));
         assert!(matches!(queued.await, Err(LedgerError::Unavailable)));
         refuses_everything(&ledger).await;
+    }
+}
+
+#[tokio::test]
+async fn a_failure_shows_even_if_nobody_waited() {
+    for verdict in [Append::Fail, Append::Panic] {
+        let (ledger, gate) = gated();
+        ledger.note(entry("read"), NoteEvent::Read { code: "ok".into() }).unwrap();
+        gate.arrived.recv().unwrap();
+        gate.verdicts.send(verdict).unwrap();
+        // The journal is dropped when the committer has ended.
+        assert!(gate.arrived.recv().is_err());
+        assert!(matches!(ledger.health(), Err(LedgerError::Unavailable)));
     }
 }
 
@@ -87,14 +97,7 @@ impl Index for Failing {
 #[tokio::test]
 async fn an_index_that_fails_ends_in_refusals() {
     for panics in [false, true] {
-        let opened = Opened {
-            head: Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0 },
-            tail: None,
-        };
-        let redactor = Redactor::new(&[0; 32]).unwrap();
-        let journal = Box::new(MemoryJournal::default());
-        let store = LocalStore::start(journal, Arc::new(Failing { panics }), opened, redactor, None).unwrap();
-        let ledger = Ledger::with(Arc::new(store));
+        let ledger = start(Box::new(MemoryJournal::default()), Arc::new(Failing { panics }));
         // The first is durable, so it is answered whatever the index does next.
         ledger.claim(claim("a", "first")).await.unwrap();
         let mut calls = 0;

@@ -95,3 +95,52 @@ fn half_refusal(half: &[u8], limits: &Limits) -> Refusal {
     };
     Refusal::unreadable(id, "the message ends without a newline")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, clippy::unwrap_used)]
+
+    use super::*;
+
+    /// If not, rmcp would answer an HTTP client with serde's error text, which quotes the message.
+    #[test]
+    fn rmcp_reads_every_sound_request_and_notification() {
+        let methods = [
+            "initialize", "ping", "server/discover", "tools/list", "tools/call", "prompts/get", "prompts/list",
+            "resources/list", "resources/read", "resources/subscribe", "resources/templates/list",
+            "subscriptions/listen", "completion/complete", "logging/setLevel", "tasks/get", "tasks/update",
+            "tasks/cancel", "skills/list", "skills/get", "notifications/cancelled", "notifications/progress",
+            "notifications/initialized", "notifications/roots/list_changed", "x", "",
+        ];
+        let params = [
+            "null", "7", "[]", "[1]", "{}", r#"{"name":5}"#, r#"{"name":"t"}"#, r#"{"cursor":5}"#, r#"{"uri":[]}"#,
+            r#"{"name":"t","arguments":{"a":1}}"#, r#"{"name":"t","inputResponses":5}"#, r#"{"requestId":{}}"#,
+            r#"{"name":"t","requestState":5}"#, r#"{"_meta":null}"#, r#"{"_meta":5}"#, r#"{"_meta":{"progressToken":{}}}"#,
+            r#"{"name":"t","_meta":{"io.modelcontextprotocol/protocolVersion":5}}"#,
+            r#"{"protocolVersion":5,"capabilities":[],"clientInfo":0}"#, r#"{"progressToken":1,"progress":1e308}"#,
+        ];
+        let mut sound = 0;
+        for method in methods {
+            for params in params {
+                for id in ["", r#""id":1,"#, r#""id":"x","extra":[],"#] {
+                    let message = format!(r#"{{"jsonrpc":"2.0",{id}"method":"{method}","params":{params}}}"#);
+                    let Verdict::Sound { request } = scan(message.as_bytes(), &Limits::default()) else {
+                        continue;
+                    };
+                    assert_eq!(request.is_some(), !id.is_empty(), "{message}");
+                    assert!(read(message.as_bytes(), request).is_ok(), "{message}");
+                    sound += 1;
+                }
+            }
+        }
+        assert!(sound > 500, "{sound}");
+    }
+
+    #[test]
+    fn what_rmcp_cannot_read_is_refused_and_not_quoted() {
+        let message = br#"{"jsonrpc":"2.0","id":1,"error":{"code":"a secret"}}"#;
+        let refusal = read(message, None).map(|message| panic!("{message:?}")).unwrap_err();
+        assert!(!refusal.answered);
+        assert!(!format!("{refusal:?}").contains("secret"));
+    }
+}

@@ -84,12 +84,19 @@ fn verdict(survey: &Survey<'_>) -> Result<Verdict, Refusal> {
             return refuse(Refusal::invalid(id, reason));
         }
     };
+    // rmcp has a type for every request and notification, provided that these are objects.
+    if !absent_or_object(survey.params) || !absent_or_object(survey.meta) {
+        let reason = "params or params._meta is not an object";
+        return refuse(Refusal::bad_params(id, reason));
+    }
     let id = match id {
         Some(id) if call => id,
         request => {
             return match survey.spots.first() {
                 Some(spot) => refuse(Refusal::invalid(request, fault(spot.rule))),
-                None => Ok(Verdict::Sound { request }),
+                None => Ok(Verdict::Sound {
+                    request: request.filter(|_| survey.method.is_some()),
+                }),
             };
         }
     };
@@ -116,6 +123,10 @@ fn request_id(id: Seen<'_>) -> Option<RequestId> {
         Kind::Number => serde_json::from_str(id.text).ok(),
         _ => None,
     }
+}
+
+fn absent_or_object(seen: Option<Seen<'_>>) -> bool {
+    seen.is_none_or(|seen| seen.kind == Kind::Object || seen.text == "null")
 }
 
 fn is_modern(meta: Option<Seen<'_>>) -> bool {
@@ -185,7 +196,8 @@ mod tests {
             ),
             (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, None),
             (r#"{"jsonrpc":"2.0","method":"tools/call"}"#, None),
-            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, number(1)),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, None),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#, number(1)),
         ] {
             assert_eq!(judged(message), Verdict::Sound { request }, "{message}");
         }
@@ -257,6 +269,7 @@ mod tests {
             r#","params":{}"#,
             r#","params":{"name":5}"#,
             r#","params":{"arguments":{"name":"t"}}"#,
+            r#","params":{"name":"t","_meta":[]}"#,
             r#","params":{"name":"t","arguments":[]}"#,
             r#","params":{"name":"t","arguments":null}"#,
             r#","params":{"name":"t","arguments":"{}"}"#,
@@ -272,6 +285,15 @@ mod tests {
             code,
             number(1),
         );
+    }
+
+    #[test]
+    fn parameters_are_objects() {
+        for params in ["7", "[]", "\"x\"", "false", r#"{"_meta":[]}"#, r#"{"_meta":0}"#] {
+            let message = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{params}}}"#);
+            refused(message.as_bytes(), ErrorCode::INVALID_PARAMS, number(1));
+            dropped(&message.replace(r#""id":1,"#, ""));
+        }
     }
 
     #[test]
@@ -297,7 +319,7 @@ mod tests {
         let version = "io.modelcontextprotocol/protocolVersion";
         assert_eq!(call(&format!(r#","_meta":{{"{version}":"2025-11-25"}}"#)), bad(false));
         assert_eq!(call(&format!(r#","_meta":{{"{version}":"2026-07-28"}}"#)), bad(true));
-        assert_eq!(call(r#","_meta":7"#), bad(false));
+        assert_eq!(call(r#","_meta":null"#), bad(false));
     }
 
     #[test]

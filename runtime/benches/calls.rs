@@ -1,0 +1,342 @@
+//! What the gates cost: a read tool through all of them against the same tool with rmcp's `#[tool]`, and durable writes
+//! against a raw append with `fdatasync`.
+//!
+//! The two sides of a comparison run in one process and in turn: every iteration runs both, and the clock runs for one.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rmcp::handler::server::wrapper::{Json, Parameters};
+use rmcp::{ServerHandler, ServiceExt, tool, tool_handler, tool_router};
+use safe_tool::prelude::*;
+use safe_tool::{InProcess, Ledger, Principal};
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot};
+
+const LAB_READ: Scope = Scope::new("lab:read");
+const LAB_WRITE: Scope = Scope::new("lab:write");
+
+/// A user account.
+#[derive(ToolInput)]
+#[text(pattern = "^[a-z][a-z0-9-]{0,31}$")]
+struct User(String);
+
+/// A login.
+#[derive(ToolOutput)]
+struct Login {
+    /// Host it was for.
+    host: String,
+    /// Address it came from.
+    address: String,
+    /// Whether the user got in.
+    success: bool,
+}
+
+/// Logins of one user.
+#[derive(ToolOutput)]
+struct Logins {
+    /// The logins.
+    logins: Page<Login>,
+}
+
+#[derive(ToolError)]
+enum Never {}
+
+/// Finds logins of one user, newest first.
+#[safe_tool(effect = read, scope = LAB_READ)]
+async fn lookup_login(
+    /// User whose logins to find.
+    #[arg(target)]
+    user: User,
+    /// How far back to look.
+    #[arg(min = 1, max = 168, unit = "hours")]
+    since_hours: u32,
+    /// The most logins to answer with.
+    #[arg(min = 1, max = 100)]
+    limit: u32,
+) -> Result<Logins, Never> {
+    let _ = (user, since_hours);
+    let logins = (0..5u8.min(limit as u8)).map(|n| Login {
+        host: format!("web-{n:02}"),
+        address: format!("10.0.1.{n}"),
+        success: n % 2 == 0,
+    });
+    Ok(Logins { logins: Page::capped(logins, 100) })
+}
+
+/// Isolates a host.
+#[safe_tool(effect = write, scope = LAB_WRITE, key(host, number), undo = by_hand("release it"))]
+async fn isolate(
+    /// Host to isolate.
+    #[arg(target, pattern = "^[a-z0-9-]{1,63}$")]
+    host: String,
+    /// Number of the alert.
+    #[arg(min = 0, max = 9_000_000_000_000)]
+    number: u64,
+) -> Result<Done, Never> {
+    let _ = (host, number);
+    Ok(Done)
+}
+
+/// The same read tool in rmcp's own way.
+mod theirs {
+    use super::*;
+    use rmcp::handler::server::router::tool::ToolRouter;
+    use rmcp::schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Deserialize, JsonSchema)]
+    #[schemars(crate = "rmcp::schemars")]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Lookup {
+        #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,31}$"))]
+        pub(super) user: String,
+        #[schemars(range(min = 1, max = 168))]
+        pub(super) since_hours: u32,
+        #[schemars(range(min = 1, max = 100))]
+        pub(super) limit: u32,
+    }
+
+    #[derive(Serialize, JsonSchema)]
+    #[schemars(crate = "rmcp::schemars")]
+    pub(super) struct Login {
+        host: String,
+        address: String,
+        success: bool,
+    }
+
+    #[derive(Serialize, JsonSchema)]
+    #[schemars(crate = "rmcp::schemars")]
+    pub(super) struct Logins {
+        logins: Vec<Login>,
+    }
+
+    #[derive(Clone)]
+    pub(super) struct Theirs {
+        pub(super) tool_router: ToolRouter<Self>,
+    }
+
+    #[tool_router]
+    impl Theirs {
+        pub(super) fn new() -> Self {
+            Theirs { tool_router: Self::tool_router() }
+        }
+
+        #[tool(description = "Finds logins of one user, newest first.")]
+        async fn lookup_login(&self, Parameters(lookup): Parameters<Lookup>) -> Json<Logins> {
+            let _ = (&lookup.user, lookup.since_hours);
+            let logins = (0..5u8.min(lookup.limit as u8))
+                .map(|n| Login { host: format!("web-{n:02}"), address: format!("10.0.1.{n}"), success: n % 2 == 0 })
+                .collect();
+            Json(Logins { logins })
+        }
+    }
+
+    #[tool_handler(router = self.tool_router)]
+    impl ServerHandler for Theirs {}
+}
+
+/// The lightest client there is: one line out, one line in.
+struct Line {
+    writer: WriteHalf<DuplexStream>,
+    reader: BufReader<ReadHalf<DuplexStream>>,
+    answer: String,
+}
+
+const OPEN: &str = concat!(
+    r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"#,
+    r#""clientInfo":{"name":"bench","version":"1"}}}"#,
+    "\n",
+    r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+    "\n",
+);
+const CALL: &str = concat!(
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"lookup_login","#,
+    r#""arguments":{"user":"alice","since_hours":24,"limit":5}}}"#,
+    "\n",
+);
+const ARGUMENTS: &str = r#"{"user":"alice","since_hours":24,"limit":5}"#;
+
+impl Line {
+    async fn open(stream: DuplexStream) -> Self {
+        let (reader, writer) = tokio::io::split(stream);
+        let mut line = Line { writer, reader: BufReader::new(reader), answer: String::new() };
+        line.ask(OPEN).await;
+        line.ask(CALL).await;
+        assert!(line.answer.contains("web-04"), "{}", line.answer);
+        line
+    }
+
+    async fn ask(&mut self, text: &str) {
+        self.answer.clear();
+        self.writer.write_all(text.as_bytes()).await.unwrap();
+        self.reader.read_line(&mut self.answer).await.unwrap();
+    }
+}
+
+fn principal() -> Principal {
+    Principal::agent("bench").with_scope("lab:read").with_scope("lab:write")
+}
+
+struct Bench;
+impl safe_tool::Identity for Bench {
+    fn authenticate(&self, _: Option<&str>) -> Option<Principal> {
+        Some(principal())
+    }
+}
+
+fn fresh(name: &str) -> String {
+    let place = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    drop(std::fs::remove_dir_all(&place));
+    place.to_str().unwrap().to_owned()
+}
+
+fn reads(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let ledger = Ledger::open(&fresh("bench-reads")).unwrap();
+    let (ours, theirs) = runtime.block_on(async {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let (reader, writer) = tokio::io::split(far);
+        let server = Server::read("bench", ()).tool::<lookup_login>().identity(Bench).ledger(ledger.clone());
+        tokio::spawn(server.serve_io(reader, writer));
+        let ours = Line::open(near).await;
+        let (near, far) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move { theirs::Theirs::new().serve(far).await.unwrap().waiting().await });
+        (ours, Line::open(near).await)
+    });
+    let mut lines = [ours, theirs];
+    let mut group = criterion.benchmark_group("read over a pipe in memory");
+    for (which, name) in ["safe_tool", "rmcp"].into_iter().enumerate() {
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|rounds| {
+                let mut spent = Duration::ZERO;
+                for _ in 0..rounds {
+                    for (place, line) in lines.iter_mut().enumerate() {
+                        let start = Instant::now();
+                        runtime.block_on(line.ask(CALL));
+                        if place == which {
+                            spent += start.elapsed();
+                        }
+                    }
+                }
+                spent
+            });
+        });
+    }
+    group.finish();
+
+    let here: InProcess = runtime
+        .block_on(Server::read("bench", ()).tool::<lookup_login>().ledger(ledger).in_process(principal()))
+        .unwrap();
+    criterion.bench_function("read in process, arguments to envelope", |bencher| {
+        bencher.to_async(&runtime).iter(|| here.call("lookup_login", ARGUMENTS));
+    });
+}
+
+/// Appends what comes and syncs once for all that came meanwhile.
+#[derive(Clone)]
+struct Raw(mpsc::Sender<oneshot::Sender<()>>);
+
+impl Raw {
+    /// About what a record of ours weighs.
+    const RECORD: [u8; 900] = [b'x'; 900];
+
+    fn open(path: &str) -> Raw {
+        std::fs::create_dir_all(path).unwrap();
+        let mut file = File::create(format!("{path}/raw")).unwrap();
+        let (sender, mut queue) = mpsc::channel::<oneshot::Sender<()>>(4096);
+        std::thread::spawn(move || {
+            let mut batch = Vec::new();
+            while queue.blocking_recv_many(&mut batch, 1024) > 0 {
+                file.write_all(&Self::RECORD.repeat(batch.len())).unwrap();
+                file.sync_data().unwrap();
+                for done in batch.drain(..) {
+                    drop(done.send(()));
+                }
+            }
+        });
+        Raw(sender)
+    }
+
+    async fn append(&self) {
+        let (done, synced) = oneshot::channel();
+        self.0.send(done).await.unwrap();
+        synced.await.unwrap();
+    }
+}
+
+fn writes(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let ledger = Ledger::open(&fresh("bench-writes")).unwrap();
+    let server = Server::write("bench", ()).tool::<isolate>().ledger(ledger);
+    let server = Arc::new(runtime.block_on(server.in_process(principal())).unwrap());
+    let raw = Raw::open(&fresh("bench-raw"));
+    let mut number = 0u64;
+    let mut group = criterion.benchmark_group("durable writes");
+    group.sample_size(20);
+    for callers in [1u64, 64] {
+        group.throughput(Throughput::Elements(callers));
+        for which in ["safe_tool", "raw append and fdatasync, twice"] {
+            group.bench_function(BenchmarkId::new(which, callers), |bencher| {
+                bencher.iter_custom(|rounds| {
+                    let mut spent = Duration::ZERO;
+                    for _ in 0..rounds {
+                        number += callers;
+                        let start = Instant::now();
+                        runtime.block_on(ours(&server, callers, number));
+                        let between = Instant::now();
+                        runtime.block_on(theirs_raw(&raw, callers));
+                        spent += if which == "safe_tool" { between - start } else { between.elapsed() };
+                    }
+                    spent
+                });
+            });
+        }
+    }
+    group.finish();
+
+    let arguments = format!(r#"{{"host":"web-01","number":{number}}}"#);
+    runtime.block_on(server.call("isolate", &arguments)).unwrap();
+    criterion.bench_function("replay in process", |bencher| {
+        bencher.to_async(&runtime).iter(|| server.call("isolate", &arguments));
+    });
+}
+
+async fn ours(server: &Arc<InProcess>, callers: u64, first: u64) {
+    let calls: Vec<_> = (0..callers)
+        .map(|caller| {
+            let server = server.clone();
+            tokio::spawn(async move {
+                let arguments = format!(r#"{{"host":"web-01","number":{}}}"#, first + caller);
+                let answer = server.call("isolate", &arguments).await.unwrap();
+                assert!(answer.starts_with(r#"{"status":"ok""#), "{answer}");
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+}
+
+/// A write has two barriers in order: the intent's and the outcome's.
+async fn theirs_raw(raw: &Raw, callers: u64) {
+    let calls: Vec<_> = (0..callers)
+        .map(|_| {
+            let raw = raw.clone();
+            tokio::spawn(async move {
+                raw.append().await;
+                raw.append().await;
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+}
+
+criterion_group!(benches, reads, writes);
+criterion_main!(benches);

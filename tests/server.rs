@@ -1,0 +1,15 @@
+//! `safe-tool-test-server ROLE [--http ADDRESS]`: one of the security pair, for tests to start and kill.
+
+use safe_tool_examples::soc::{Reached, contain, enrich};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut args = std::env::args().skip(1);
+    let role = args.next();
+    let reached = Reached::from_args(args)?;
+    match role.as_deref() {
+        Some("soc-enrich") => enrich::run(reached).await,
+        Some("soc-contain") => contain::run(reached).await,
+        _ => Err("expected `soc-enrich` or `soc-contain`".into()),
+    }
+}
