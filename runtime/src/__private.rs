@@ -79,3 +79,206 @@ pub const fn assert_states_effect<E: ToolError>() {
         "a `transient` or `unavailable` error of a tool that changes something must say whether the effect may have happened\nhelp: add `effect = none` or `effect = unknown` to the variant"
     );
 }
+
+/// What a call's result is made of.
+#[diagnostic::on_unimplemented(
+    message = "a tool must return `Result<T, E>`, not `{Self}`",
+    label = "expected `Result<T, E>`",
+    note = "`T` has `#[derive(ToolOutput)]` (or is `Done` or `Page<..>`), `E` has `#[derive(ToolError)]`"
+)]
+pub trait ToolReturn {
+    /// What the body answers with.
+    type Output;
+    /// What it fails with.
+    type Error;
+}
+
+impl<T, E> ToolReturn for Result<T, E> {
+    type Output = T;
+    type Error = E;
+}
+
+/// Serialises what a body answered with; `undo` writes what the undo call takes from the output.
+///
+/// The traits' functions come as values: bounds here would repeat each error about the user's types.
+pub fn answer<T, E>(
+    result: Result<T, E>,
+    encode: fn(&T, &mut Writer<'_>),
+    is_empty: fn(&T) -> bool,
+    is_truncated: fn(&T) -> bool,
+    report: fn(&E) -> ErrorReport,
+    undo: &[fn(&T, &mut Writer<'_>)],
+) -> Finished {
+    match result {
+        Ok(output) => Ok(Produced {
+            data: plain(|writer| encode(&output, writer)),
+            empty: is_empty(&output),
+            truncated: is_truncated(&output),
+            undo: undo.iter().map(|write| plain(|writer| write(&output, writer))).collect(),
+        }),
+        Err(error) => Err(report(&error)),
+    }
+}
+
+/// Decodes a text under a rule; `from` is `PlainText::from_text`.
+pub fn plain_text<T>(decoder: &mut Decoder<'_>, rule: &'static TextRule, from: fn(String) -> T) -> Option<T> {
+    text::<String>(decoder, rule).map(from)
+}
+
+/// Decodes a number under a rule; `from` is `PlainNumber::from_number`.
+pub fn plain_number<T>(decoder: &mut Decoder<'_>, rule: &'static NumberRule, integer: bool, from: fn(f64) -> T) -> Option<T> {
+    // A rule keeps integers within ±(2^53 − 1), which `f64` holds exactly.
+    let number = if integer { number::<i64>(decoder, rule)? as f64 } else { number::<f64>(decoder, rule)? };
+    Some(from(number))
+}
+
+/// The constructor of a text newtype.
+///
+/// # Errors
+/// The first rule that the text breaks.
+pub fn parse_text<T>(rule: &TextRule, text: String, from: fn(String) -> T) -> Result<T, Violation> {
+    rule.check(&text)?;
+    Ok(from(text))
+}
+
+/// The constructor of a number newtype: what the encoding of the number breaks.
+///
+/// # Errors
+/// The bound that the number breaks.
+pub fn check_number<T>(rule: &'static NumberRule, number: &T, encode: fn(&T, &mut Writer<'_>)) -> Result<(), Violation> {
+    let text = String::from_utf8(plain(|writer| encode(number, writer))).unwrap_or_default();
+    let mut decoder = Decoder::new(&text);
+    let decoded = self::number::<f64>(&mut decoder, rule);
+    match (decoded, decoder.finish().0.into_iter().next()) {
+        (Some(_), None) => Ok(()),
+        (_, Some(violation)) => Err(violation),
+        (None, None) => Err(Violation { path: String::new(), rule: "type", expected: Cow::Borrowed("a number"), example: rule.example }),
+    }
+}
+
+/// An input type whose fields a key may name.
+#[diagnostic::on_unimplemented(
+    message = "a key cannot reach into `{Self}`",
+    label = "is no struct with `#[derive(ToolInput)]`",
+    note = "name the whole argument: `key(argument)`"
+)]
+pub trait Reachable {
+    /// The fields whose values do not name anything exactly: optional, free text, sensitive.
+    const INEXACT: &'static [&'static str];
+}
+
+/// The names of a tool's required arguments.
+pub trait RequiredNames {
+    /// The names on the wire.
+    const NAMES: &'static [&'static str];
+}
+
+/// The effect of a tool that undoes another.
+#[diagnostic::on_unimplemented(
+    message = "the undo of a tool must have `effect = write`",
+    label = "this tool has another effect",
+    note = "a read tool undoes nothing, and a destroy tool cannot be taken back; otherwise use `undo = by_hand(\"what a person does\")`"
+)]
+pub trait UndoEffect {
+    /// Proves it where it is named.
+    const IS: () = ();
+}
+
+impl UndoEffect for effect::Write {}
+
+/// The arguments of an undo call that are left out; only for types to be checked against.
+#[allow(clippy::unreachable, reason = "only named in functions that are never called")]
+pub fn rest<T>() -> T {
+    unreachable!()
+}
+
+const fn same_text(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < left.len() {
+        if left[at] != right[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+const fn holds(list: &[&str], text: &str) -> bool {
+    let mut at = 0;
+    while at < list.len() {
+        if same_text(list[at], text) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Refuses a range that its type does not hold, when the tool is compiled.
+#[track_caller]
+#[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
+pub const fn check_range(rule: &NumberRule, least: f64, greatest: f64, integer: bool) {
+    assert!(
+        rule.min >= least && rule.max <= greatest,
+        "the range goes beyond what the type holds\nhelp: keep `min` and `max` within the type, and within ±(2^53 − 1)"
+    );
+    assert!(
+        !integer || (rule.min as i64 as f64 == rule.min && rule.max as i64 as f64 == rule.max),
+        "the range of an integer has a fraction\nhelp: use whole numbers for `min` and `max`"
+    );
+}
+
+/// Refuses a key part inside an argument that does not name anything exactly.
+#[track_caller]
+#[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
+pub const fn check_exact(inexact: &[&str], field: &str) {
+    assert!(
+        !holds(inexact, field),
+        "this field is optional, free text or sensitive and cannot be part of a key\nhelp: name a field that is required and exact"
+    );
+}
+
+/// Refuses an undo call without an argument that the undo tool requires.
+#[track_caller]
+#[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
+pub const fn check_undo(required: &[&str], given: &[&str]) {
+    let mut at = 0;
+    while at < required.len() {
+        assert!(
+            holds(given, required[at]),
+            "`undo` leaves out an argument that the undo tool requires\nhelp: name every required argument: `argument`, `argument = mine` or `argument = out.field`"
+        );
+        at += 1;
+    }
+}
+
+/// Refuses an error type that does not say whether the effect may have happened.
+#[track_caller]
+#[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
+pub const fn check_effects(cases: &[ErrorCase]) {
+    assert!(
+        states_effect(cases),
+        "a `transient` or `unavailable` error of a tool that changes something must say whether the effect may have happened\nhelp: add `effect = none` or `effect = unknown` to the variant"
+    );
+}
+
+/// What an encoding writes, for tests of shims.
+pub fn plain(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    crate::writer::plain(write)
+}
+
+/// The context of a call outside any server, for tests of shims.
+pub fn bare_context<S: Send + Sync + 'static>(state: S, credential: Option<String>) -> Context {
+    let facts = crate::call::Facts {
+        id: String::new(),
+        principal: crate::identity::Principal::agent("test"),
+        investigation: None,
+        turn: None,
+        deadline: std::time::Instant::now(),
+    };
+    Context { state: std::sync::Arc::new(state), credential: credential.map(Into::into), facts: std::sync::Arc::new(facts) }
+}

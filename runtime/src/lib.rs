@@ -1,4 +1,34 @@
 //! One attribute makes a function safe to hand to an AI agent over MCP.
+//!
+//! An agent sends wrong arguments, retries after timeouts, is talked into things by text it read, and cannot tell "nothing
+//! found" from "the query failed" unless it is told. With [`#[safe_tool]`](macro@safe_tool) on a function the compiler
+//! refuses every signature that cannot be made safe, and the runtime puts the same gates in front of every call:
+//!
+//! | # | gate | stops with |
+//! |---|---|---|
+//! | 0 | wire: raw bytes, before any other parser | `invalid_arguments`, or a JSON-RPC error |
+//! | 1 | authenticate: who is the agent, for whom does it act | `unauthenticated` |
+//! | 2 | scope: may this principal use this tool at all | `denied` |
+//! | 3 | validate: strict decode, every violation with its path | `invalid_arguments` |
+//! | 4 | policy: may this principal do this to this target | `denied` |
+//! | 5 | dedupe: is the action known already | the earlier answer, `conflict`, `in_progress`, `in_doubt` |
+//! | 6 | limits | `rate_limited` |
+//! | 7 | approval | `denied` |
+//! | 8 | intent: durable before anything runs | `unavailable` |
+//! | 9 | credential: minted for this call | `unavailable` |
+//! | 10 | execute: deadline, panic, retries | the tool's error, `in_doubt`, `internal` |
+//! | 11 | outcome: durable before it is answered | `in_doubt` |
+//!
+//! Reads skip 5, 7 and 8; their record rides in the next batch of the ledger.
+//!
+//! # Where to look
+//!
+//! - [`#[safe_tool]`](macro@safe_tool) and the derives [`ToolInput`](macro@ToolInput), [`ToolOutput`](macro@ToolOutput),
+//!   [`ToolError`](macro@ToolError), [`Credential`](macro@Credential): what a developer writes.
+//! - [`Call`]: what a body sees. [`Page`] and [`Done`]: what it answers with.
+//! - [`Server`]: puts tools together and serves them. [`InProcess`]: the same without a transport.
+//! - [`Identity`], [`Policy`], [`CredentialBroker`]: what a server can be given instead of its environment.
+//! - [`ledger`]: the record of everything, and [`ledger::verify`].
 #![forbid(unsafe_code)]
 
 mod action;
@@ -27,9 +57,72 @@ pub use input::{KeyPart, ToolInput};
 pub use ledger::{Ledger, LedgerError};
 pub use output::{Done, Page, ToolOutput};
 pub use policy::{Allowlist, Policy};
-pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput, safe_tool};
 pub use secrecy::SecretString;
 pub use server::{InProcess, ReadServer, ServeError, Server, Takes, WriteServer};
+
+#[doc(inline)]
+pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput};
+
+/// Makes a function a tool.
+///
+/// It goes on a free `async fn`. A first parameter without a doc comment is the call context ([`Call`]); every other
+/// parameter is an argument on the wire and has a doc comment, which the model reads. The function stays a function, so unit
+/// tests call it; beside it stands a type of the same name, which [`Server::tool`] takes.
+///
+/// ```
+/// use safe_tool::prelude::*;
+///
+/// const DIAL_SET: Scope = Scope::new("dial:set");
+///
+/// #[derive(ToolError)]
+/// enum DialError {
+///     #[tool_error(rejected, "the dial is locked", suggest = "ask a person to unlock it")]
+///     Locked,
+/// }
+///
+/// /// Sets the dial.
+/// #[safe_tool(
+///     effect  = write,
+///     scope   = DIAL_SET,
+///     key     = natural("it sets a value"),
+///     undo    = by_hand("set the old value"),
+///     timeout = "5s",
+/// )]
+/// async fn set_dial(
+///     /// The value.
+///     #[arg(min = 0, max = 100)] value: u8,
+/// ) -> Result<Done, DialError> {
+///     if value > 90 { Err(DialError::Locked) } else { Ok(Done) }
+/// }
+/// ```
+///
+/// # Arguments
+///
+/// | argument | needed | meaning |
+/// |---|---|---|
+/// | `effect = read \| write \| destroy` | always | what the tool does to the world |
+/// | `scope = CONST` | always | the [`Scope`] that a principal must hold |
+/// | `key(part, ..)` | write, destroy | what names the intent: arguments (`order.id` reaches inside), `call.turn`, `call.investigation`, `call.principal`; `every = "1h"` adds a bucket of time |
+/// | `key = client` | instead | the caller supplies the key: `_meta`, the header `Idempotency-Key`, or the argument `idempotency_key` |
+/// | `key = natural("why")` | instead | setting the same value again is harmless: a repeat runs again |
+/// | `undo = tool(arg, other = out.field)` | write | the tool that takes the effect back; the answer carries the ready call |
+/// | `undo = by_hand("what a person does")` | instead | nobody but a person can |
+/// | `approve = operator \| user \| none("why")` | destroy | who must agree |
+/// | `timeout = "10s"` | no | deadline of the body; 30 s unless said, at most 1 h |
+/// | `retry = 3` | no | tries again, at most 10 times, what failed without effect |
+/// | `rate(principal = "30/minute", arg = "2/hour", all = "100/minute")` | no | limits per caller, per value of an argument, in total |
+/// | `source = "edr"` | no | named in answers; the server's name unless said |
+/// | `name`, `title` | no | name on the wire, title that clients display |
+/// | `crate = ::path` | no | where this crate is, if it was renamed |
+///
+/// # On a parameter: `#[arg(..)]`
+///
+/// - text: `pattern = "^..$"` or `format = uuid` (`date`, `date_time`, `duration`, `email`, `hostname`, `ipv4`, `ipv6`), or
+///   `free_text` with `max_len`;
+/// - numbers: `min` and `max`; lists: `max_items`, `min_items`, `unique`, `each(..)`;
+/// - on any: `target` (what the effect hits), `sensitive` (hashed in the ledger), `example`, `unit`, `name`.
+#[doc(inline)]
+pub use safe_tool_macros::safe_tool;
 
 /// Everything a tool needs: `use safe_tool::prelude::*;`.
 pub mod prelude {
@@ -37,3 +130,8 @@ pub mod prelude {
         Call, Credential, Done, Page, Scope, Secret, ServeError, Server, ToolError, ToolInput, ToolOutput, safe_tool,
     };
 }
+
+/// The README's server, compiled as it stands.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -32,6 +32,7 @@ use flow::{Flow, Stop};
 use std::any::Any;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 
 /// A tool as the pipeline serves it.
 pub(crate) struct Served {
@@ -50,6 +51,7 @@ pub(crate) struct Pipeline {
     pub(crate) ledger: Ledger,
     pub(crate) recorder: Recorder,
     pub(crate) flights: Flights,
+    pub(crate) effects: TaskTracker,
 }
 
 impl Pipeline {
@@ -76,6 +78,12 @@ impl Pipeline {
             .err()
             .unwrap_or_else(|| validate::refusal("wire", violations));
         Some(flow.stopped(refusal.into()))
+    }
+
+    /// Waits for every effect that is running, late ones included; their outcomes are in the ledger then.
+    pub(crate) async fn landed(&self) {
+        self.effects.close();
+        self.effects.wait().await;
     }
 
     /// Who a request comes from, for what is not a call.
@@ -118,7 +126,8 @@ async fn before_effect(flow: &mut Flow) -> Result<Lead, Stop> {
 async fn effect(flow: Flow, lead: Lead) -> Answer {
     let lost = flow.lost();
     let (answer, answered) = oneshot::channel();
-    tokio::spawn(from_intent(flow, lead, answer));
+    let effects = flow.pipeline.effects.clone();
+    effects.spawn(from_intent(flow, lead, answer));
     // The task answers on every way out; should it die, the caller still gets the truth.
     answered.await.unwrap_or_else(|_| lost.answer())
 }

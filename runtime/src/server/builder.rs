@@ -13,6 +13,7 @@ use crate::policy::Policy;
 use crate::tool::{Descriptor, Effect, RunsOn, SafeTool, Undo, effect};
 use std::marker::PhantomData;
 use std::sync::Arc;
+use tokio_util::task::TaskTracker;
 
 /// The kind of a server that takes read tools only.
 #[derive(Debug)]
@@ -168,6 +169,7 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
             ledger,
             recorder: Recorder::default(),
             flights: Flights::default(),
+            effects: TaskTracker::new(),
         };
         let instructions = instructions::text(self.instructions.as_deref());
         let info = ServerInfo { name: self.name, version: self.version, instructions };

@@ -30,8 +30,9 @@ impl Door {
         self.pipeline.recorder.sweep(&self.pipeline.ledger, false);
     }
 
-    /// Ends the server's records.
+    /// Ends the server's records, once every effect has its outcome: a body has at most twice its timeout.
     pub(super) async fn close(&self) -> Result<(), ServeError> {
+        self.pipeline.landed().await;
         self.pipeline.recorder.sweep(&self.pipeline.ledger, true);
         Ok(self.pipeline.ledger.close().await?)
     }

@@ -5,7 +5,8 @@ use crate::ledger::LedgerError;
 use crate::policy::AllowlistError;
 
 /// Why a server does not start, or stopped.
-#[derive(Debug)]
+///
+/// `Debug` reads like `Display`: it is what `fn main() -> Result<(), ServeError>` shows to whoever started the server.
 #[non_exhaustive]
 pub enum ServeError {
     /// The server has no tool.
@@ -73,6 +74,12 @@ impl std::fmt::Display for ServeError {
             ),
             ServeError::Io(error) => write!(f, "{error}"),
         }
+    }
+}
+
+impl std::fmt::Debug for ServeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -8,9 +8,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-use super::super::face::{
-    Caller, Face, Fault, Reply, Request, ServerInfo, Tool, ToolAnnotations,
-};
+use super::super::face::{Caller, Face, Fault, Reply, Request, ServerInfo, Tool, ToolAnnotations};
 
 /// The token that is let in over HTTP.
 pub(crate) const TOKEN: &str = "good-token";
@@ -40,12 +38,7 @@ impl FakeFace {
                 "properties": { "host_id": { "type": "string" }, "list": { "type": "array" } },
             })),
             output_schema: object(json!({ "type": "object" })),
-            annotations: ToolAnnotations {
-                read_only: false,
-                destructive: true,
-                idempotent: true,
-                open_world: false,
-            },
+            annotations: ToolAnnotations { read_only: false, destructive: true, idempotent: true, open_world: false },
             meta: object(json!({ "dev.safe-tool/effect": "write" })).as_ref().clone(),
         };
         let names = ["echo", "fail", "slow", "panic"];
@@ -122,12 +115,7 @@ impl Face for FakeFace {
         .boxed()
     }
 
-    fn refuse_wire(
-        &self,
-        tool: &str,
-        faults: Vec<Fault>,
-        _: Caller,
-    ) -> BoxFuture<'_, Option<Reply>> {
+    fn refuse_wire(&self, tool: &str, faults: Vec<Fault>, _: Caller) -> BoxFuture<'_, Option<Reply>> {
         let faults: Vec<_> = faults.iter().map(|it| format!("{} {}", it.path, it.rule)).collect();
         let refused = format!("{tool}: {}", faults.join(", "));
         note(&self.refused, refused);
@@ -160,11 +148,7 @@ fn note(notes: &Mutex<Vec<String>>, what: String) {
 }
 
 fn reply(body: &Value, is_error: bool) -> Reply {
-    Reply {
-        body: body.to_string(),
-        is_error,
-        meta: object(json!({ "dev.safe-tool/receipt": "r" })).as_ref().clone(),
-    }
+    Reply { body: body.to_string(), is_error, meta: object(json!({ "dev.safe-tool/receipt": "r" })).as_ref().clone() }
 }
 
 fn object(value: Value) -> Arc<Map<String, Value>> {

@@ -7,11 +7,10 @@ use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 use rmcp::{
     RoleServer, ServerHandler,
     model::{
-        CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult,
-        ConstString, ContentBlock, CustomRequest, CustomResult, ErrorCode,
-        ErrorData, Implementation, InitializeResultMethod, ListToolsResult,
-        MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig,
-        ServerJsonRpcMessage, ServerResult, Tool, ToolAnnotations,
+        CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult, ConstString, ContentBlock,
+        CustomRequest, CustomResult, ErrorCode, ErrorData, Implementation, InitializeResultMethod, ListToolsResult,
+        MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig, ServerJsonRpcMessage, ServerResult, Tool,
+        ToolAnnotations,
     },
     service::RequestContext,
 };
@@ -65,25 +64,12 @@ impl Handler {
         let config = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(implementation)
             .with_instructions(info.instructions.clone());
-        Self {
-            card: Arc::new(Card {
-                config,
-                tools,
-                server_info,
-            }),
-            face,
-            reached,
-        }
+        Self { card: Arc::new(Card { config, tools, server_info }), face, reached }
     }
 
     /// Has the pipeline refuse a call whose arguments break gate 0.
     pub(crate) async fn refuse(&self, bad: BadArguments, caller: Caller) -> ServerJsonRpcMessage {
-        let BadArguments {
-            id,
-            tool,
-            spots,
-            modern,
-        } = bad;
+        let BadArguments { id, tool, spots, modern } = bad;
         let known = self.face.tools().iter().find(|it| it.name == tool);
         let faults = paths(&spots, known.map(|tool| &*tool.input_schema))
             .into_iter()
@@ -103,10 +89,7 @@ impl Handler {
     }
 
     /// The tool result for what the pipeline answers.
-    async fn answered(
-        &self,
-        reply: BoxFuture<'_, Option<Reply>>,
-    ) -> Result<CallToolResult, ErrorData> {
+    async fn answered(&self, reply: BoxFuture<'_, Option<Reply>>) -> Result<CallToolResult, ErrorData> {
         // The pipeline catches panics of tools; one of its own would otherwise leave the caller without any answer.
         let reply = AssertUnwindSafe(reply).catch_unwind().await;
         let Some(reply) = reply.map_err(|_| unknown_outcome())? else {
@@ -150,9 +133,7 @@ impl ServerHandler for Handler {
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = match params.arguments {
-            Some(arguments) => {
-                serde_json::to_vec(&arguments).map_err(|_| bad_params())?
-            }
+            Some(arguments) => serde_json::to_vec(&arguments).map_err(|_| bad_params())?,
             None => b"{}".to_vec(),
         };
         let headers = cx.extensions.get::<Parts>().map(|parts| &parts.headers);

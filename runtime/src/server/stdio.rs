@@ -37,10 +37,7 @@ const FIRST_FREE: i32 = 3;
 ///
 /// # Errors
 /// When the streams cannot be taken over, or fail. What was under way is finished all the same.
-pub(crate) async fn serve_stdio(
-    face: Arc<dyn Face>,
-    shutdown: CancellationToken,
-) -> io::Result<()> {
+pub(crate) async fn serve_stdio(face: Arc<dyn Face>, shutdown: CancellationToken) -> io::Result<()> {
     let input = File::from(fcntl_dupfd_cloexec(stdio::stdin(), FIRST_FREE)?);
     let output = File::from(fcntl_dupfd_cloexec(stdio::stdout(), FIRST_FREE)?);
     stdio::dup2_stdin(File::open("/dev/null")?)?;
@@ -166,13 +163,7 @@ mod tests {
         let (input, writer) = pipe().unwrap();
         let (reader, output) = pipe().unwrap();
         let server = serve_blocking(face.clone(), input, output, shutdown.clone());
-        Client {
-            face,
-            shutdown,
-            writer,
-            reader: BufReader::new(reader),
-            server: runtime.spawn(server),
-        }
+        Client { face, shutdown, writer, reader: BufReader::new(reader), server: runtime.spawn(server) }
     }
 
     impl Client {
@@ -194,11 +185,8 @@ mod tests {
         // Far more than the pipes hold: written before anything is read.
         client.writer.write_all(input.as_bytes()).unwrap();
         drop(client.writer);
-        let answers: Vec<Value> = client
-            .reader
-            .lines()
-            .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
-            .collect();
+        let answers: Vec<Value> =
+            client.reader.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
         let mut served: Vec<_> = answers
             .iter()
             .filter(|answer| answer["result"]["isError"] == false)
@@ -246,6 +234,8 @@ mod tests {
         if env::var_os("SAFE_TOOL_TEST_CHILD").is_none() {
             return;
         }
+        // Ends the line that the test harness has begun.
+        println!();
         let runtime = Runtime::new().unwrap();
         runtime.block_on(async {
             let mut server = Box::pin(serve_stdio(FakeFace::new(), CancellationToken::new()));

@@ -8,8 +8,8 @@ use std::{collections::HashSet, future, io, sync::Arc, time::Duration};
 use rmcp::{
     RoleServer,
     model::{
-        ClientJsonRpcMessage, ClientNotification, ClientRequest, GetMeta, JsonRpcMessage,
-        ProtocolVersion, RequestId, ServerJsonRpcMessage,
+        ClientJsonRpcMessage, ClientNotification, ClientRequest, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId,
+        ServerJsonRpcMessage,
     },
     service::ServerInitializeError,
     transport::Transport,
@@ -122,10 +122,7 @@ struct Lines {
 impl Transport<RoleServer> for Lines {
     type Error = io::Error;
 
-    fn send(
-        &mut self,
-        message: ServerJsonRpcMessage,
-    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+    fn send(&mut self, message: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
         match &message {
             JsonRpcMessage::Response(response) => {
                 self.in_flight.remove(&response.id);
@@ -184,10 +181,7 @@ impl Lines {
     /// # Errors
     /// Refuses a request whose id is taken: of two calls with one id only one would be answered, and it would not be
     /// known which.
-    fn admit(
-        &mut self,
-        message: ClientJsonRpcMessage,
-    ) -> Result<Option<ClientJsonRpcMessage>, Refusal> {
+    fn admit(&mut self, message: ClientJsonRpcMessage) -> Result<Option<ClientJsonRpcMessage>, Refusal> {
         match &message {
             JsonRpcMessage::Request(request) => {
                 if !self.in_flight.insert(request.id.clone()) {
@@ -197,8 +191,7 @@ impl Lines {
                 return Ok(Some(message));
             }
             JsonRpcMessage::Notification(notification) => {
-                if let ClientNotification::CancelledNotification(cancelled) =
-                    &notification.notification
+                if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
                     && let Some(id) = &cancelled.params.request_id
                 {
                     // rmcp drops the answer of a cancelled request.
@@ -249,13 +242,9 @@ fn opens(request: &ClientRequest) -> bool {
         ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_) => false,
         request => {
             let meta = request.get_meta();
-            let known = meta
-                .protocol_version()
-                .is_some_and(|version| ProtocolVersion::KNOWN_VERSIONS.contains(&version));
-            known
-                && meta
-                    .missing_required_keys(&ProtocolVersion::V_2026_07_28)
-                    .is_empty()
+            let known =
+                meta.protocol_version().is_some_and(|version| ProtocolVersion::KNOWN_VERSIONS.contains(&version));
+            known && meta.missing_required_keys(&ProtocolVersion::V_2026_07_28).is_empty()
         }
     }
 }
@@ -280,10 +269,7 @@ fn finished(task: Result<io::Result<()>, JoinError>) -> io::Result<()> {
     }
 }
 
-async fn read_all(
-    mut reader: impl AsyncRead + Unpin,
-    to_service: mpsc::Sender<Incoming>,
-) -> io::Result<()> {
+async fn read_all(mut reader: impl AsyncRead + Unpin, to_service: mpsc::Sender<Incoming>) -> io::Result<()> {
     let mut inlet = Inlet::new(Limits::default());
     let mut piece = vec![0; PIECE];
     let mut read = Vec::new();
@@ -304,10 +290,7 @@ async fn read_all(
     }
 }
 
-async fn write_all(
-    mut writer: impl AsyncWrite + Unpin,
-    mut lines: mpsc::Receiver<Vec<u8>>,
-) -> io::Result<()> {
+async fn write_all(mut writer: impl AsyncWrite + Unpin, mut lines: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
     let mut batch = Vec::with_capacity(BATCH);
     while lines.recv_many(&mut batch, BATCH).await > 0 {
         writer.write_all(&batch.concat()).await?;
@@ -509,10 +492,7 @@ mod tests {
         let params = json!({ "name": "echo", "arguments": {}, "_meta": meta });
         let answer = client.ask(&request("3", "tools/call", &params)).await;
         assert_eq!(answer["result"]["resultType"], "complete");
-        let bad = request("4", "tools/call", &params).replace(
-            r#""arguments":{}"#,
-            r#""arguments":{"a":1,"a":1}"#,
-        );
+        let bad = request("4", "tools/call", &params).replace(r#""arguments":{}"#, r#""arguments":{"a":1,"a":1}"#);
         let answer = client.ask(&bad).await;
         assert_eq!(answer["result"]["isError"], true);
         assert_eq!(answer["result"]["resultType"], "complete");

@@ -110,18 +110,4 @@ mod tests {
         drop(sled);
         assert_eq!(SledIndex::open(directory.path()).unwrap().head().unwrap(), Some(head(6)));
     }
-
-    #[test]
-    fn values_of_another_format_are_an_error() {
-        let directory = tempfile::tempdir().unwrap();
-        let index = SledIndex::open(directory.path()).unwrap();
-        take(&index, 1, A, start());
-        drop(index);
-        let db = ::sled::open(directory.path()).unwrap();
-        let mut value = db.get(b"m/head").unwrap().unwrap().to_vec();
-        value[0] = 2;
-        db.insert(b"m/head", value).unwrap();
-        drop(db);
-        assert!(SledIndex::open(directory.path()).is_err());
-    }
 }

@@ -155,3 +155,31 @@ fn failed(error: impl std::fmt::Display) -> LedgerError {
 fn panicked() -> LedgerError {
     LedgerError::Index { reason: "sled panicked".to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::super::changes::Changes;
+    use super::super::super::hash::Hash;
+    use super::{FORMAT, HEAD, Head, Index, SledIndex};
+
+    #[test]
+    fn an_index_of_another_format_or_without_head_does_not_open() {
+        let scratch = tempfile::tempdir().unwrap();
+        let directory = scratch.path().join("format");
+        let index = SledIndex::open(&directory).unwrap();
+        let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1 };
+        index.apply(&Changes::default(), &head).unwrap();
+        let mut value = index.0.get(HEAD).unwrap().unwrap().to_vec();
+        value[0] = FORMAT + 1;
+        index.0.insert(HEAD, value).unwrap();
+        drop(index);
+        assert!(SledIndex::open(&directory).is_err());
+
+        let directory = scratch.path().join("head");
+        let index = SledIndex::open(&directory).unwrap();
+        index.0.insert(b"a/", b"").unwrap();
+        drop(index);
+        assert!(SledIndex::open(&directory).is_err());
+    }
+}

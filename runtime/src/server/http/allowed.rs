@@ -38,12 +38,9 @@ impl Allowed {
             let message = format!("`{entry}` is not {what}");
             io::Error::new(io::ErrorKind::InvalidInput, message)
         };
-        let host = |entry: &String| {
-            parse_host(entry).ok_or_else(|| wrong(entry, "a host, as `name` or `name:port`"))
-        };
-        let origin = |entry: &String| {
-            allowed_origin(entry).ok_or_else(|| wrong(entry, "an origin, as `scheme://name:port`"))
-        };
+        let host = |entry: &String| parse_host(entry).ok_or_else(|| wrong(entry, "a host, as `name` or `name:port`"));
+        let origin =
+            |entry: &String| allowed_origin(entry).ok_or_else(|| wrong(entry, "an origin, as `scheme://name:port`"));
         Ok(Self {
             hosts: hosts.iter().map(host).collect::<io::Result<_>>()?,
             origins: origins.iter().map(origin).collect::<io::Result<_>>()?,
@@ -52,17 +49,12 @@ impl Allowed {
 
     /// Whether a request may pass. What cannot be understood may not.
     pub(super) fn admits(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        let host = |text: &str| {
-            parse_host(text).is_some_and(|host| self.hosts.iter().any(|it| it.admits(&host)))
-        };
-        let origin = |text: &str| {
-            parse_origin(text)
-                .is_some_and(|origin| self.origins.iter().any(|it| it.admits(&origin)))
-        };
+        let host = |text: &str| parse_host(text).is_some_and(|host| self.hosts.iter().any(|it| it.admits(&host)));
+        let origin =
+            |text: &str| parse_origin(text).is_some_and(|origin| self.origins.iter().any(|it| it.admits(&origin)));
         // A request to a proxy names the host in both places.
         let named = uri.authority().is_none_or(|it| host(it.as_str()));
-        named && one(headers, HOST.as_str(), host) == Some(true)
-            && one(headers, ORIGIN.as_str(), origin) != Some(false)
+        named && one(headers, HOST.as_str(), host) == Some(true) && one(headers, ORIGIN.as_str(), origin) != Some(false)
     }
 }
 
@@ -94,10 +86,7 @@ fn parse_host(text: &str) -> Option<Host> {
         Some(port) => format!("{name}:{port}") == text,
         None => name == text,
     };
-    (whole && !name.is_empty()).then(|| Host {
-        name: name.to_ascii_lowercase(),
-        port,
-    })
+    (whole && !name.is_empty()).then(|| Host { name: name.to_ascii_lowercase(), port })
 }
 
 /// An origin with the port that it implies.
@@ -118,10 +107,7 @@ fn allowed_origin(entry: &str) -> Option<Origin> {
         return parse_origin(entry).filter(|origin| origin.host.port.is_some());
     };
     let (scheme, host) = any_port.split_once("://")?;
-    Some(Origin {
-        scheme: scheme.to_ascii_lowercase(),
-        host: parse_host(host).filter(|host| host.port.is_none())?,
-    })
+    Some(Origin { scheme: scheme.to_ascii_lowercase(), host: parse_host(host).filter(|host| host.port.is_none())? })
 }
 
 #[cfg(test)]
@@ -156,8 +142,16 @@ mod tests {
             assert!(admits(&allowed, &[host], &[]), "{host}");
         }
         for host in [
-            "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "0.0.0.0",
-            "localhost@evil.example", "evil@localhost", "", "localhost:99999", "localhost:", "::1",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "0.0.0.0",
+            "localhost@evil.example",
+            "evil@localhost",
+            "",
+            "localhost:99999",
+            "localhost:",
+            "::1",
         ] {
             assert!(!admits(&allowed, &[host], &[]), "{host}");
         }
@@ -168,8 +162,14 @@ mod tests {
             assert!(admits(&allowed, &["localhost"], &[origin]), "{origin}");
         }
         for origin in [
-            "http://evil.example", "null", "", "localhost", "file://localhost", "http://localhost/x",
-            "http://localhost.evil.example", "http://a@localhost",
+            "http://evil.example",
+            "null",
+            "",
+            "localhost",
+            "file://localhost",
+            "http://localhost/x",
+            "http://localhost.evil.example",
+            "http://a@localhost",
         ] {
             assert!(!admits(&allowed, &["localhost"], &[origin]), "{origin}");
         }
@@ -187,11 +187,9 @@ mod tests {
 
     #[test]
     fn ports_count_where_they_are_given() {
-        let allowed = allowed(
-            &["a.example:8443"],
-            &["https://a.example", "https://b.example:8443", "http://c.example:*"],
-        )
-        .unwrap();
+        let allowed =
+            allowed(&["a.example:8443"], &["https://a.example", "https://b.example:8443", "http://c.example:*"])
+                .unwrap();
         assert!(admits(&allowed, &["a.example:8443"], &[]));
         assert!(!admits(&allowed, &["a.example"], &[]));
         let origin = |origin| admits(&allowed, &["a.example:8443"], &[origin]);

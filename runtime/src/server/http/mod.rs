@@ -21,8 +21,7 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE},
 };
 use rmcp::transport::{
-    StreamableHttpServerConfig, StreamableHttpService,
-    streamable_http_server::session::never::NeverSessionManager,
+    StreamableHttpServerConfig, StreamableHttpService, streamable_http_server::session::never::NeverSessionManager,
 };
 use serde::Serialize;
 use tokio::{net::TcpListener, time};
@@ -83,9 +82,7 @@ pub(crate) async fn serve_http(
     config: &HttpConfig,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    axum::serve(listener, router(face, config)?)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    axum::serve(listener, router(face, config)?).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
 /// The endpoint.
@@ -117,9 +114,7 @@ pub(crate) fn router(face: Arc<dyn Face>, config: &HttpConfig) -> io::Result<Rou
     let serve = |State(endpoint): State<Arc<Endpoint>>, request: Request| async move {
         endpoint.serve(request).await.unwrap_or_else(|refused| *refused)
     };
-    Ok(Router::new()
-        .route(&config.path, any(serve))
-        .with_state(Arc::new(endpoint)))
+    Ok(Router::new().route(&config.path, any(serve)).with_state(Arc::new(endpoint)))
 }
 
 struct Endpoint {
@@ -157,8 +152,7 @@ impl Endpoint {
                 }
                 // rmcp has a type for every request, but quotes the body when it has none for a response.
                 Verdict::Sound { request: None } => {
-                    wire::read(&body, None)
-                        .map_err(|refusal| refused(StatusCode::BAD_REQUEST, refusal))?;
+                    wire::read(&body, None).map_err(|refusal| refused(StatusCode::BAD_REQUEST, refusal))?;
                 }
                 Verdict::Sound { request: Some(_) } => {}
             }
@@ -208,14 +202,8 @@ fn unauthenticated(headers: &HeaderMap) -> Box<Response> {
     let refusal = Refusal::invalid(None, "a valid bearer token is required");
     let mut response = refused(StatusCode::UNAUTHORIZED, refusal);
     // RFC 6750: no error code for a request that did not try.
-    let challenge = if headers.contains_key(AUTHORIZATION) {
-        "Bearer error=\"invalid_token\""
-    } else {
-        "Bearer"
-    };
-    response
-        .headers_mut()
-        .insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    let challenge = if headers.contains_key(AUTHORIZATION) { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     response
 }
 
@@ -229,9 +217,7 @@ fn json(status: StatusCode, message: &impl Serialize) -> Response {
         Ok(body) => {
             *response.status_mut() = status;
             *response.body_mut() = Body::from(body);
-            response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -296,9 +282,7 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let shutdown = CancellationToken::new();
             let (served, until) = (face.clone(), shutdown.clone());
-            let task = tokio::spawn(async move {
-                serve_http(listener, served, &HttpConfig::default(), until).await
-            });
+            let task = tokio::spawn(async move { serve_http(listener, served, &HttpConfig::default(), until).await });
             Self { face, address, shutdown, task }
         }
 
@@ -457,7 +441,11 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_served_is_told_in_json() {
         let server = Server::start().await;
-        let deep = format!(r#"{{"jsonrpc":"2.0","id":9,"method":"x","params":{{"a":{}{}}}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        let deep = format!(
+            r#"{{"jsonrpc":"2.0","id":9,"method":"x","params":{{"a":{}{}}}}}"#,
+            "[".repeat(10_000),
+            "]".repeat(10_000)
+        );
         let response = r#"{"jsonrpc":"2.0","id":1,"error":{"code":"steal"}}"#;
         let named = r#"{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":5}}"#;
         for (body, code, id) in [
@@ -496,9 +484,10 @@ mod tests {
 
         // Without content-length, so that only counting helps.
         let chunked = |body: &str| {
-            let body = body.as_bytes().chunks(10_000).flat_map(|piece| {
-                [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat()
-            });
+            let body = body
+                .as_bytes()
+                .chunks(10_000)
+                .flat_map(|piece| [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
             let mut head = "POST /mcp HTTP/1.1\r\nconnection: close\r\ntransfer-encoding: chunked\r\n".to_owned();
             for (name, value) in HEADERS {
                 head += &format!("{name}: {value}\r\n");

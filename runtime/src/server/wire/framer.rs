@@ -29,11 +29,7 @@ pub(crate) struct Framer {
 impl Framer {
     /// A framer whose lines have at most `max_bytes`.
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self {
-            max_bytes,
-            line: Vec::new(),
-            discarded: None,
-        }
+        Self { max_bytes, line: Vec::new(), discarded: None }
     }
 
     /// Hands every frame that `piece` completes to `each`, in order.
@@ -119,10 +115,7 @@ mod tests {
 
     #[test]
     fn lines_are_the_same_whatever_the_pieces() {
-        let long = format!(
-            "{{\"method\":\"{}\",\"id\":5}}\n",
-            "x".repeat(4 * MAX)
-        );
+        let long = format!("{{\"method\":\"{}\",\"id\":5}}\n", "x".repeat(4 * MAX));
         let exact = "y".repeat(MAX);
         let over = "z".repeat(MAX + 1);
         let stream = format!("one\n\n  \r\ntwo\r\n{long}{exact}\n{over}\nthree\n{{\"id\":");

@@ -2,11 +2,7 @@
 
 use rmcp::model::{ClientJsonRpcMessage, RequestId};
 
-use super::{
-    BadArguments, Frame, Framer, Limits, Verdict,
-    refusal::Refusal,
-    scan,
-};
+use super::{BadArguments, Frame, Framer, Limits, Verdict, refusal::Refusal, scan};
 
 /// One message of a client, as far as it could be read.
 #[derive(Debug)]
@@ -29,24 +25,19 @@ pub(crate) struct Inlet {
 impl Inlet {
     /// An inlet for one stream.
     pub(crate) fn new(limits: Limits) -> Self {
-        Self {
-            framer: Framer::new(limits.max_bytes),
-            limits,
-        }
+        Self { framer: Framer::new(limits.max_bytes), limits }
     }
 
     /// Appends what `piece` completes to `incoming`.
     pub(crate) fn push(&mut self, piece: &[u8], incoming: &mut Vec<Incoming>) {
         let limits = self.limits;
-        self.framer
-            .push(piece, |frame| incoming.push(judge(frame, &limits)));
+        self.framer.push(piece, |frame| incoming.push(judge(frame, &limits)));
     }
 
     /// The stream has ended: appends what was left of it.
     pub(crate) fn finish(&mut self, incoming: &mut Vec<Incoming>) {
         let limits = self.limits;
-        self.framer
-            .finish(|frame| incoming.push(judge(frame, &limits)));
+        self.framer.finish(|frame| incoming.push(judge(frame, &limits)));
     }
 }
 
@@ -54,19 +45,12 @@ impl Inlet {
 ///
 /// # Errors
 /// Refuses what rmcp has no type for.
-pub(crate) fn read(
-    message: &[u8],
-    request: Option<RequestId>,
-) -> Result<ClientJsonRpcMessage, Refusal> {
+pub(crate) fn read(message: &[u8], request: Option<RequestId>) -> Result<ClientJsonRpcMessage, Refusal> {
     // serde's error text may quote the message, so it goes nowhere.
     serde_json::from_slice(message).map_err(|_| {
         let awaited = request.is_some();
         let refusal = Refusal::invalid(request, "the message is not part of MCP");
-        if awaited {
-            refusal
-        } else {
-            refusal.unanswered()
-        }
+        if awaited { refusal } else { refusal.unanswered() }
     })
 }
 
@@ -106,18 +90,52 @@ mod tests {
     #[test]
     fn rmcp_reads_every_sound_request_and_notification() {
         let methods = [
-            "initialize", "ping", "server/discover", "tools/list", "tools/call", "prompts/get", "prompts/list",
-            "resources/list", "resources/read", "resources/subscribe", "resources/templates/list",
-            "subscriptions/listen", "completion/complete", "logging/setLevel", "tasks/get", "tasks/update",
-            "tasks/cancel", "skills/list", "skills/get", "notifications/cancelled", "notifications/progress",
-            "notifications/initialized", "notifications/roots/list_changed", "x", "",
+            "initialize",
+            "ping",
+            "server/discover",
+            "tools/list",
+            "tools/call",
+            "prompts/get",
+            "prompts/list",
+            "resources/list",
+            "resources/read",
+            "resources/subscribe",
+            "resources/templates/list",
+            "subscriptions/listen",
+            "completion/complete",
+            "logging/setLevel",
+            "tasks/get",
+            "tasks/update",
+            "tasks/cancel",
+            "skills/list",
+            "skills/get",
+            "notifications/cancelled",
+            "notifications/progress",
+            "notifications/initialized",
+            "notifications/roots/list_changed",
+            "x",
+            "",
         ];
         let params = [
-            "null", "7", "[]", "[1]", "{}", r#"{"name":5}"#, r#"{"name":"t"}"#, r#"{"cursor":5}"#, r#"{"uri":[]}"#,
-            r#"{"name":"t","arguments":{"a":1}}"#, r#"{"name":"t","inputResponses":5}"#, r#"{"requestId":{}}"#,
-            r#"{"name":"t","requestState":5}"#, r#"{"_meta":null}"#, r#"{"_meta":5}"#, r#"{"_meta":{"progressToken":{}}}"#,
+            "null",
+            "7",
+            "[]",
+            "[1]",
+            "{}",
+            r#"{"name":5}"#,
+            r#"{"name":"t"}"#,
+            r#"{"cursor":5}"#,
+            r#"{"uri":[]}"#,
+            r#"{"name":"t","arguments":{"a":1}}"#,
+            r#"{"name":"t","inputResponses":5}"#,
+            r#"{"requestId":{}}"#,
+            r#"{"name":"t","requestState":5}"#,
+            r#"{"_meta":null}"#,
+            r#"{"_meta":5}"#,
+            r#"{"_meta":{"progressToken":{}}}"#,
             r#"{"name":"t","_meta":{"io.modelcontextprotocol/protocolVersion":5}}"#,
-            r#"{"protocolVersion":5,"capabilities":[],"clientInfo":0}"#, r#"{"progressToken":1,"progress":1e308}"#,
+            r#"{"protocolVersion":5,"capabilities":[],"clientInfo":0}"#,
+            r#"{"progressToken":1,"progress":1e308}"#,
         ];
         let mut sound = 0;
         for method in methods {

@@ -131,11 +131,8 @@ pub(super) fn survey(bytes: &[u8], max_depth: usize) -> Survey<'_> {
     };
     let end = pass.run();
     let mut survey = pass.survey;
-    survey.unreadable = if invalid {
-        Some("the message is not UTF-8")
-    } else {
-        end.err().map(|Broken| "the message is not JSON")
-    };
+    survey.unreadable =
+        if invalid { Some("the message is not UTF-8") } else { end.err().map(|Broken| "the message is not JSON") };
     survey
 }
 
@@ -255,11 +252,7 @@ impl<'a> Pass<'a> {
         loop {
             self.skip_space();
             let Some(kind) = self.container() else {
-                return if self.peek().is_none() {
-                    Ok(true)
-                } else {
-                    Err(Broken)
-                };
+                return if self.peek().is_none() { Ok(true) } else { Err(Broken) };
             };
             match (kind, self.peek().ok_or(Broken)?) {
                 (Kind::Object, b'}') | (Kind::Array, b']') => self.close(),
@@ -442,9 +435,7 @@ impl<'a> Pass<'a> {
             return;
         }
         // Inside the message, `params` and `arguments`; not `arguments` itself, which is then no object.
-        let in_arguments = self.member == Member::Params
-            && self.param == Param::Arguments
-            && self.frames.len() > 2;
+        let in_arguments = self.member == Member::Params && self.param == Param::Arguments && self.frames.len() > 2;
         if !in_arguments {
             self.survey.outside.get_or_insert(rule);
         } else if self.survey.spots.len() < MAX_SPOTS {
@@ -466,10 +457,7 @@ impl<'a> Pass<'a> {
         let mut spelling = Spelling::default();
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            self.at += rest
-                .iter()
-                .position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\')
-                .ok_or(Broken)?;
+            self.at += rest.iter().position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\').ok_or(Broken)?;
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -565,9 +553,7 @@ impl<'a> Pass<'a> {
     }
 
     fn starts_with(&self, word: &[u8]) -> bool {
-        self.bytes
-            .get(self.at..)
-            .is_some_and(|rest| rest.starts_with(word))
+        self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word))
     }
 
     fn skip_space(&mut self) {
@@ -651,8 +637,7 @@ mod tests {
     fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         let survey = survey(bytes, MAX_DEPTH);
         // serde_json skips values by grammar alone: this says whether the text can be read.
-        let grammatical = std::str::from_utf8(bytes)
-            .is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+        let grammatical = std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
         prop_assert_eq!(survey.unreadable.is_none(), grammatical);
         let strict = serde_json::from_slice::<Strict>(bytes).is_ok_and(|it| it.depth <= MAX_DEPTH);
         let faultless = survey.outside.is_none() && survey.spots.is_empty();
@@ -666,8 +651,22 @@ mod tests {
 
     fn string() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
-            "a", "b", "é", "\u{7f}", "😀", "\\n", "\\/", "\\\\", "\\\"", "\\u0061", "\\u00e9",
-            "\\ud83d\\ude00", "\\uD83D", "\\uDE00", "\\ud83d\\u0061", "\\u0000",
+            "a",
+            "b",
+            "é",
+            "\u{7f}",
+            "😀",
+            "\\n",
+            "\\/",
+            "\\\\",
+            "\\\"",
+            "\\u0061",
+            "\\u00e9",
+            "\\ud83d\\ude00",
+            "\\uD83D",
+            "\\uDE00",
+            "\\ud83d\\u0061",
+            "\\u0000",
         ]);
         // Mostly short, so that names repeat.
         prop_oneof![3 => prop::collection::vec(piece.clone(), 0..2), 1 => prop::collection::vec(piece, 0..6)]
@@ -712,10 +711,7 @@ mod tests {
     }
 
     fn mutated() -> impl Strategy<Value = Vec<u8>> {
-        let byte = prop_oneof![
-            prop::sample::select(b"{}[]\",:\\u0-1.eE+tfn \n\x00\xff\xc3".to_vec()),
-            any::<u8>(),
-        ];
+        let byte = prop_oneof![prop::sample::select(b"{}[]\",:\\u0-1.eE+tfn \n\x00\xff\xc3".to_vec()), any::<u8>(),];
         let edits = prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, byte), 1..4);
         (json(), edits).prop_map(|(text, edits)| {
             let mut bytes = text.into_bytes();
@@ -773,10 +769,7 @@ mod tests {
         assert_eq!(spots(r#"{"a":1,"b":[{}],"c":"\ud83d\ude00","d":1e308}"#), [""; 0]);
         assert_eq!(spots(r#"{"a":1,"a":2}"#), [" unique_names"]);
         assert_eq!(spots(r#"{"a":1,"\u0061":2,"a":3}"#), [" unique_names"]);
-        assert_eq!(
-            spots(r#"{"x":[0,{"y":{"a":1,"b":2,"a":3}}],"z":{"a":1},"a":1}"#),
-            ["/x/1/y unique_names"]
-        );
+        assert_eq!(spots(r#"{"x":[0,{"y":{"a":1,"b":2,"a":3}}],"z":{"a":1},"a":1}"#), ["/x/1/y unique_names"]);
         assert_eq!(spots(r#"{"x":[0,1e400],"y":"\udc00"}"#), ["/x/1 finite", "/y unicode"]);
         assert_eq!(spots(r#"{"x":{"\ud800":1}}"#), ["/x unicode"]);
         assert_eq!(spots(r#"{"x":"\ud800\ud83d\ude00","y":"\ud800\n"}"#), ["/x unicode", "/y unicode"]);

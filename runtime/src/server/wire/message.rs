@@ -40,10 +40,7 @@ pub(super) fn judge(survey: &Survey<'_>) -> Verdict {
 }
 
 fn verdict(survey: &Survey<'_>) -> Result<Verdict, Refusal> {
-    let id = survey
-        .id
-        .filter(|_| !survey.id_repeated)
-        .and_then(request_id);
+    let id = survey.id.filter(|_| !survey.id_repeated).and_then(request_id);
     if let Some(reason) = survey.unreadable {
         return Err(Refusal::unreadable(id, reason));
     }
@@ -57,13 +54,7 @@ fn verdict(survey: &Survey<'_>) -> Result<Verdict, Refusal> {
         Some(_) => survey.id.is_some(),
         None => survey.result.is_none() && survey.error.is_none(),
     };
-    let refuse = |refusal: Refusal| {
-        Err(if awaited {
-            refusal
-        } else {
-            refusal.unanswered()
-        })
-    };
+    let refuse = |refusal: Refusal| Err(if awaited { refusal } else { refusal.unanswered() });
     if let Some(rule) = survey.outside {
         return refuse(Refusal::invalid(id, fault(rule)));
     }
@@ -94,9 +85,7 @@ fn verdict(survey: &Survey<'_>) -> Result<Verdict, Refusal> {
         request => {
             return match survey.spots.first() {
                 Some(spot) => refuse(Refusal::invalid(request, fault(spot.rule))),
-                None => Ok(Verdict::Sound {
-                    request: request.filter(|_| survey.method.is_some()),
-                }),
+                None => Ok(Verdict::Sound { request: request.filter(|_| survey.method.is_some()) }),
             };
         }
     };
@@ -150,7 +139,10 @@ mod tests {
 
     use rmcp::model::ErrorCode;
 
-    use super::{super::{Limits, json::Step, scan}, *};
+    use super::{
+        super::{Limits, json::Step, scan},
+        *,
+    };
 
     fn number(id: i64) -> Option<RequestId> {
         Some(RequestId::Number(id))
@@ -340,11 +332,7 @@ mod tests {
         for (space, sound) in [("", true), (" ", true), ("  ", false)] {
             let verdict = scan(format!("{message}{space}").as_bytes(), &limits);
             let id = Some(RequestId::String("i".into()));
-            let expected = if sound {
-                Verdict::Sound { request: id }
-            } else {
-                Verdict::Refused(Refusal::too_long(id))
-            };
+            let expected = if sound { Verdict::Sound { request: id } } else { Verdict::Refused(Refusal::too_long(id)) };
             assert_eq!(verdict, expected);
         }
     }
@@ -363,7 +351,8 @@ mod tests {
             other => panic!("{other:?}"),
         }
         refused(
-            format!(r#"{{"jsonrpc":"2.0","id":4,"method":"x","params":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000)).as_bytes(),
+            format!(r#"{{"jsonrpc":"2.0","id":4,"method":"x","params":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000))
+                .as_bytes(),
             ErrorCode::INVALID_REQUEST,
             number(4),
         );

@@ -32,10 +32,7 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_bytes: 1024 * 1024,
-            max_depth: 64,
-        }
+        Self { max_bytes: 1024 * 1024, max_depth: 64 }
     }
 }
 

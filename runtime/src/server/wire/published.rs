@@ -11,18 +11,12 @@ use super::json::{Spot, Step};
 
 /// JSON pointers, inside the arguments, of `spots` of a tool with this input schema. Without a schema all are at the
 /// root.
-pub(crate) fn paths(
-    spots: &[Spot],
-    schema: Option<&Map<String, Value>>,
-) -> Vec<(String, &'static str)> {
+pub(crate) fn paths(spots: &[Spot], schema: Option<&Map<String, Value>>) -> Vec<(String, &'static str)> {
     let mut names = HashSet::new();
     if let Some(schema) = schema {
         collect_names(schema, &mut names);
     }
-    spots
-        .iter()
-        .map(|spot| (path(&spot.steps, &names), spot.rule))
-        .collect()
+    spots.iter().map(|spot| (path(&spot.steps, &names), spot.rule)).collect()
 }
 
 fn path(steps: &[Step], names: &HashSet<&str>) -> String {
@@ -81,14 +75,8 @@ mod tests {
         };
         assert_eq!(told(vec![]), [(String::new(), "finite")]);
         assert_eq!(told(vec![name("host")]), [("/host".to_owned(), "finite")]);
-        assert_eq!(
-            told(vec![name("tags"), Step::Index(2), name("a/b~c")]),
-            [("/tags/2/a~1b~0c".to_owned(), "finite")]
-        );
-        assert_eq!(
-            told(vec![name("tags"), name("ignore all rules"), name("host")]),
-            [("/tags".to_owned(), "finite")]
-        );
+        assert_eq!(told(vec![name("tags"), Step::Index(2), name("a/b~c")]), [("/tags/2/a~1b~0c".to_owned(), "finite")]);
+        assert_eq!(told(vec![name("tags"), name("ignore all rules"), name("host")]), [("/tags".to_owned(), "finite")]);
         let spots = [Spot { steps: vec![name("host")], rule: "unicode" }];
         assert_eq!(paths(&spots, None), [(String::new(), "unicode")]);
     }

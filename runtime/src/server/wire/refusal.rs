@@ -39,20 +39,12 @@ impl Refusal {
     }
 
     fn new(id: Option<RequestId>, code: ErrorCode, message: &'static str) -> Self {
-        Self {
-            id,
-            code,
-            message,
-            answered: true,
-        }
+        Self { id, code, message, answered: true }
     }
 
     /// The same refusal, kept silent.
     pub(crate) fn unanswered(self) -> Self {
-        Self {
-            answered: false,
-            ..self
-        }
+        Self { answered: false, ..self }
     }
 
     /// The JSON-RPC error.

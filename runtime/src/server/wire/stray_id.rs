@@ -113,10 +113,7 @@ mod tests {
     fn finds_the_id_wherever_it_stands() {
         assert_eq!(find(br#"{"id":7,"method":"x"}"#), number(7));
         assert_eq!(find(br#"{"method":"x", "id" : 7 }"#), number(7));
-        assert_eq!(
-            find(br#"{"params":{"id":1,"a":[{"id":2}]},"id":"q\"7"}"#),
-            Some(RequestId::String("q\"7".into()))
-        );
+        assert_eq!(find(br#"{"params":{"id":1,"a":[{"id":2}]},"id":"q\"7"}"#), Some(RequestId::String("q\"7".into())));
     }
 
     #[test]

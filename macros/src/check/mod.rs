@@ -1,0 +1,89 @@
+//! Every rule; all of them run, and only a clean part becomes a piece of the model.
+
+pub(crate) mod credential;
+mod docs;
+pub(crate) mod error;
+pub(crate) mod input;
+pub(crate) mod output;
+mod pattern;
+mod policy;
+mod signature;
+mod values;
+
+use crate::messages;
+use crate::model::{Effect, Tool};
+use crate::parse::tool::{Function, Settings};
+use crate::sink::Sink;
+use crate::{names, parse};
+use quote::ToTokens;
+use syn::{Attribute, Ident};
+
+/// Checks a tool.
+pub(crate) fn tool(settings: &Settings, function: Function, sink: &Sink<'_>) -> Option<Tool> {
+    let ident = &function.sig.ident;
+    item(&function.attrs, ident, sink);
+    let krate = parse::crate_path(settings.get("crate"), sink);
+    let description = docs::description(&function.attrs, names::plain(ident), sink, || messages::doc_missing(ident, ident));
+    let signature = signature::check(&function.sig, sink);
+    let policy = policy::check(settings, ident, &signature, sink);
+    let name = values::name(settings.get("name"), ident, sink);
+    let title = settings.get("title").and_then(|title| sink.take(parse::text(title, "a string literal")));
+    let source = settings.get("source").and_then(|source| sink.take(parse::text(source, "a string literal")));
+    if sink.failed() {
+        return None;
+    }
+    let policy = policy?;
+    Some(Tool {
+        krate,
+        vis: function.vis,
+        cfgs: function.attrs.into_iter().filter(|attr| attr.path().is_ident("cfg")).collect(),
+        description: description?,
+        name: name?,
+        title: title.map(|title| title.value()),
+        source: source.map(|source| source.value()),
+        effect: policy.effect,
+        scope: policy.scope,
+        key: policy.key,
+        undo: policy.undo,
+        approve: policy.approve,
+        timeout_ms: policy.timeout_ms,
+        retry: policy.retry,
+        rates: policy.rates,
+        context: signature.context,
+        arguments: signature.arguments?,
+        answer: signature.answer?,
+        ident: function.sig.ident,
+    })
+}
+
+/// The effect that a tool declares, read leniently: for the stub of a tool that was refused.
+pub(crate) fn declared_effect(settings: &Settings) -> Option<Effect> {
+    let parse::Form::Value(value) = &settings.get("effect")?.form else { return None };
+    policy::effect(&syn::parse2::<Ident>(value.clone()).ok()?)
+}
+
+/// Attributes that cannot stand beside ours. Those above ours have expanded already and are not visible.
+fn item(attrs: &[Attribute], tool: &Ident, sink: &Sink<'_>) {
+    for attr in attrs {
+        let Some(last) = attr.path().segments.last() else { continue };
+        let path = attr.path().to_token_stream().to_string().replace(' ', "");
+        match last.ident.to_string().as_str() {
+            "safe_tool" => sink.push(messages::item_applied_twice(attr, tool)),
+            "test" | "no_mangle" | "tool" | "main" | "export_name" => {
+                sink.push(messages::item_conflicting_attribute(attr, tool, &path));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Attributes of other serialisers, which people expect to act here.
+fn foreign(attrs: &[Attribute], sink: &Sink<'_>) {
+    for attr in attrs {
+        for name in ["serde", "schemars"] {
+            if attr.path().is_ident(name) {
+                sink.push(messages::item_foreign_attribute(attr, name));
+            }
+        }
+    }
+}
