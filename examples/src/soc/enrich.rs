@@ -20,8 +20,7 @@ struct SiemRead;
 struct EdrRead;
 
 /// How a login ended.
-#[derive(ToolInput, ToolOutput, Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "snake_case")]
+#[derive(ToolInput, ToolOutput, Clone, Copy, PartialEq)]
 enum LoginOutcome {
     /// The user got in.
     Success,
@@ -89,8 +88,15 @@ struct SentLogins {
 struct SentLogin {
     host_id: String,
     address: String,
-    outcome: LoginOutcome,
+    outcome: SentOutcome,
     hours_ago: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SentOutcome {
+    Success,
+    Failure,
 }
 
 #[derive(Deserialize)]
@@ -127,14 +133,17 @@ async fn search_logins(
             Failure::NotFound => LookError::NoUser,
             other => down(other),
         })?;
-    let wanted = |login: &SentLogin| outcome.is_none_or(|outcome| outcome == login.outcome);
-    let logins = sent.logins.into_iter().filter(wanted).map(|login| Login {
+    let logins = sent.logins.into_iter().map(|login| Login {
         host_id: login.host_id,
         address: login.address,
-        outcome: login.outcome,
+        outcome: match login.outcome {
+            SentOutcome::Success => LoginOutcome::Success,
+            SentOutcome::Failure => LoginOutcome::Failure,
+        },
         hours_ago: login.hours_ago,
     });
-    Ok(Logins { logins: Page::capped(logins, 100).and_more(sent.truncated) })
+    let wanted = logins.filter(|login| outcome.is_none_or(|outcome| outcome == login.outcome));
+    Ok(Logins { logins: Page::capped(wanted, 100).and_more(sent.truncated) })
 }
 
 /// Finds a host in the EDR: what it is, whose it is, and whether it is isolated.
