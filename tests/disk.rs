@@ -100,22 +100,61 @@ async fn in_a_directory_that_cannot_be_written_the_server_does_not_start() {
     assert!(!ended.status.success() && told.contains("the ledger"), "{told}");
 }
 
-#[tokio::test]
-async fn when_a_sync_fails_the_call_is_refused_before_any_effect() {
-    let stage = stage().await;
-    // The journal has to exist for strace to follow it.
-    stage.contain().await.unwrap().close().await.unwrap();
+/// A server whose journal fails from the `nth` write or sync of its committer on; `None` where it cannot be traced.
+async fn failing(stage: &Stage, inject: &str, nth: u32) -> Option<Connected> {
     let journal = std::fs::read_dir(stage.ledger().join("journal")).unwrap().next().unwrap().unwrap().path();
     let plain = stage.server("soc-contain").unwrap();
-    for (error, inject) in [("EIO", "fdatasync:error=EIO:when=2+"), ("EROFS", "write,writev,pwrite64:error=EROFS:when=2+")] {
-        let mut traced = tokio::process::Command::new("strace");
-        traced.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(&journal).arg("-e").arg(format!("inject={inject}"));
-        traced.arg(plain.as_std().get_program()).args(plain.as_std().get_args());
-        traced.envs(plain.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let Ok(server) = Connected::start(traced).await else { return cannot("strace is missing, or may not trace") };
-        // The first write after the opening is the one that fails.
-        refuses_and_nothing_happens(&stage, &server, "web-01").await;
+    let plain = plain.as_std();
+    let mut traced = tokio::process::Command::new("strace");
+    traced.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(&journal);
+    traced.args(["-e", &format!("inject={inject}:when={nth}+")]);
+    traced.arg(plain.get_program()).args(plain.get_args()).stderr(std::process::Stdio::null());
+    traced.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let server = Connected::start(traced).await.ok();
+    if server.is_none() {
+        cannot("strace is missing, or may not trace");
+    }
+    server
+}
+
+const FAILURES: [&str; 3] =
+    ["fdatasync:error=EIO", "write,writev,pwrite64:error=EROFS", "write,writev,pwrite64:error=ENOSPC"];
+
+#[tokio::test]
+async fn when_the_intent_cannot_be_recorded_nothing_happens() {
+    for failure in FAILURES {
+        let stage = stage().await;
+        // The journal has to exist for strace to follow it.
+        stage.contain().await.unwrap().close().await.unwrap();
+        // Intent and outcome of the first call pass; the intent of the second fails.
+        let Some(server) = failing(&stage, failure, 3).await else { return };
+        assert_eq!(server.call("isolate_host", &isolate("web-01")).await.unwrap()["status"], "ok", "{failure}");
+        refuses_and_nothing_happens(&stage, &server, "web-02").await;
         server.kill().await.unwrap();
-        eprintln!("{error}: refused");
+    }
+}
+
+#[tokio::test]
+async fn when_the_outcome_cannot_be_recorded_it_is_in_doubt_and_the_server_closes() {
+    for failure in FAILURES {
+        let stage = stage().await;
+        stage.contain().await.unwrap().close().await.unwrap();
+        let Some(server) = failing(&stage, failure, 2).await else { return };
+        let answer = server.call("isolate_host", &isolate("web-01")).await.unwrap();
+        assert_eq!(
+            (&answer["error"]["kind"], &answer["error"]["code"], &answer["error"]["effect"]),
+            (&json!("in_doubt"), &json!("outcome_unrecorded"), &json!("unknown")),
+            "{failure}: {answer}"
+        );
+        refuses_and_nothing_happens(&stage, &server, "web-02").await;
+        server.kill().await.unwrap();
+        // The disk is well again. What a failed sync left there is read back where it survived, and is in doubt where it
+        // did not; nothing runs a second time.
+        let server = stage.contain().await.unwrap();
+        let again = server.call("isolate_host", &isolate("web-01")).await.unwrap();
+        let survived = failure.starts_with("fdatasync");
+        assert_eq!(again["replayed"], json!(survived), "{failure}: {again}");
+        assert_eq!(again["error"]["kind"] == "in_doubt", !survived, "{failure}: {again}");
+        assert_eq!(stage.isolations("web-01").await.unwrap(), 1, "{failure}");
     }
 }

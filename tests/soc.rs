@@ -16,11 +16,7 @@ fn isolate(host: &str) -> Value {
 
 #[tokio::test]
 async fn the_tour_keeps_every_promise() {
-    let tour = tokio::task::spawn_blocking(|| {
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        std::process::Command::new(cargo).args(["run", "--quiet", "--locked", "--bin", "tour"]).output().unwrap()
-    });
-    let tour = tour.await.unwrap();
+    let tour = tokio::process::Command::new(env!("CARGO_BIN_EXE_safe-tool-test-server")).arg("tour").output().await.unwrap();
     let told = String::from_utf8(tour.stdout).unwrap();
     assert!(tour.status.success(), "{told}{}", String::from_utf8_lossy(&tour.stderr));
     assert!(told.contains(" 0 broken") && !told.contains('\u{1b}'), "piped, it is plain: {told}");

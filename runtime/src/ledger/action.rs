@@ -89,19 +89,9 @@ pub(super) struct Step {
 /// What a record does to an action.
 pub(super) enum Transition {
     /// A call starts it, from absent or (natural keys) over an earlier run.
-    Start {
-        epoch: u64,
-        digest: Hash,
-        arguments: Vec<ArgumentDigest>,
-        tool: String,
-        call: String,
-    },
+    Start { epoch: u64, digest: Hash, arguments: Vec<ArgumentDigest>, tool: String, call: String },
     /// Its outcome is final. The freed actions are other steps' business: see [`Step::frees`].
-    Complete {
-        payload: Option<PayloadAt>,
-        undo: Option<Hash>,
-        frees: Vec<Hash>,
-    },
+    Complete { payload: Option<PayloadAt>, undo: Option<Hash>, frees: Vec<Hash> },
     /// It had no effect: its key is free.
     Fail,
     /// What became of it is not known.

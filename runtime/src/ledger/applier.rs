@@ -44,8 +44,13 @@ mod tests {
     fn what_is_applied_leaves_the_overlay() {
         let key = Hash([1; 32]);
         let mut changes = Changes::default();
-        let change =
-            Transition::Start { epoch: 1, digest: key, arguments: Vec::new(), tool: String::new(), call: String::new() };
+        let change = Transition::Start {
+            epoch: 1,
+            digest: key,
+            arguments: Vec::new(),
+            tool: String::new(),
+            call: String::new(),
+        };
         changes.step(Step { sequence: 1, at_ms: 0, key, change }, None).unwrap();
         let shared = Shared::default();
         shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&changes);

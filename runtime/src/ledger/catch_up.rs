@@ -45,9 +45,10 @@ pub(super) fn follow(
     let begin = segments.iter().rposition(|first| *first <= seen).unwrap_or(0);
     let synced = synced.max(seen);
     let mut follower = Follower { directory, index, head: from.clone(), from, changes: Changes::default() };
-    let recovered = recover(directory, segments.get(begin..).unwrap_or_default(), synced, &mut |record, payload, tail| {
-        follower.record(record, payload, tail)
-    })?;
+    let recovered =
+        recover(directory, segments.get(begin..).unwrap_or_default(), synced, &mut |record, payload, tail| {
+            follower.record(record, payload, tail)
+        })?;
     if recovered.tail.sequence < synced {
         return Err(ahead(directory, synced, recovered.tail.sequence));
     }
@@ -66,7 +67,8 @@ impl Follower<'_> {
                 false => Ok(()),
             };
         }
-        let head = self.head.get_or_insert_with(|| Head { log: String::new(), sequence: 0, hash: Hash::ZERO, epoch: 0 });
+        let head =
+            self.head.get_or_insert_with(|| Head { log: String::new(), sequence: 0, hash: Hash::ZERO, epoch: 0 });
         head.sequence = tail.sequence;
         head.hash = tail.hash;
         head.epoch = head.epoch.max(record.epoch.unwrap_or(0));

@@ -22,7 +22,11 @@ pub(super) struct Linked {
 impl Chain {
     /// A walk from the record `first`, whose predecessor is taken on trust.
     pub(super) fn from(first: u64) -> Chain {
-        Chain { sequence: first.saturating_sub(1), hash: if first == 1 { Some(Hash::ZERO) } else { None }, waiting: None }
+        Chain {
+            sequence: first.saturating_sub(1),
+            hash: if first == 1 { Some(Hash::ZERO) } else { None },
+            waiting: None,
+        }
     }
 
     /// The sequence that the next record must have.

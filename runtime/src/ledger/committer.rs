@@ -169,8 +169,9 @@ impl Committer {
 
     /// Adds a record to the batch and gives its sequence.
     fn record(&mut self, batch: &mut Batch, line: Line<'_>) -> Result<u64, LedgerError> {
-        let Tail { sequence, hash } = write_record(&mut batch.bytes, self.head.tail(), self.durable, &batch.at, line)
-            .map_err(|error| LedgerError::io("encode a record of", "the journal")(error.into()))?;
+        let Tail { sequence, hash } =
+            write_record(&mut batch.bytes, self.head.tail(), self.durable, &batch.at, line)
+                .map_err(|error| LedgerError::io("encode a record of", "the journal")(error.into()))?;
         self.head.sequence = sequence;
         self.head.hash = hash;
         Ok(sequence)
@@ -207,7 +208,8 @@ impl Committer {
     fn settle(&mut self, batch: &mut Batch, settle: Settle) -> Result<Result<Receipt, LedgerError>, LedgerError> {
         let Settle { entry, key, version, outcome, late } = settle;
         let current = self.current(batch, &key)?;
-        let Some(action) = current.filter(|action| action.version == version && action.state != State::Completed) else {
+        let Some(action) = current.filter(|action| action.version == version && action.state != State::Completed)
+        else {
             return Ok(Err(LedgerError::Superseded));
         };
         let line = |event| Line {

@@ -130,7 +130,10 @@ impl fmt::Display for LedgerError {
                 path.display()
             ),
             LedgerError::Format { found } => {
-                write!(f, "the journal has format {found}, which this version does not read; use the version that wrote it")
+                write!(
+                    f,
+                    "the journal has format {found}, which this version does not read; use the version that wrote it"
+                )
             }
             LedgerError::Index { reason } => write!(
                 f,
@@ -138,10 +141,17 @@ impl fmt::Display for LedgerError {
                  cause (disk full, permissions) is gone"
             ),
             LedgerError::Inconsistent { sequence } => {
-                write!(f, "record {sequence} of the journal continues an action that no earlier record began; restore the journal from a copy")
+                write!(
+                    f,
+                    "record {sequence} of the journal continues an action that no earlier record began; restore the journal from a copy"
+                )
             }
-            LedgerError::Unavailable => f.write_str("the ledger failed to write and accepts nothing more; see the log, then restart"),
-            LedgerError::Latched => f.write_str("an outcome could not be recorded, so the ledger lets nothing new start; see the log, then restart"),
+            LedgerError::Unavailable => {
+                f.write_str("the ledger failed to write and accepts nothing more; see the log, then restart")
+            }
+            LedgerError::Latched => f.write_str(
+                "an outcome could not be recorded, so the ledger lets nothing new start; see the log, then restart",
+            ),
             LedgerError::Closed => f.write_str("the ledger is closed"),
             LedgerError::Busy => f.write_str("the ledger's queue is full"),
             LedgerError::Superseded => f.write_str("the action has moved on since"),

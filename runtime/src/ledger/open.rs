@@ -37,7 +37,8 @@ pub(super) fn open(location: &str) -> Result<Ledger, LedgerError> {
 }
 
 fn memory() -> Result<Ledger, LedgerError> {
-    let redactor = Redactor::new(&random::<KEY_BYTES>()?).ok_or_else(|| LedgerError::RedactKey { path: PathBuf::new() })?;
+    let redactor =
+        Redactor::new(&random::<KEY_BYTES>()?).ok_or_else(|| LedgerError::RedactKey { path: PathBuf::new() })?;
     let opened = Opened { head: new_head()?, tail: None };
     let journal = Box::new(MemoryJournal::default());
     let store = LocalStore::start(journal, Arc::new(MemoryIndex::default()), opened, redactor, None)?;
@@ -94,11 +95,7 @@ fn lock(directory: &Path) -> Result<File, LedgerError> {
 }
 
 /// The index, up to the end of the journal; rebuilt when it does not open or does not fit.
-fn index(
-    path: &Path,
-    journal: &Path,
-    segments: &[u64],
-) -> Result<(SledIndex, Recovered, Option<Head>), LedgerError> {
+fn index(path: &Path, journal: &Path, segments: &[u64]) -> Result<(SledIndex, Recovered, Option<Head>), LedgerError> {
     create_directory(path).map_err(LedgerError::io("create", path))?;
     let opened = SledIndex::open(path).and_then(|index| {
         let seen = index.head()?.map_or(0, |head| head.sequence);

@@ -58,15 +58,7 @@ impl LocalStore {
                 .spawn(move || work(committer, operations, index, &shared))
                 .map_err(LedgerError::io("start", "the committer thread"))?
         };
-        Ok(LocalStore {
-            queue: Some(queue),
-            committer: Some(thread),
-            shared,
-            payloads,
-            index,
-            redactor,
-            _lock: lock,
-        })
+        Ok(LocalStore { queue: Some(queue), committer: Some(thread), shared, payloads, index, redactor, _lock: lock })
     }
 
     /// Hands an operation to the committer and waits for its answer.
@@ -92,7 +84,12 @@ impl LocalStore {
 }
 
 /// The committer's thread. However it ends, the ledger then accepts nothing more.
-fn work(mut committer: Committer, mut operations: mpsc::Receiver<Operation>, index: Arc<dyn Index>, shared: &Arc<Shared>) {
+fn work(
+    mut committer: Committer,
+    mut operations: mpsc::Receiver<Operation>,
+    index: Arc<dyn Index>,
+    shared: &Arc<Shared>,
+) {
     let (batches, waiting) = sync_channel::<Applied>(APPLIER_QUEUE);
     let applier = {
         let shared = Arc::clone(shared);
@@ -169,7 +166,9 @@ impl Store for LocalStore {
 
     fn latch(&self) {
         if self.shared.worsen(Status::Latched) {
-            tracing::error!("an outcome could not be recorded: the ledger accepts no more claims until it is opened again");
+            tracing::error!(
+                "an outcome could not be recorded: the ledger accepts no more claims until it is opened again"
+            );
         }
     }
 

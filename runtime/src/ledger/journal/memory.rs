@@ -30,6 +30,9 @@ impl Payloads for MemoryJournal {
     fn read(&self, at: &PayloadAt) -> io::Result<Vec<u8>> {
         let range = || Some(usize::try_from(at.offset).ok()?..usize::try_from(at.offset.checked_add(at.length)?).ok()?);
         let bytes = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        range().and_then(|range| bytes.get(range)).map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        range()
+            .and_then(|range| bytes.get(range))
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }

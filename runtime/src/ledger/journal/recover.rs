@@ -38,17 +38,14 @@ pub(in super::super) fn recover(
 ) -> Result<Recovered, LedgerError> {
     let first = segments.first().copied().unwrap_or(1);
     let mut chain = Chain::from(first);
-    let mut found = Recovered {
-        tail: Tail::GENESIS,
-        end: Position { segment: first, offset: 0 },
-        clean: false,
-        cut: 0,
-    };
+    let mut found =
+        Recovered { tail: Tail::GENESIS, end: Position { segment: first, offset: 0 }, clean: false, cut: 0 };
     let mut synced = synced;
     for (place, segment) in segments.iter().copied().enumerate() {
         let path = segment_path(directory, segment);
         let last = place + 1 == segments.len();
-        let damaged = |offset, sequence, reason| LedgerError::Damaged { segment: path.clone(), offset, sequence, reason };
+        let damaged =
+            |offset, sequence, reason| LedgerError::Damaged { segment: path.clone(), offset, sequence, reason };
         if last {
             File::open(&path).and_then(|file| file.sync_all()).map_err(LedgerError::io("sync", &path))?;
         }

@@ -52,10 +52,11 @@ async fn generations_hold_within_a_batch() {
         gate.arrived.recv().unwrap();
         versions.push(version);
     }
-    let asks = [("isolate", versions[0], "release"), ("release", versions[1], "isolate")].map(|(name, version, undo)| {
-        let ledger = ledger.clone();
-        async move { ledger.settle(settle(name, version, completed("{}", Some(undo)))).await.unwrap() }
-    });
+    let asks =
+        [("isolate", versions[0], "release"), ("release", versions[1], "isolate")].map(|(name, version, undo)| {
+            let ledger = ledger.clone();
+            async move { ledger.settle(settle(name, version, completed("{}", Some(undo)))).await.unwrap() }
+        });
     let receipts = in_one_batch(&ledger, &gate, asks.into()).await;
     assert_eq!(receipts[0].sequence + 1, receipts[1].sequence);
     assert_eq!(state(&ledger, "isolate"), None);
@@ -72,10 +73,11 @@ async fn an_undo_in_the_batch_of_what_it_undoes_frees_it() {
         gate.arrived.recv().unwrap();
         versions.push(version);
     }
-    let asks = [("isolate", versions[0], Some("release")), ("release", versions[1], None)].map(|(name, version, undo)| {
-        let ledger = ledger.clone();
-        async move { ledger.settle(settle(name, version, completed("{}", undo))).await.unwrap() }
-    });
+    let asks =
+        [("isolate", versions[0], Some("release")), ("release", versions[1], None)].map(|(name, version, undo)| {
+            let ledger = ledger.clone();
+            async move { ledger.settle(settle(name, version, completed("{}", undo))).await.unwrap() }
+        });
     in_one_batch(&ledger, &gate, asks.into()).await;
     assert_eq!(state(&ledger, "isolate"), None);
 }
@@ -120,6 +122,8 @@ async fn nobody_waits_for_the_index() {
     release.send(()).unwrap();
     let index = Held { inner: MemoryIndex::default(), released: Mutex::new(released) };
     let ledger = start(Box::new(MemoryJournal::default()), Arc::new(index));
+    // Dropped before the ledger, which waits for its index: a failing test must end.
+    let release = release;
     run(&ledger, "isolate", Some("release")).await;
     run(&ledger, "release", None).await;
     assert_eq!(state(&ledger, "isolate"), None);

@@ -10,8 +10,8 @@ use super::super::action::RETENTION_MS;
 use super::super::record::{Event, Line, Tail, write_record};
 use super::super::{Claimed, Hash, LedgerError, State, verify};
 use super::{
-    claim, completed, copy, entry, failed, first_segment, in_doubt, journal_lines, key, known, open, records, refused, run,
-    settle, state, win,
+    claim, completed, copy, entry, failed, first_segment, in_doubt, journal_lines, key, known, open, records, refused,
+    run, settle, state, win,
 };
 
 /// A ledger with actions in every state, still open, and what a crash would leave of it.
@@ -99,7 +99,10 @@ async fn a_lost_or_ruined_index_is_rebuilt_equal() {
             let action = ledger.lookup(&key(name)).unwrap();
             let payload = action.as_ref().and_then(|action| ledger.payload(action).ok());
             // The crash's own doubt is recorded anew in each copy.
-            (action.map(|action| if name == "started" { super::Action { at_ms: 0, ..action } } else { action }), payload)
+            (
+                action.map(|action| if name == "started" { super::Action { at_ms: 0, ..action } } else { action }),
+                payload,
+            )
         })
     };
     let ruined = scratch.path().join("ruined");
@@ -190,7 +193,8 @@ async fn torn_batch(directory: &Path, third_knows_durable: u64) -> u64 {
     let mut starts = Vec::new();
     for durable in [report.last_sequence, report.last_sequence, third_knows_durable] {
         starts.push(bytes.len());
-        tail = write_record(&mut bytes, tail, durable, "2026-11-20T00:00:00.000Z", Line::of(Event::Read, &entry("x"))).unwrap();
+        tail = write_record(&mut bytes, tail, durable, "2026-11-20T00:00:00.000Z", Line::of(Event::Read, &entry("x")))
+            .unwrap();
     }
     // A page of zeros, as a file has where a later page reached the disk first.
     bytes[starts[1]..starts[2] - 10].fill(0);
@@ -259,7 +263,9 @@ async fn a_tail_that_the_index_has_seen_is_not_cut() {
     let cut = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     fs::write(&path, &whole[..cut]).unwrap();
     verify(scratch.path()).unwrap();
-    assert!(matches!(refused(scratch.path()), LedgerError::IndexAhead { seen, found, .. } if (seen, found) == (last, last - 1)));
+    assert!(
+        matches!(refused(scratch.path()), LedgerError::IndexAhead { seen, found, .. } if (seen, found) == (last, last - 1))
+    );
     fs::write(&path, b"").unwrap();
     assert!(matches!(refused(scratch.path()), LedgerError::IndexAhead { found: 0, .. }));
 

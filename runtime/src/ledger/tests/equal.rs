@@ -64,7 +64,9 @@ impl Player {
             }
             Ask::Settle { name, stale, end } => {
                 let outcome = match end {
-                    End::Completed { payload, undo } => completed(&format!("[{payload}]"), undo.map(|undo| NAMES[undo])),
+                    End::Completed { payload, undo } => {
+                        completed(&format!("[{payload}]"), undo.map(|undo| NAMES[undo]))
+                    }
                     End::Failed => failed(),
                     End::InDoubt => in_doubt(),
                 };

@@ -9,7 +9,8 @@ use super::super::journal::file::{FileJournal, segments};
 use super::super::redact::Redactor;
 use super::super::{Hash, Ledger, LedgerError, NoteEvent, State, verify};
 use super::{
-    claim, completed, entry, first_segment, in_doubt, key, known, open, records, refused, run, settle, start, state, win,
+    claim, completed, entry, first_segment, in_doubt, key, known, open, records, refused, run, settle, start, state,
+    win,
 };
 
 #[test]
@@ -133,6 +134,10 @@ async fn segments_rotate_and_read_as_one() {
         fs::rename(scratch.path().join("moved"), name(first)).unwrap();
     }
     without_index();
+    fs::rename(name(7), name(8)).unwrap();
+    assert!(verify(scratch.path()).is_err());
+    assert!(matches!(refused(scratch.path()), LedgerError::Damaged { sequence: 7, .. }));
+    fs::rename(name(8), name(7)).unwrap();
     let whole = fs::read(name(6)).unwrap();
     fs::write(name(6), &whole[..whole.len() - 1]).unwrap();
     let LedgerError::Damaged { segment, offset, .. } = refused(scratch.path()) else { panic!("not damaged") };
@@ -152,9 +157,7 @@ async fn records_say_who_asked_for_what() {
     // White space of the caller's own must not break the line.
     who.arguments = Some(serde_json::from_str("{\n\"a\" : \"b\\nc\"\r\n}").unwrap());
     ledger.note(who, NoteEvent::Refused { code: "denied".into(), gate: "policy", times: 3 }).unwrap();
-    ledger
-        .note(entry("c2"), NoteEvent::Replayed { first_call: "c0".to_owned(), code: "ok".into(), times: 1 })
-        .unwrap();
+    ledger.note(entry("c2"), NoteEvent::Replayed { first_call: "c0".to_owned(), code: "ok".into(), times: 1 }).unwrap();
     ledger.note(entry("c3"), NoteEvent::Read { code: "empty".into() }).unwrap();
     let mut started = claim("a", "c4");
     started.entry.user = None;

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::action::PayloadAt;
 use super::committer::Opened;
-use super::index::{Head, Index};
 use super::index::memory::MemoryIndex;
+use super::index::{Head, Index};
 use super::journal::memory::MemoryJournal;
 use super::journal::{Journal, Payloads, Position};
 use super::redact::Redactor;

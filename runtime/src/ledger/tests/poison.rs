@@ -1,10 +1,14 @@
 //! After a failure nothing is accepted, and nobody waits for ever.
 
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
+use super::super::action::{Step, Transition};
+use super::super::applier::{Applied, run};
 use super::super::changes::Changes;
 use super::super::index::{Head, Index};
 use super::super::journal::memory::MemoryJournal;
+use super::super::shared::Shared;
 use super::super::{Action, Hash, Ledger, LedgerError, NoteEvent};
 use super::{Append, claim, entry, failed, gated, key, queue, settle, start};
 
@@ -107,4 +111,24 @@ async fn an_index_that_fails_ends_in_refusals() {
         }
         refuses_everything(&ledger).await;
     }
+}
+
+#[test]
+fn an_index_that_fails_poisons_at_once() {
+    let mut changes = Changes::default();
+    let change = Transition::Start {
+        epoch: 1,
+        digest: key("a"),
+        arguments: Vec::new(),
+        tool: String::new(),
+        call: String::new(),
+    };
+    changes.step(Step { sequence: 1, at_ms: 0, key: key("a"), change }, None).unwrap();
+    let (batches, waiting) = channel();
+    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1 };
+    batches.send(Applied { changes, head }).unwrap();
+    let index: Arc<dyn Index> = Arc::new(Failing { panics: false });
+    let shared = Shared::default();
+    run(&waiting, &index, &shared);
+    assert!(matches!(shared.works(), Err(LedgerError::Unavailable)));
 }
