@@ -77,7 +77,10 @@ fn holds(answers: &[Value], effects: &Value) {
     assert!(list["instructions"].as_str().unwrap().contains("An error is never a negative finding"));
     for tool in tools {
         assert_eq!(tool["inputSchema"]["additionalProperties"], false);
-        assert_eq!((&tool["annotations"]["readOnlyHint"], &tool["annotations"]["destructiveHint"]), (&json!(false), &json!(false)));
+        assert_eq!(
+            (&tool["annotations"]["readOnlyHint"], &tool["annotations"]["destructiveHint"]),
+            (&json!(false), &json!(false))
+        );
     }
     // A client that refused a result for breaking the tool's output schema would show an error here.
     let envelope = |answer: &Value| {
@@ -90,7 +93,10 @@ fn holds(answers: &[Value], effects: &Value) {
         envelope.clone()
     };
     let (first, replay) = (envelope(first), envelope(replay));
-    assert_eq!((&first["status"], &first["replayed"], &replay["replayed"]), (&json!("ok"), &json!(false), &json!(true)));
+    assert_eq!(
+        (&first["status"], &first["replayed"], &replay["replayed"]),
+        (&json!("ok"), &json!(false), &json!(true))
+    );
     assert_eq!(first["data"], replay["data"]);
     for (answer, kind, code) in [
         (conflict, "conflict", "conflict"),

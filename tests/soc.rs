@@ -16,7 +16,8 @@ fn isolate(host: &str) -> Value {
 
 #[tokio::test]
 async fn the_tour_keeps_every_promise() {
-    let tour = tokio::process::Command::new(env!("CARGO_BIN_EXE_safe-tool-test-server")).arg("tour").output().await.unwrap();
+    let tour =
+        tokio::process::Command::new(env!("CARGO_BIN_EXE_safe-tool-test-server")).arg("tour").output().await.unwrap();
     let told = String::from_utf8(tour.stdout).unwrap();
     assert!(tour.status.success(), "{told}{}", String::from_utf8_lossy(&tour.stderr));
     assert!(told.contains(" 0 broken") && !told.contains('\u{1b}'), "piped, it is plain: {told}");

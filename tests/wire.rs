@@ -29,7 +29,11 @@ fn hostile() -> Vec<(&'static str, String, Expected)> {
         ("10,000 nested arrays", call(4, &nested), Expected::Violation("depth")),
         ("2 MiB", call(5, &long), Expected::Error(-32600)),
         ("half a line", call(6, "{").replace("}}", ""), Expected::Error(-32700)),
-        ("no name", r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{}}"#.to_owned(), Expected::Error(-32602)),
+        (
+            "no name",
+            r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{}}"#.to_owned(),
+            Expected::Error(-32602),
+        ),
         ("a list as arguments", call(8, "[]"), Expected::Error(-32602)),
         ("no such tool", call(9, "{}").replace("isolate_host", "melt_host"), Expected::Error(-32602)),
         ("not JSON", "isolate web-01 please".to_owned(), Expected::Error(-32700)),

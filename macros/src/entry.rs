@@ -34,7 +34,9 @@ fn whole_tool(attribute: TokenStream, item: TokenStream, sink: &Sink<'_>) -> Tok
             return written;
         }
     };
-    let stub = expand::fallback::tool(&function, check::declared_effect(&settings), &names);
+    // The second attribute expands the item itself, and needs all of it.
+    let twice = function.attrs.iter().any(check::is_safe_tool);
+    let stub = expand::fallback::tool(&function, &settings, &names);
     let tool = check::tool(&settings, function, sink);
     match tool {
         Some(tool) if !sink.failed() => {
@@ -42,6 +44,7 @@ fn whole_tool(attribute: TokenStream, item: TokenStream, sink: &Sink<'_>) -> Tok
             let tool = expand::tool::expand(&tool, &names);
             quote!(#function #tool)
         }
+        _ if twice => item,
         _ => quote!(#written #stub),
     }
 }

@@ -13,6 +13,8 @@ mod suggest;
 
 use proc_macro::TokenStream;
 
+// The derives claim `serde` and `schemars` to refuse them: they would have no effect.
+
 /// Makes a tool of a free `async fn`; see the docs of `safe_tool`.
 #[proc_macro_attribute]
 pub fn safe_tool(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -20,19 +22,19 @@ pub fn safe_tool(attribute: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Makes a type that an agent may send; see `safe_tool::ToolInput`.
-#[proc_macro_derive(ToolInput, attributes(arg, text, number))]
+#[proc_macro_derive(ToolInput, attributes(arg, text, number, serde, schemars))]
 pub fn tool_input(item: TokenStream) -> TokenStream {
     entry::input(item.into()).into()
 }
 
 /// Makes a type that a tool may answer with; see `safe_tool::ToolOutput`.
-#[proc_macro_derive(ToolOutput, attributes(output, text, number))]
+#[proc_macro_derive(ToolOutput, attributes(output, text, number, serde, schemars))]
 pub fn tool_output(item: TokenStream) -> TokenStream {
     entry::output(item.into()).into()
 }
 
 /// Makes an error that an agent can act on; see `safe_tool::ToolError`.
-#[proc_macro_derive(ToolError, attributes(tool_error, detail))]
+#[proc_macro_derive(ToolError, attributes(tool_error, detail, serde, schemars))]
 pub fn tool_error(item: TokenStream) -> TokenStream {
     entry::error(item.into()).into()
 }

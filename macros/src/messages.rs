@@ -45,7 +45,9 @@ pub(crate) fn item_foreign_attribute(at: impl ToTokens, name: &str) -> Error {
 pub(crate) fn item_generic_type(at: impl ToTokens, name: impl Display) -> Error {
     refusal(
         at,
-        format!("`{name}` must not be generic\nhelp: write one type per concrete type\nnote: its schema is published and there is one of it"),
+        format!(
+            "`{name}` must not be generic\nhelp: write one type per concrete type\nnote: its schema is published and there is one of it"
+        ),
     )
 }
 
@@ -56,7 +58,9 @@ pub(crate) fn item_not_an_object(at: impl ToTokens, name: impl Display, fields: 
 pub(crate) fn item_tuple_variant(at: impl ToTokens, name: impl Display, variant: impl Display) -> Error {
     refusal(
         at,
-        format!("variant `{variant}` of `{name}` has fields without names\nhelp: name them: `{variant} {{ host_id: HostId }}`"),
+        format!(
+            "variant `{variant}` of `{name}` has fields without names\nhelp: name them: `{variant} {{ host_id: HostId }}`"
+        ),
     )
 }
 
@@ -67,14 +71,18 @@ pub(crate) fn item_empty_enum(at: impl ToTokens, name: impl Display) -> Error {
 pub(crate) fn item_not_a_credential(at: impl ToTokens, name: impl Display) -> Error {
     refusal(
         at,
-        format!("credential `{name}` is not a unit struct\nhelp: write `struct {name};`\nnote: the type names a credential and holds none"),
+        format!(
+            "credential `{name}` is not a unit struct\nhelp: write `struct {name};`\nnote: the type names a credential and holds none"
+        ),
     )
 }
 
 pub(crate) fn item_credential_without_audience(at: impl ToTokens, name: impl Display) -> Error {
     refusal(
         at,
-        format!("credential `{name}` does not name the backend it is for\nhelp: add `#[credential(audience = \"https://edr.example\", env = \"EDR_TOKEN\")]`"),
+        format!(
+            "credential `{name}` does not name the backend it is for\nhelp: add `#[credential(audience = \"https://edr.example\", env = \"EDR_TOKEN\")]`"
+        ),
     )
 }
 
@@ -83,7 +91,9 @@ pub(crate) fn item_credential_without_audience(at: impl ToTokens, name: impl Dis
 pub(crate) fn sig_not_async(at: impl ToTokens, tool: impl Display) -> Error {
     refusal(
         at,
-        format!("tool `{tool}` must be async\nhelp: write `async fn {tool}(..)`\nnote: deadline and cancellation act where a body awaits"),
+        format!(
+            "tool `{tool}` must be async\nhelp: write `async fn {tool}(..)`\nnote: deadline and cancellation act where a body awaits"
+        ),
     )
 }
 
@@ -91,14 +101,12 @@ pub(crate) fn sig_qualifier(at: impl ToTokens, tool: impl Display, qualifier: &s
     refusal(at, format!("tool `{tool}` must not be `{qualifier}`\nhelp: remove `{qualifier}`"))
 }
 
-pub(crate) fn sig_variadic(at: impl ToTokens, tool: impl Display) -> Error {
-    refusal(at, format!("tool `{tool}` must not be variadic\nhelp: name every argument, or take a `Vec<T>` with `#[arg(max_items = 10)]`"))
-}
-
 pub(crate) fn sig_generic(at: impl ToTokens, tool: impl Display) -> Error {
     refusal(
         at,
-        format!("tool `{tool}` must not be generic\nhelp: write one tool per concrete type\nnote: a tool has one schema on the wire"),
+        format!(
+            "tool `{tool}` must not be generic\nhelp: write one tool per concrete type\nnote: a tool has one schema on the wire"
+        ),
     )
 }
 
@@ -109,7 +117,9 @@ pub(crate) fn sig_where_clause(at: impl ToTokens, tool: impl Display) -> Error {
 pub(crate) fn sig_self_receiver(at: impl ToTokens, tool: impl Display) -> Error {
     refusal(
         at,
-        format!("tool `{tool}` takes `self`\nhelp: write a free function whose first parameter is `call: Call<State>`, and use `call.state()`"),
+        format!(
+            "tool `{tool}` takes `self`\nhelp: write a free function whose first parameter is `call: Call<State>`, and use `call.state()`"
+        ),
     )
 }
 
@@ -120,12 +130,19 @@ pub(crate) fn sig_impl_trait(at: impl ToTokens, parameter: &str, ty: &str) -> Er
 pub(crate) fn sig_borrowed(at: impl ToTokens, parameter: &str, ty: &str, owned: &str) -> Error {
     refusal(
         at,
-        format!("parameter `{parameter}` borrows (`{ty}`)\nhelp: use `{owned}`\nnote: arguments are decoded into values that outlive the request"),
+        format!(
+            "parameter `{parameter}` borrows (`{ty}`)\nhelp: use `{owned}`\nnote: arguments are decoded into values that outlive the request"
+        ),
     )
 }
 
 pub(crate) fn sig_no_json_form(at: impl ToTokens, parameter: &str, ty: &str) -> Error {
-    refusal(at, format!("parameter `{parameter}` has type `{ty}`, which has no JSON form\nhelp: take data: a type with `#[derive(ToolInput)]`"))
+    refusal(
+        at,
+        format!(
+            "parameter `{parameter}` has type `{ty}`, which has no JSON form\nhelp: take data: a type with `#[derive(ToolInput)]`"
+        ),
+    )
 }
 
 pub(crate) fn sig_pattern(at: impl ToTokens, tool: impl Display, place: usize) -> Error {
@@ -139,20 +156,29 @@ pub(crate) fn sig_pattern(at: impl ToTokens, tool: impl Display, place: usize) -
 }
 
 pub(crate) fn sig_wildcard(at: impl ToTokens, tool: impl Display, place: usize) -> Error {
-    refusal(at, format!("parameter {place} of `{tool}` is named `_`\nhelp: name it; one that is not used may begin with `_`: `_order` is published as `order`"))
+    refusal(
+        at,
+        format!(
+            "parameter {place} of `{tool}` is named `_`\nhelp: name it; one that is not used may begin with `_`: `_order` is published as `order`"
+        ),
+    )
 }
 
 pub(crate) fn sig_cfg_parameter(at: impl ToTokens, parameter: &str) -> Error {
     refusal(
         at,
-        format!("parameter `{parameter}` has `#[cfg(..)]`\nhelp: put `#[cfg(..)]` on the whole tool\nnote: the published schema must not depend on how the server was built"),
+        format!(
+            "parameter `{parameter}` has `#[cfg(..)]`\nhelp: put `#[cfg(..)]` on the whole tool\nnote: the published schema must not depend on how the server was built"
+        ),
     )
 }
 
 pub(crate) fn sig_reserved_name(at: impl ToTokens, parameter: &str) -> Error {
     refusal(
         at,
-        format!("argument `{parameter}` has the name of the key that `key = client` publishes\nhelp: remove the parameter; the pipeline reads the key"),
+        format!(
+            "argument `{parameter}` has the name of the key that `key = client` publishes\nhelp: remove the parameter; the pipeline reads the key"
+        ),
     )
 }
 
@@ -171,38 +197,71 @@ pub(crate) fn sig_two_contexts(at: impl ToTokens, tool: impl Display) -> Error {
 pub(crate) fn sig_documented_context(at: impl ToTokens, tool: impl Display) -> Error {
     refusal(
         at,
-        format!("the call context of `{tool}` has a doc comment, which makes it an argument\nhelp: remove the doc comment\nnote: doc comments of parameters are published to the model"),
+        format!(
+            "the call context of `{tool}` has a doc comment, which makes it an argument\nhelp: remove the doc comment\nnote: doc comments of parameters are published to the model"
+        ),
     )
 }
 
 pub(crate) fn sig_no_return(at: impl ToTokens, tool: impl Display) -> Error {
-    refusal(at, format!("tool `{tool}` returns nothing\nhelp: return `Result<T, E>`; where there is nothing to say, `Result<Done, E>`"))
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` returns nothing\nhelp: return `Result<T, E>`; where there is nothing to say, `Result<Done, E>`"
+        ),
+    )
 }
 
 pub(crate) fn sig_opaque_return(at: impl ToTokens, tool: impl Display) -> Error {
-    refusal(at, format!("tool `{tool}` returns an `impl Trait`\nhelp: name the type: `Result<T, E>`\nnote: the output's schema is published"))
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` returns an `impl Trait`\nhelp: name the type: `Result<T, E>`\nnote: the output's schema is published"
+        ),
+    )
 }
 
 // ---- doc: the texts that a model reads
 
 pub(crate) fn doc_missing(at: impl ToTokens, tool: impl Display) -> Error {
-    refusal(at, format!("tool `{tool}` has no description\nhelp: add a doc comment `/// ..` that says what it does and when not to call it"))
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` has no description\nhelp: add a doc comment `/// ..` that says what it does and when not to call it"
+        ),
+    )
 }
 
 pub(crate) fn doc_param_missing(at: impl ToTokens, parameter: &str) -> Error {
-    refusal(at, format!("parameter `{parameter}` has no description\nhelp: add `/// ..` above it\nnote: a model chooses the value from this text"))
+    refusal(
+        at,
+        format!(
+            "parameter `{parameter}` has no description\nhelp: add `/// ..` above it\nnote: a model chooses the value from this text"
+        ),
+    )
 }
 
 pub(crate) fn doc_field_missing(at: impl ToTokens, field: &str) -> Error {
-    refusal(at, format!("field `{field}` has no description\nhelp: add `/// ..` above it\nnote: a model reads this text"))
+    refusal(
+        at,
+        format!("field `{field}` has no description\nhelp: add `/// ..` above it\nnote: a model reads this text"),
+    )
 }
 
 pub(crate) fn doc_variant_missing(at: impl ToTokens, variant: impl Display) -> Error {
-    refusal(at, format!("variant `{variant}` has no description\nhelp: add `/// ..` above it\nnote: a model reads this text"))
+    refusal(
+        at,
+        format!("variant `{variant}` has no description\nhelp: add `/// ..` above it\nnote: a model reads this text"),
+    )
 }
 
 pub(crate) fn doc_too_long(at: impl ToTokens, name: impl Display, length: usize) -> Error {
-    refusal(at, format!("the description of `{name}` has {length} characters, and 1024 is the most\nhelp: keep what a caller needs to choose and to call"))
+    refusal(
+        at,
+        format!(
+            "the description of `{name}` has {length} characters, and 1024 is the most\nhelp: keep what a caller needs to choose and to call"
+        ),
+    )
 }
 
 pub(crate) fn doc_hidden_character(at: impl ToTokens, name: impl Display, character: char) -> Error {
@@ -226,7 +285,10 @@ pub(crate) fn attr_unknown_key(at: &proc_macro2::Ident, attribute: &str, known: 
     let meant = suggest::nearest(&at.to_string(), known.iter().copied())
         .map(|word| format!("; did you mean `{word}`?"))
         .unwrap_or_default();
-    refusal(at, format!("`{attribute}(..)` takes no `{at}`{meant}\nhelp: it takes {}", suggest::list(known.iter().copied())))
+    refusal(
+        at,
+        format!("`{attribute}(..)` takes no `{at}`{meant}\nhelp: it takes {}", suggest::list(known.iter().copied())),
+    )
 }
 
 pub(crate) fn attr_duplicate_key(at: &proc_macro2::Ident) -> Error {
@@ -238,7 +300,10 @@ pub(crate) fn attr_repeated(at: impl ToTokens, attribute: &str) -> Error {
 }
 
 pub(crate) fn attr_not_a_setting(at: impl ToTokens, attribute: &str) -> Error {
-    refusal(at, format!("`{attribute}(..)` takes settings: `key = value`, `key(..)` or `key`\nhelp: write the key first"))
+    refusal(
+        at,
+        format!("`{attribute}(..)` takes settings: `key = value`, `key(..)` or `key`\nhelp: write the key first"),
+    )
 }
 
 pub(crate) fn attr_missing_comma(at: impl ToTokens) -> Error {
@@ -250,7 +315,7 @@ pub(crate) fn attr_no_value(at: &proc_macro2::Ident) -> Error {
 }
 
 pub(crate) fn attr_wrong_value(at: impl ToTokens, key: impl Display, expected: &str) -> Error {
-    refusal(at, format!("`{key}` has the wrong form of value\nhelp: it takes {expected}"))
+    refusal(at, format!("`{key}` does not take this value\nhelp: it takes {expected}"))
 }
 
 pub(crate) fn attr_empty(at: impl ToTokens, name: &str) -> Error {
@@ -258,15 +323,24 @@ pub(crate) fn attr_empty(at: impl ToTokens, name: &str) -> Error {
 }
 
 pub(crate) fn attr_bad_duration(at: &syn::LitStr, key: impl Display, most_ms: u64) -> Error {
-    let most = if most_ms == u64::MAX { String::new() } else { format!(", at most `\"{}h\"`", most_ms / 3_600_000) };
+    let most = if most_ms == u64::MAX { String::new() } else { format!(" and at most `\"{}h\"`", most_ms / 3_600_000) };
     refusal(
         at,
-        format!("`{key} = {}` is not a duration that it takes\nhelp: a whole number and `ms`, `s`, `m`, `h` or `d`, such as `\"30s\"`, more than zero{most}", at.token()),
+        format!(
+            "`{key}` does not take the duration `{}`\nhelp: write a whole number and `ms`, `s`, `m`, `h` or `d`, such as `\"30s\"`: more than zero{most}",
+            at.token()
+        ),
     )
 }
 
 pub(crate) fn attr_bad_rate(at: &syn::LitStr) -> Error {
-    refusal(at, format!("{} is not a rate\nhelp: a count and a period: `\"30/minute\"`; periods are `second`, `minute`, `hour` and `day`", at.token()))
+    refusal(
+        at,
+        format!(
+            "`{}` is not a rate\nhelp: write a count and a period: `\"30/minute\"`; periods are `second`, `minute`, `hour` and `day`",
+            at.token()
+        ),
+    )
 }
 
 pub(crate) fn attr_unknown_rate(at: &proc_macro2::Ident, tool: impl Display, arguments: &[&str]) -> Error {
@@ -274,11 +348,22 @@ pub(crate) fn attr_unknown_rate(at: &proc_macro2::Ident, tool: impl Display, arg
     let meant = suggest::nearest(&at.to_string(), known.iter().copied())
         .map(|word| format!("; did you mean `{word}`?"))
         .unwrap_or_default();
-    refusal(at, format!("`rate(..)` names `{at}`, which is no argument of `{tool}`{meant}\nhelp: it takes {}", suggest::list(known)))
+    refusal(
+        at,
+        format!(
+            "`rate(..)` names `{at}`, which is no argument of `{tool}`{meant}\nhelp: it takes {}",
+            suggest::list(known)
+        ),
+    )
 }
 
 pub(crate) fn attr_bad_name(at: impl ToTokens, name: &str, better: &str) -> Error {
-    refusal(at, format!("the name `{name}` cannot be published\nhelp: use `\"{better}\"`\nnote: names match `[a-z][a-z0-9_]{{0,63}}`"))
+    refusal(
+        at,
+        format!(
+            "the name `{name}` cannot be published\nhelp: use `\"{better}\"`\nnote: names match `[a-z][a-z0-9_]{{0,63}}`"
+        ),
+    )
 }
 
 pub(crate) fn attr_bad_pattern(at: impl ToTokens, name: &str, wrong: &str, help: &str) -> Error {
@@ -289,7 +374,10 @@ pub(crate) fn attr_unknown_format(at: &syn::LitStr, known: &[&str]) -> Error {
     let meant = suggest::nearest(&at.value(), known.iter().copied())
         .map(|word| format!("; did you mean `{word}`?"))
         .unwrap_or_default();
-    refusal(at, format!("`{}` is no format{meant}\nhelp: it takes {}", at.value(), suggest::list(known.iter().copied())))
+    refusal(
+        at,
+        format!("`{}` is no format{meant}\nhelp: it takes {}", at.value(), suggest::list(known.iter().copied())),
+    )
 }
 
 pub(crate) fn attr_out_of_range(at: impl ToTokens, key: impl Display, least: u32, most: u32) -> Error {
@@ -298,10 +386,6 @@ pub(crate) fn attr_out_of_range(at: impl ToTokens, key: impl Display, least: u32
 
 pub(crate) fn attr_relative_crate_path(at: impl ToTokens) -> Error {
     refusal(at, "`crate` is not an absolute path\nhelp: write `crate = ::safe_tool`, or `crate = crate::reexport` for a module of this crate".into())
-}
-
-pub(crate) fn attr_reconcile(at: impl ToTokens) -> Error {
-    refusal(at, "`reconcile` is not taken yet\nhelp: remove it; an operator settles an action that is in doubt".into())
 }
 
 // ---- policy: what the settings say together
@@ -319,7 +403,9 @@ pub(crate) fn policy_no_effect(at: impl ToTokens, tool: impl Display) -> Error {
 pub(crate) fn policy_no_scope(at: impl ToTokens, tool: impl Display) -> Error {
     refusal(
         at,
-        format!("tool `{tool}` does not say what a caller must be allowed\nhelp: add `scope = HOSTS_ISOLATE`, with `const HOSTS_ISOLATE: Scope = Scope::new(\"hosts:isolate\");`"),
+        format!(
+            "tool `{tool}` does not say what a caller must be allowed\nhelp: add `scope = HOSTS_ISOLATE`, with `const HOSTS_ISOLATE: Scope = Scope::new(\"hosts:isolate\");`"
+        ),
     )
 }
 
@@ -346,43 +432,77 @@ pub(crate) fn policy_write_without_undo(at: impl ToTokens, tool: impl Display) -
 pub(crate) fn policy_destroy_without_approve(at: impl ToTokens, tool: impl Display) -> Error {
     refusal(
         at,
-        format!("tool `{tool}` destroys and does not say who must agree\nhelp: add `approve = operator`, `approve = user` or `approve = none(\"why nobody must\")`"),
+        format!(
+            "tool `{tool}` destroys and does not say who must agree\nhelp: add `approve = operator`, `approve = user` or `approve = none(\"why nobody must\")`"
+        ),
     )
 }
 
 pub(crate) fn policy_key_on_read(at: impl ToTokens, tool: impl Display) -> Error {
-    refusal(at, format!("tool `{tool}` reads, so its key has no effect\nhelp: remove `key`, or declare `effect = write`"))
+    refusal(
+        at,
+        format!("tool `{tool}` reads, so its key has no effect\nhelp: remove `key`, or declare `effect = write`"),
+    )
 }
 
 pub(crate) fn policy_undo_on_read(at: impl ToTokens, tool: impl Display) -> Error {
-    refusal(at, format!("tool `{tool}` reads, so there is nothing to undo\nhelp: remove `undo`, or declare `effect = write`"))
+    refusal(
+        at,
+        format!("tool `{tool}` reads, so there is nothing to undo\nhelp: remove `undo`, or declare `effect = write`"),
+    )
 }
 
 pub(crate) fn policy_undo_on_destroy(at: impl ToTokens, tool: impl Display) -> Error {
-    refusal(at, format!("tool `{tool}` has `effect = destroy`, which cannot be undone\nhelp: remove `undo`, or declare `effect = write`"))
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` has `effect = destroy`, which cannot be undone\nhelp: remove `undo`, or declare `effect = write`"
+        ),
+    )
 }
 
 pub(crate) fn policy_approve_on_read(at: impl ToTokens, tool: impl Display) -> Error {
-    refusal(at, format!("tool `{tool}` reads, so nobody is asked to agree\nhelp: remove `approve`; `scope` says who may read"))
+    refusal(
+        at,
+        format!("tool `{tool}` reads, so nobody is asked to agree\nhelp: remove `approve`; `scope` says who may read"),
+    )
 }
 
 pub(crate) fn policy_empty_reason(at: impl ToTokens, setting: &str) -> Error {
-    refusal(at, format!("the text of `{setting}(..)` is empty\nhelp: say it in a sentence; operators read it in the contract"))
+    refusal(
+        at,
+        format!("the text of `{setting}(..)` is empty\nhelp: say it in a sentence; operators read it in the contract"),
+    )
 }
 
 pub(crate) fn policy_undo_by_itself(at: impl ToTokens, tool: impl Display) -> Error {
-    refusal(at, format!("tool `{tool}` names itself as its undo\nhelp: name the tool that reverses it, or use `undo = by_hand(\"what a person does\")`"))
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` names itself as its undo\nhelp: name the tool that reverses it, or use `undo = by_hand(\"what a person does\")`"
+        ),
+    )
 }
 
 pub(crate) fn policy_undo_unknown_argument(at: &proc_macro2::Ident, tool: impl Display, arguments: &[&str]) -> Error {
     let meant = suggest::nearest(&at.to_string(), arguments.iter().copied())
         .map(|word| format!("; did you mean `{word}`?"))
         .unwrap_or_default();
-    refusal(at, format!("`undo` takes `{at}`, which is no argument of `{tool}`{meant}\nhelp: take one of {}, or a field of the output: `{at} = out.field`", suggest::list(arguments.iter().copied())))
+    refusal(
+        at,
+        format!(
+            "`undo` takes `{at}`, which is no argument of `{tool}`{meant}\nhelp: take one of {}, or a field of the output: `{at} = out.field`",
+            suggest::list(arguments.iter().copied())
+        ),
+    )
 }
 
 pub(crate) fn policy_undo_inside_argument(at: impl ToTokens) -> Error {
-    refusal(at, "`undo` reaches inside an argument\nhelp: take a whole argument, or a field of the output: `name = out.field`".into())
+    refusal(
+        at,
+        "`undo` reaches inside an argument\nhelp: take a whole argument, or a field of the output: `name = out.field`"
+            .into(),
+    )
 }
 
 // ---- key: idempotency keys and rated arguments
@@ -401,29 +521,49 @@ pub(crate) fn key_bad_part(at: impl ToTokens) -> Error {
 
 pub(crate) fn key_unknown_fact(at: &proc_macro2::Ident) -> Error {
     let known = ["turn", "investigation", "principal"];
-    let meant = suggest::nearest(&at.to_string(), known).map(|word| format!("; did you mean `call.{word}`?")).unwrap_or_default();
-    refusal(at, format!("a call has no `{at}` that could be part of a key{meant}\nhelp: use `call.turn`, `call.investigation` or `call.principal`"))
+    let meant = suggest::nearest(&at.to_string(), known)
+        .map(|word| format!("; did you mean `call.{word}`?"))
+        .unwrap_or_default();
+    refusal(
+        at,
+        format!(
+            "a call has no `{at}` that could be part of a key{meant}\nhelp: use `call.turn`, `call.investigation` or `call.principal`"
+        ),
+    )
 }
 
 pub(crate) fn key_too_deep(at: impl ToTokens) -> Error {
-    refusal(at, "this part reaches more than one field deep\nhelp: use a field of the argument itself: `order.id`".into())
+    refusal(
+        at,
+        "this part reaches more than one field deep\nhelp: use a field of the argument itself: `order.id`".into(),
+    )
 }
 
 pub(crate) fn key_optional_field(at: impl ToTokens, argument: &str) -> Error {
     refusal(
         at,
-        format!("argument `{argument}` is optional, so all calls without it would share one key or rate\nhelp: name a required argument, or make `{argument}` required"),
+        format!(
+            "argument `{argument}` is optional, so all calls without it would share one key or rate\nhelp: name a required argument, or make `{argument}` required"
+        ),
     )
 }
 
 pub(crate) fn key_sensitive(at: impl ToTokens, argument: &str) -> Error {
-    refusal(at, format!("argument `{argument}` is `sensitive` and cannot be part of a key or rate\nhelp: name an argument that identifies it\nnote: keys are stored"))
+    refusal(
+        at,
+        format!(
+            "argument `{argument}` is `sensitive` and cannot be part of a key or rate\nhelp: name an argument that identifies it\nnote: keys are stored"
+        ),
+    )
 }
 
 // ---- args: arguments and their bounds
 
-pub(crate) fn args_unbounded_text(at: impl ToTokens, name: &str, missing: &str) -> Error {
-    refusal(at, format!("text `{name}` {missing}\nnote: what is not bounded here, an agent fills with whatever it read"))
+pub(crate) fn args_unbounded_text(at: impl ToTokens, name: &str, wrong: &str, help: &str) -> Error {
+    refusal(
+        at,
+        format!("text `{name}` {wrong}\nhelp: {help}\nnote: what is not bounded, an agent fills with whatever it read"),
+    )
 }
 
 pub(crate) fn args_unbounded_number(at: impl ToTokens, name: &str) -> Error {
@@ -435,15 +575,28 @@ pub(crate) fn args_unbounded_list(at: impl ToTokens, name: &str) -> Error {
 }
 
 pub(crate) fn args_untyped_json(at: impl ToTokens, name: &str, ty: &str) -> Error {
-    refusal(at, format!("`{name}` is `{ty}`, which takes anything\nhelp: model it as a struct or enum with `#[derive(ToolInput)]`"))
+    refusal(
+        at,
+        format!(
+            "`{name}` is `{ty}`, which takes anything\nhelp: model it as a struct or enum with `#[derive(ToolInput)]`"
+        ),
+    )
 }
 
 pub(crate) fn args_map(at: impl ToTokens, name: &str, ty: &str) -> Error {
-    refusal(at, format!("`{name}` is a `{ty}`, whose names the caller would choose\nhelp: use a `Vec` of a struct with `#[derive(ToolInput)]`"))
+    refusal(
+        at,
+        format!(
+            "`{name}` is a `{ty}`, whose names the caller would choose\nhelp: use a `Vec` of a struct with `#[derive(ToolInput)]`"
+        ),
+    )
 }
 
 pub(crate) fn args_tuple(at: impl ToTokens, name: &str) -> Error {
-    refusal(at, format!("`{name}` is a tuple, whose parts have no names\nhelp: use a struct with `#[derive(ToolInput)]`"))
+    refusal(
+        at,
+        format!("`{name}` is a tuple, whose parts have no names\nhelp: use a struct with `#[derive(ToolInput)]`"),
+    )
 }
 
 pub(crate) fn args_array(at: impl ToTokens, name: &str, item: &str) -> Error {
@@ -451,33 +604,57 @@ pub(crate) fn args_array(at: impl ToTokens, name: &str, item: &str) -> Error {
 }
 
 pub(crate) fn args_nested_option(at: impl ToTokens, name: &str) -> Error {
-    refusal(at, format!("`{name}` is an option within another type, which JSON cannot tell from absence\nhelp: use `Option<T>` around the whole, or an enum"))
+    refusal(
+        at,
+        format!(
+            "`{name}` is an option within another type, which JSON cannot tell from absence\nhelp: use `Option<T>` around the whole, or an enum"
+        ),
+    )
 }
 
 pub(crate) fn args_nested_list(at: impl ToTokens, name: &str) -> Error {
-    refusal(at, format!("`{name}` is a list of lists\nhelp: make the inner list a field of a struct with `#[derive(ToolInput)]`"))
+    refusal(
+        at,
+        format!(
+            "`{name}` is a list of lists\nhelp: make the inner list a field of a struct with `#[derive(ToolInput)]`"
+        ),
+    )
 }
 
 pub(crate) fn args_wide_integer(at: impl ToTokens, name: &str, ty: &str) -> Error {
     refusal(
         at,
-        format!("`{name}` is `{ty}`\nhelp: use `u32` or `i64`, or text under a pattern\nnote: readers of JSON lose integers beyond 2^53, and `usize` differs between machines"),
+        format!(
+            "`{name}` is `{ty}`\nhelp: use `u32` or `i64`, or text under a pattern\nnote: readers of JSON lose integers beyond 2^53, and `usize` differs between machines"
+        ),
     )
 }
 
 pub(crate) fn args_secret(at: impl ToTokens, name: &str) -> Error {
     refusal(
         at,
-        format!("`{name}` is a secret, which no agent may hold\nhelp: declare a credential: `call: Call<State, MyCredential>`, and use `call.credential()`"),
+        format!(
+            "`{name}` is a secret, which no agent may hold\nhelp: declare a credential: `call: Call<State, MyCredential>`, and use `call.credential()`"
+        ),
     )
 }
 
 pub(crate) fn args_free_text_key(at: impl ToTokens, argument: &str) -> Error {
-    refusal(at, format!("argument `{argument}` is free text and cannot be part of a key or rate\nhelp: name an argument with a pattern, a format or a range\nnote: models word the same intent differently"))
+    refusal(
+        at,
+        format!(
+            "argument `{argument}` is free text and cannot be part of a key or rate\nhelp: name an argument with a pattern, a format or a range\nnote: models word the same intent differently"
+        ),
+    )
 }
 
 pub(crate) fn args_free_text_target(at: impl ToTokens, argument: &str) -> Error {
-    refusal(at, format!("`{argument}` is free text and cannot be a `target`\nhelp: give it a pattern or a format, or remove `target`\nnote: policy and limits compare targets exactly"))
+    refusal(
+        at,
+        format!(
+            "`{argument}` is free text and cannot be a `target`\nhelp: give it a pattern or a format, or remove `target`\nnote: policy and limits compare targets exactly"
+        ),
+    )
 }
 
 pub(crate) fn args_empty_range(at: impl ToTokens, name: &str, least: &str, most: &str) -> Error {
@@ -485,7 +662,12 @@ pub(crate) fn args_empty_range(at: impl ToTokens, name: &str, least: &str, most:
 }
 
 pub(crate) fn args_unsafe_range(at: impl ToTokens, name: &str) -> Error {
-    refusal(at, format!("the range of `{name}` goes beyond ±(2^53 − 1)\nhelp: use `9007199254740991` at most\nnote: readers of JSON lose integers beyond it"))
+    refusal(
+        at,
+        format!(
+            "the range of `{name}` goes beyond ±(2^53 − 1)\nhelp: use `9007199254740991` at most\nnote: readers of JSON lose integers beyond it"
+        ),
+    )
 }
 
 pub(crate) fn args_two_rules(at: impl ToTokens, name: &str, first: &str, second: &str) -> Error {
@@ -497,11 +679,17 @@ pub(crate) fn args_not_a_list(at: impl ToTokens, name: &str, key: &str) -> Error
 }
 
 pub(crate) fn args_bounds_of_items(at: impl ToTokens, name: &str, key: &str) -> Error {
-    refusal(at, format!("`{key}` on list `{name}` is a bound of its items\nhelp: write `each({key} ..)`"))
+    let setting = if key == "free_text" { "free_text, max_len = 50".to_owned() } else { format!("{key} = ..") };
+    refusal(at, format!("`{key}` on list `{name}` is a bound of its items\nhelp: move it: `each({setting})`"))
 }
 
 pub(crate) fn args_useless_key(at: impl ToTokens, name: &str, key: &str) -> Error {
-    refusal(at, format!("`{key}` on `{name}` has no effect\nhelp: remove it; a type with `#[derive(ToolInput)]` says it itself"))
+    refusal(
+        at,
+        format!(
+            "`{key}` on `{name}` has no effect\nhelp: remove it; a type with `#[derive(ToolInput)]` says it itself"
+        ),
+    )
 }
 
 pub(crate) fn args_refused_example(at: impl ToTokens, name: &str, rule: &str) -> Error {
@@ -515,16 +703,28 @@ pub(crate) fn args_too_many(at: impl ToTokens, name: impl Display) -> Error {
 pub(crate) fn args_newtype_without_rule(at: impl ToTokens, name: impl Display) -> Error {
     refusal(
         at,
-        format!("newtype `{name}` does not say which values it takes\nhelp: add `#[text(pattern = \"^[a-z]{{1,20}}$\")]` or `#[number(min = 1, max = 100)]`"),
+        format!(
+            "newtype `{name}` does not say which values it takes\nhelp: add `#[text(pattern = \"^[a-z]{{1,20}}$\")]` or `#[number(min = 1, max = 100)]`"
+        ),
     )
 }
 
 pub(crate) fn args_rule_without_newtype(at: impl ToTokens, name: impl Display, rule: &str) -> Error {
-    refusal(at, format!("`#[{rule}(..)]` is for a struct around one value, and `{name}` is none\nhelp: bounds of a field stand on the field: `#[arg(..)]`"))
+    refusal(
+        at,
+        format!(
+            "`#[{rule}(..)]` is for a struct around one value, and `{name}` is none\nhelp: bounds of a field stand on the field: `#[arg(..)]`"
+        ),
+    )
 }
 
 pub(crate) fn args_recursive(at: impl ToTokens, name: impl Display) -> Error {
-    refusal(at, format!("`{name}` holds itself, so its JSON has no greatest depth\nhelp: take a flat list whose items name their parent"))
+    refusal(
+        at,
+        format!(
+            "`{name}` holds itself, so its JSON has no greatest depth\nhelp: take a flat list whose items name their parent"
+        ),
+    )
 }
 
 pub(crate) fn args_reserved_kind(at: impl ToTokens, name: impl Display) -> Error {
@@ -544,33 +744,60 @@ pub(crate) fn ret_untyped_error(at: impl ToTokens, tool: impl Display, ty: &str)
 }
 
 pub(crate) fn ret_untyped_json(at: impl ToTokens, name: impl Display, ty: &str) -> Error {
-    refusal(at, format!("`{name}` answers with `{ty}`, which has no schema\nhelp: name a struct or enum with `#[derive(ToolOutput)]`"))
+    refusal(
+        at,
+        format!(
+            "`{name}` answers with `{ty}`, which has no schema\nhelp: name a struct or enum with `#[derive(ToolOutput)]`"
+        ),
+    )
 }
 
 pub(crate) fn ret_list(at: impl ToTokens, name: impl Display, item: &str) -> Error {
     refusal(
         at,
-        format!("`{name}` answers with a list that has no end\nhelp: use `Page<{item}>`, as a field or as the whole: `Page::capped(items, 100)`\nnote: a page is capped and says when it was"),
+        format!(
+            "`{name}` answers with a list that has no end\nhelp: use `Page<{item}>`, as a field or as the whole: `Page::capped(items, 100)`\nnote: a page is capped and says when it was"
+        ),
     )
 }
 
 pub(crate) fn ret_optional(at: impl ToTokens, tool: impl Display) -> Error {
-    refusal(at, format!("tool `{tool}` answers with an option\nhelp: answer with an error of the kind `not_found`, or with a `Page<T>` that may be empty"))
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` answers with an option\nhelp: answer with an error of the kind `not_found`, or with a `Page<T>` that may be empty"
+        ),
+    )
 }
 
 pub(crate) fn ret_secret(at: impl ToTokens, name: impl Display) -> Error {
-    refusal(at, format!("`{name}` answers with a secret, which the model would read\nhelp: answer with something that names it"))
+    refusal(
+        at,
+        format!(
+            "`{name}` answers with a secret, which the model would read\nhelp: answer with something that names it"
+        ),
+    )
 }
 
 pub(crate) fn ret_unknown_field(at: &proc_macro2::Ident, name: impl Display, known: &[String]) -> Error {
     let meant = suggest::nearest(&at.to_string(), known.iter().map(String::as_str))
         .map(|word| format!("; did you mean `{word}`?"))
         .unwrap_or_default();
-    refusal(at, format!("`empty_when` names `{at}`, which is no field of `{name}`{meant}\nhelp: name a field of type `Page<T>`"))
+    refusal(
+        at,
+        format!(
+            "`empty_when` names `{at}`, which is no field of `{name}`{meant}\nhelp: name a field of type `Page<T>`"
+        ),
+    )
 }
 
 pub(crate) fn ret_which_page(at: impl ToTokens, name: impl Display, page: impl Display) -> Error {
-    refusal(at, format!("`{name}` has several pages, and nothing says when the answer is empty\nhelp: add `#[output(empty_when = {page})]`"))
+    refusal(
+        at,
+        format!(
+            "`{name}` has several pages, and nothing says when the answer is empty\nhelp: add `#[output(empty_when = {page})]`"
+        ),
+    )
 }
 
 // ---- err: error types
@@ -590,16 +817,31 @@ pub(crate) fn err_no_kind(at: impl ToTokens, variant: impl Display) -> Error {
 }
 
 pub(crate) fn err_unknown_kind(at: &proc_macro2::Ident) -> Error {
-    let meant = suggest::nearest(&at.to_string(), KINDS).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
-    refusal(at, format!("`{at}` is no kind that a tool may answer with{meant}\nhelp: kinds are {}", suggest::list(KINDS)))
+    let meant =
+        suggest::nearest(&at.to_string(), KINDS).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+    refusal(
+        at,
+        format!("`{at}` is no kind that a tool may answer with{meant}\nhelp: kinds are {}", suggest::list(KINDS)),
+    )
 }
 
 pub(crate) fn err_no_message(at: impl ToTokens, variant: impl Display) -> Error {
-    refusal(at, format!("variant `{variant}` has no message\nhelp: write it behind the kind: `#[tool_error(not_found, \"what the model reads\")]`"))
+    refusal(
+        at,
+        format!(
+            "variant `{variant}` has no message\nhelp: write it behind the kind: `#[tool_error(not_found, \"what the model reads\")]`"
+        ),
+    )
 }
 
 pub(crate) fn err_bad_code(at: &syn::LitStr) -> Error {
-    refusal(at, format!("the code {} cannot be published\nhelp: codes are upper case: `[A-Z][A-Z0-9_]{{0,63}}`\nnote: lower-case codes belong to the gates", at.token()))
+    refusal(
+        at,
+        format!(
+            "the code `{}` cannot be published\nhelp: codes are upper case: `[A-Z][A-Z0-9_]{{0,63}}`\nnote: lower-case codes belong to the gates",
+            at.token()
+        ),
+    )
 }
 
 pub(crate) fn err_duplicate_code(at: impl ToTokens, code: &str, first: impl Display) -> Error {
@@ -607,22 +849,42 @@ pub(crate) fn err_duplicate_code(at: impl ToTokens, code: &str, first: impl Disp
 }
 
 pub(crate) fn err_retry_after_on_final(at: impl ToTokens, variant: impl Display, kind: impl Display) -> Error {
-    refusal(at, format!("`retry_after` on `{variant}` has no effect, because a repeat of a `{kind}` call cannot help\nhelp: remove it, or use the kind `transient` or `unavailable`"))
+    refusal(
+        at,
+        format!(
+            "`retry_after` on `{variant}` has no effect, because a repeat of a `{kind}` call cannot help\nhelp: remove it, or use the kind `transient` or `unavailable`"
+        ),
+    )
 }
 
 pub(crate) fn err_unknown_field(at: impl ToTokens, field: &str, variant: impl Display, known: &[String]) -> Error {
     let meant = suggest::nearest(field, known.iter().map(String::as_str))
         .map(|word| format!("; did you mean `{{{word}}}`?"))
         .unwrap_or_default();
-    refusal(at, format!("the message shows `{{{field}}}`, which is no field of `{variant}`{meant}\nhelp: show a field, or write `{{{{` for a brace"))
+    refusal(
+        at,
+        format!(
+            "the message shows `{{{field}}}`, which is no field of `{variant}`{meant}\nhelp: show a field, or write `{{{{` for a brace"
+        ),
+    )
 }
 
 pub(crate) fn err_detail_in_message(at: impl ToTokens, field: &str) -> Error {
-    refusal(at, format!("the message shows `{field}`, which is `#[detail]`\nhelp: remove `{{{field}}}` from the message\nnote: details go to operators; the message goes to the model"))
+    refusal(
+        at,
+        format!(
+            "the message shows `{field}`, which is `#[detail]`\nhelp: remove `{{{field}}}` from the message\nnote: details go to operators; the message goes to the model"
+        ),
+    )
 }
 
 pub(crate) fn err_debug_in_message(at: impl ToTokens, field: &str) -> Error {
-    refusal(at, format!("the message shows the debug form of `{field}`\nhelp: write `{{{field}}}`\nnote: debug forms show internals"))
+    refusal(
+        at,
+        format!(
+            "the message shows the debug form of `{field}`\nhelp: write `{{{field}}}`\nnote: debug forms show internals"
+        ),
+    )
 }
 
 /// The kinds that a tool may answer with; the others belong to the gates.

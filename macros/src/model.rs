@@ -127,7 +127,13 @@ pub(crate) struct Field {
 pub(crate) enum Rule {
     Text(TextRule),
     Number(NumberRule),
-    List { min_items: u32, max_items: u32, unique: bool, item: Type, each: Box<Rule> },
+    List {
+        min_items: u32,
+        max_items: u32,
+        unique: bool,
+        item: Type,
+        each: Box<Rule>,
+    },
     /// The type's own.
     Type,
 }
@@ -170,8 +176,16 @@ pub(crate) struct Input {
 /// The forms of an input type.
 pub(crate) enum InputForm {
     Struct(Vec<Field>),
-    Text { vis: Visibility, ty: Type, rule: TextRule },
-    Number { ty: Type, rule: NumberRule },
+    Text {
+        vis: Visibility,
+        ty: Type,
+        rule: TextRule,
+    },
+    Number {
+        vis: Visibility,
+        ty: Type,
+        rule: NumberRule,
+    },
     /// A closed set of strings.
     Words(Vec<Variant>),
     /// Objects told apart by `kind`.
@@ -199,7 +213,10 @@ pub(crate) struct Output {
 pub(crate) enum OutputForm {
     Struct(Members),
     /// One value without a name; `ruled` when the type is an input under `#[text]` or `#[number]` too.
-    Newtype { ty: Box<Type>, ruled: bool },
+    Newtype {
+        ty: Box<Type>,
+        ruled: bool,
+    },
     Words(Vec<OutputVariant>),
     Tagged(Vec<OutputVariant>),
 }

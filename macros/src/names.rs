@@ -109,7 +109,9 @@ mod tests {
 
     #[test]
     fn cases() {
-        for (rust, wire) in [("FindHost", "find_host"), ("EDRHost", "edr_host"), ("V2", "v2"), ("Ipv4Only", "ipv4_only"), ("A", "a")] {
+        for (rust, wire) in
+            [("FindHost", "find_host"), ("EDRHost", "edr_host"), ("V2", "v2"), ("Ipv4Only", "ipv4_only"), ("A", "a")]
+        {
             assert_eq!(snake(rust), wire);
         }
         assert_eq!(wire(&Ident::new("_order", Span::call_site())), "order");

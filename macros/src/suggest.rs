@@ -40,7 +40,9 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (left, right, edits) in [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("efect", "effect", 1)] {
+        for (left, right, edits) in
+            [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("efect", "effect", 1)]
+        {
             assert_eq!(distance(left, right), edits, "{left} {right}");
         }
     }

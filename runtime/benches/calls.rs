@@ -9,6 +9,7 @@ use rmcp::handler::server::wrapper::{Json, Parameters};
 use rmcp::{ServerHandler, ServiceExt, tool, tool_handler, tool_router};
 use safe_tool::prelude::*;
 use safe_tool::{InProcess, Ledger, Principal};
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
@@ -43,9 +44,6 @@ struct Logins {
     logins: Page<Login>,
 }
 
-#[derive(ToolError)]
-enum Never {}
-
 /// Finds logins of one user, newest first.
 #[safe_tool(effect = read, scope = LAB_READ)]
 async fn lookup_login(
@@ -58,7 +56,7 @@ async fn lookup_login(
     /// The most logins to answer with.
     #[arg(min = 1, max = 100)]
     limit: u32,
-) -> Result<Logins, Never> {
+) -> Result<Logins, Infallible> {
     let _ = (user, since_hours);
     let logins = (0..5u8.min(limit as u8)).map(|n| Login {
         host: format!("web-{n:02}"),
@@ -77,7 +75,7 @@ async fn isolate(
     /// Number of the alert.
     #[arg(min = 0, max = 9_000_000_000_000)]
     number: u64,
-) -> Result<Done, Never> {
+) -> Result<Done, Infallible> {
     let _ = (host, number);
     Ok(Done)
 }

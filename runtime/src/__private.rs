@@ -11,8 +11,8 @@ pub use crate::input::{
 };
 pub use crate::output::{Page, ToolOutput};
 pub use crate::tool::{
-    Approve, Arguments, BoxFuture, Descriptor, Effect, Finished, Key, Part, Per, Produced, Rate, RunsOn, SafeTool, Undo,
-    UndoArgument, UndoFrom, effect,
+    Approve, Arguments, BoxFuture, Descriptor, Effect, Finished, Key, Part, Per, Produced, Rate, RunsOn, SafeTool,
+    Undo, UndoArgument, UndoFrom, effect,
 };
 pub use crate::writer::Writer;
 pub use core::time::Duration;
@@ -42,44 +42,6 @@ fn internal(detail: &str) -> ErrorReport {
     }
 }
 
-/// Serialises what a body answered with; `undo` writes what the undo call takes from the output.
-pub fn finish<T: ToolOutput, E: ToolError>(result: Result<T, E>, undo: &[fn(&T, &mut Writer<'_>)]) -> Finished {
-    match result {
-        Ok(output) => Ok(Produced {
-            data: crate::writer::plain(|writer| output.encode(writer)),
-            empty: output.is_empty(),
-            truncated: output.is_truncated(),
-            undo: undo.iter().map(|write| crate::writer::plain(|writer| write(&output, writer))).collect(),
-        }),
-        Err(error) => Err(error.report()),
-    }
-}
-
-/// A check of a text newtype's constructor.
-///
-/// # Errors
-/// The first rule that the text breaks.
-pub fn check_text(rule: &TextRule, text: &str) -> Result<(), Violation> {
-    rule.check(text)
-}
-
-/// Refuses a range that the type does not hold, when the tool is compiled.
-#[track_caller]
-#[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
-pub const fn assert_range<T: PlainNumber>(rule: &NumberRule) {
-    assert!(rule.fits::<T>(), "the range does not fit the type, or is empty\nhelp: keep `min` and `max` within the type and within ±(2^53 − 1)");
-}
-
-/// Refuses an error type that does not say whether the effect may have happened.
-#[track_caller]
-#[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
-pub const fn assert_states_effect<E: ToolError>() {
-    assert!(
-        states_effect(E::CASES),
-        "a `transient` or `unavailable` error of a tool that changes something must say whether the effect may have happened\nhelp: add `effect = none` or `effect = unknown` to the variant"
-    );
-}
-
 /// What a call's result is made of.
 #[diagnostic::on_unimplemented(
     message = "a tool must return `Result<T, E>`, not `{Self}`",
@@ -91,32 +53,54 @@ pub trait ToolReturn {
     type Output;
     /// What it fails with.
     type Error;
+    /// The result that it is.
+    fn result(self) -> Result<Self::Output, Self::Error>;
 }
 
 impl<T, E> ToolReturn for Result<T, E> {
     type Output = T;
     type Error = E;
+    fn result(self) -> Result<T, E> {
+        self
+    }
 }
 
-/// Serialises what a body answered with; `undo` writes what the undo call takes from the output.
+/// How a tool's output and error are told.
 ///
 /// The traits' functions come as values: bounds here would repeat each error about the user's types.
-pub fn answer<T, E>(
-    result: Result<T, E>,
-    encode: fn(&T, &mut Writer<'_>),
-    is_empty: fn(&T) -> bool,
-    is_truncated: fn(&T) -> bool,
-    report: fn(&E) -> ErrorReport,
-    undo: &[fn(&T, &mut Writer<'_>)],
-) -> Finished {
-    match result {
-        Ok(output) => Ok(Produced {
-            data: plain(|writer| encode(&output, writer)),
-            empty: is_empty(&output),
-            truncated: is_truncated(&output),
-            undo: undo.iter().map(|write| plain(|writer| write(&output, writer))).collect(),
-        }),
-        Err(error) => Err(report(&error)),
+pub struct Ends<T: 'static, E> {
+    /// `ToolOutput::encode`.
+    pub encode: fn(&T, &mut Writer<'_>),
+    /// `ToolOutput::is_empty`.
+    pub is_empty: fn(&T) -> bool,
+    /// `ToolOutput::is_truncated`.
+    pub is_truncated: fn(&T) -> bool,
+    /// `ToolError::report`.
+    pub report: fn(&E) -> ErrorReport,
+    /// Write what the undo call takes from the output.
+    pub undo: &'static [fn(&T, &mut Writer<'_>)],
+}
+
+/// Boxes a body, the one time, with what becomes of its answer; `result` makes a `Result` of it.
+pub fn run<R: 'static, T, E: 'static>(
+    body: impl Future<Output = R> + Send + 'static,
+    result: fn(R) -> Result<T, E>,
+    ends: Ends<T, E>,
+) -> BoxFuture<'static, Finished> {
+    Box::pin(async move { ends.finish(result(body.await)) })
+}
+
+impl<T, E> Ends<T, E> {
+    fn finish(&self, result: Result<T, E>) -> Finished {
+        match result {
+            Ok(output) => Ok(Produced {
+                data: plain(|writer| (self.encode)(&output, writer)),
+                empty: (self.is_empty)(&output),
+                truncated: (self.is_truncated)(&output),
+                undo: self.undo.iter().map(|write| plain(|writer| write(&output, writer))).collect(),
+            }),
+            Err(error) => Err((self.report)(&error)),
+        }
     }
 }
 
@@ -126,7 +110,12 @@ pub fn plain_text<T>(decoder: &mut Decoder<'_>, rule: &'static TextRule, from: f
 }
 
 /// Decodes a number under a rule; `from` is `PlainNumber::from_number`.
-pub fn plain_number<T>(decoder: &mut Decoder<'_>, rule: &'static NumberRule, integer: bool, from: fn(f64) -> T) -> Option<T> {
+pub fn plain_number<T>(
+    decoder: &mut Decoder<'_>,
+    rule: &'static NumberRule,
+    integer: bool,
+    from: fn(f64) -> T,
+) -> Option<T> {
     // A rule keeps integers within ±(2^53 − 1), which `f64` holds exactly.
     let number = if integer { number::<i64>(decoder, rule)? as f64 } else { number::<f64>(decoder, rule)? };
     Some(from(number))
@@ -145,14 +134,23 @@ pub fn parse_text<T>(rule: &TextRule, text: String, from: fn(String) -> T) -> Re
 ///
 /// # Errors
 /// The bound that the number breaks.
-pub fn check_number<T>(rule: &'static NumberRule, number: &T, encode: fn(&T, &mut Writer<'_>)) -> Result<(), Violation> {
+pub fn check_number<T>(
+    rule: &'static NumberRule,
+    number: &T,
+    encode: fn(&T, &mut Writer<'_>),
+) -> Result<(), Violation> {
     let text = String::from_utf8(plain(|writer| encode(number, writer))).unwrap_or_default();
     let mut decoder = Decoder::new(&text);
     let decoded = self::number::<f64>(&mut decoder, rule);
     match (decoded, decoder.finish().0.into_iter().next()) {
         (Some(_), None) => Ok(()),
         (_, Some(violation)) => Err(violation),
-        (None, None) => Err(Violation { path: String::new(), rule: "type", expected: Cow::Borrowed("a number"), example: rule.example }),
+        (None, None) => Err(Violation {
+            path: String::new(),
+            rule: "type",
+            expected: Cow::Borrowed("a number"),
+            example: rule.example,
+        }),
     }
 }
 
@@ -165,6 +163,10 @@ pub fn check_number<T>(rule: &'static NumberRule, number: &T, encode: fn(&T, &mu
 pub trait Reachable {
     /// The fields whose values do not name anything exactly: optional, free text, sensitive.
     const INEXACT: &'static [&'static str];
+}
+
+impl Reachable for bool {
+    const INEXACT: &'static [&'static str] = &[];
 }
 
 /// The names of a tool's required arguments.
@@ -280,5 +282,9 @@ pub fn bare_context<S: Send + Sync + 'static>(state: S, credential: Option<Strin
         turn: None,
         deadline: std::time::Instant::now(),
     };
-    Context { state: std::sync::Arc::new(state), credential: credential.map(Into::into), facts: std::sync::Arc::new(facts) }
+    Context {
+        state: std::sync::Arc::new(state),
+        credential: credential.map(Into::into),
+        facts: std::sync::Arc::new(facts),
+    }
 }

@@ -91,7 +91,8 @@ pub(crate) fn names(
         feed.part(digest.name.as_bytes());
         feed.part(&digest.full.0);
     }
-    let bucket = every.and_then(|every| intent.now_ms.checked_div(u64::try_from(every.as_millis()).unwrap_or(u64::MAX)));
+    let bucket =
+        every.and_then(|every| intent.now_ms.checked_div(u64::try_from(every.as_millis()).unwrap_or(u64::MAX)));
     let (key, before) = match bucket {
         Some(bucket) => (bucketed(flight, bucket), bucket.checked_sub(1).map(|before| bucketed(flight, before))),
         None => (flight, None),

@@ -155,7 +155,10 @@ fn violation(violation: &Violation) -> Value {
 
 /// The output schema of a tool: it admits all four shapes, so that a client that validates errors too accepts them.
 pub(crate) fn schema(tool: &Descriptor) -> Map<String, Value> {
-    let data = Value::from((tool.output)());
+    let mut data = (tool.output)();
+    if data.get("description").is_none() {
+        data.insert("description".to_owned(), "What the tool answers with.".into());
+    }
     let call = json!({ "type": "string", "description": "Id of this call; operators find it in the ledger." });
     let source = json!({ "type": "string", "description": "Where the answer comes from." });
     let replayed = json!({ "type": "boolean", "description": "True when this repeats the answer of an earlier call; nothing ran again." });
@@ -164,7 +167,7 @@ pub(crate) fn schema(tool: &Descriptor) -> Map<String, Value> {
     let mut done = json!({
         "type": "object",
         "properties": {
-            "status": { "enum": ["ok", "empty"], "description": "`ok`, or `empty`: it worked and found nothing." },
+            "status": {},
             "data": data,
             "truncated": { "type": "boolean", "description": "True when there was more than `data` holds." },
             "source": source, "replayed": replayed, "call": call, "first_call": first_call, "differs": differs,
@@ -180,32 +183,42 @@ pub(crate) fn schema(tool: &Descriptor) -> Map<String, Value> {
             json!({
                 "type": "object",
                 "description": "The call that undoes this one.",
-                "properties": { "tool": { "type": "string" }, "arguments": { "type": "object" } },
+                "properties": {
+                    "tool": { "type": "string", "description": "The tool to call." },
+                    "arguments": { "type": "object", "description": "What to call it with." },
+                },
                 "required": ["tool", "arguments"],
                 "additionalProperties": false,
             }),
         );
     }
     // `ok` and `empty` differ in one word; two branches keep the four shapes apart for a reader of the schema.
-    let shape = |word: &str| {
+    let status = |word: &str, means: &str| json!({ "const": word, "description": means });
+    let shape = |word: &str, means: &str| {
         let mut shape = done.clone();
-        if let Some(status) = shape.pointer_mut("/properties/status") {
-            *status = json!({ "const": word });
+        if let Some(place) = shape.pointer_mut("/properties/status") {
+            *place = status(word, means);
         }
         shape
     };
-    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let ok = shape("ok", "It worked.");
+    let empty = shape("empty", "It worked and found nothing.");
     let pending = json!({
         "type": "object",
         "properties": {
-            "status": { "const": "pending" },
+            "status": status("pending", "Nothing has happened yet; somebody must agree first."),
             "approval": {
                 "type": "object",
-                "properties": { "id": { "type": "string" }, "asks": { "type": "string" }, "expires_at": { "type": "string" } },
+                "description": "Who is asked for what.",
+                "properties": {
+                    "id": { "type": "string", "description": "Id of the approval." },
+                    "asks": { "type": "string", "description": "What is asked." },
+                    "expires_at": { "type": "string", "description": "Until when it can be given." },
+                },
                 "required": ["id", "asks", "expires_at"],
                 "additionalProperties": false,
             },
-            "retry_after_ms": { "type": "integer" },
+            "retry_after_ms": { "type": "integer", "description": "When to call again with the same arguments." },
             "call": call,
         },
         "required": ["status", "approval", "retry_after_ms", "call"],
@@ -214,22 +227,8 @@ pub(crate) fn schema(tool: &Descriptor) -> Map<String, Value> {
     let error = json!({
         "type": "object",
         "properties": {
-            "status": { "const": "error" },
-            "error": {
-                "type": "object",
-                "properties": {
-                    "kind": { "enum": kinds },
-                    "code": { "type": "string" },
-                    "message": { "type": "string" },
-                    "retryable": { "type": "boolean" },
-                    "retry_after_ms": { "type": ["integer", "null"] },
-                    "suggested_action": { "type": ["string", "null"] },
-                    "effect": { "enum": ["none", "applied", "unknown"] },
-                    "violations": { "type": "array", "items": { "type": "object" } },
-                },
-                "required": ["kind", "code", "message", "retryable", "retry_after_ms", "suggested_action", "effect"],
-                "additionalProperties": false,
-            },
+            "status": status("error", "It was not done, or not known to be; never a finding."),
+            "error": error(),
             "source": source, "replayed": replayed, "call": call, "first_call": first_call, "differs": differs,
         },
         "required": ["status", "error", "source", "replayed", "call"],
@@ -237,6 +236,42 @@ pub(crate) fn schema(tool: &Descriptor) -> Map<String, Value> {
     });
     Map::from_iter([
         ("type".to_owned(), json!("object")),
-        ("oneOf".to_owned(), json!([shape("ok"), shape("empty"), pending, error])),
+        ("oneOf".to_owned(), json!([ok, empty, pending, error])),
     ])
+}
+
+/// The schema of what an error says.
+fn error() -> Value {
+    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let effects = [EffectKnown::None, EffectKnown::Applied, EffectKnown::Unknown].map(EffectKnown::as_str);
+    json!({
+        "type": "object",
+        "description": "What went wrong, and what is known of the effect.",
+        "properties": {
+            "kind": { "enum": kinds, "description": "What sort of error it is." },
+            "code": { "type": "string", "description": "The stable code." },
+            "message": { "type": "string", "description": "What happened." },
+            "retryable": { "type": "boolean", "description": "Repeating exactly this call can help." },
+            "retry_after_ms": { "type": ["integer", "null"], "description": "When a repetition makes sense." },
+            "suggested_action": { "type": ["string", "null"], "description": "What to do instead." },
+            "effect": { "enum": effects, "description": "What is known of the world after this answer." },
+            "violations": {
+                "type": "array",
+                "description": "Every way in which the arguments break the contract.",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "path": { "type": "string", "description": "JSON pointer into the arguments." },
+                        "rule": { "type": "string", "description": "The rule that is broken." },
+                        "expected": { "type": "string", "description": "The expected form." },
+                        "example": { "type": "string", "description": "A value that passes." },
+                    },
+                    "required": ["path", "rule", "expected"],
+                    "additionalProperties": false,
+                },
+            },
+        },
+        "required": ["kind", "code", "message", "retryable", "retry_after_ms", "suggested_action", "effect"],
+        "additionalProperties": false,
+    })
 }

@@ -158,6 +158,15 @@ pub trait ToolError: Send + 'static {
     fn report(&self) -> ErrorReport;
 }
 
+/// For tools that cannot fail.
+impl ToolError for std::convert::Infallible {
+    const CASES: &'static [ErrorCase] = &[];
+
+    fn report(&self) -> ErrorReport {
+        match *self {}
+    }
+}
+
 /// Whether every error that may come after an effect says so; a tool with `effect = write` or `destroy` needs it.
 pub const fn states_effect(cases: &[ErrorCase]) -> bool {
     let mut at = 0;

@@ -223,7 +223,9 @@ impl CredentialBroker for Once {
         _: &'a Principal,
     ) -> BoxFuture<'a, Result<safe_tool::SecretString, CredentialError>> {
         let first = self.0.fetch_add(1, Ordering::SeqCst) > 0;
-        Box::pin(async move { if first { Ok("minted".into()) } else { Err(CredentialError("secret of the lab".into())) } })
+        Box::pin(
+            async move { if first { Ok("minted".into()) } else { Err(CredentialError("secret of the lab".into())) } },
+        )
     }
 }
 
@@ -269,7 +271,8 @@ fn error<'a>(answer: &'a Value, field: &str) -> &'a str {
 
 /// The records of a ledger in a directory, oldest first.
 fn records(directory: &Path) -> Vec<Value> {
-    let mut segments: Vec<_> = std::fs::read_dir(directory.join("journal")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut segments: Vec<_> =
+        std::fs::read_dir(directory.join("journal")).unwrap().map(|e| e.unwrap().path()).collect();
     segments.sort();
     let text: String = segments.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -363,7 +366,8 @@ async fn a_retry_is_answered_with_the_same_bytes() {
     assert_eq!(lab.runs(), 1);
     let cut = |text: &str| text[..text.find(r#","replayed""#).unwrap()].to_owned();
     assert_eq!(cut(&first), cut(&second));
-    let (first, second): (Value, Value) = (serde_json::from_str(&first).unwrap(), serde_json::from_str(&second).unwrap());
+    let (first, second): (Value, Value) =
+        (serde_json::from_str(&first).unwrap(), serde_json::from_str(&second).unwrap());
     assert_eq!((&first["replayed"], &second["replayed"]), (&json!(false), &json!(true)));
     assert_eq!(second["first_call"], first["call"]);
     assert_ne!(second["call"], first["call"]);
@@ -641,7 +645,10 @@ async fn the_ledger_holds_every_call_and_no_secret() {
     let events: Vec<&str> = records.iter().filter_map(|r| r["event"].as_str()).collect();
     assert_eq!(events, ["open", "started", "completed", "replayed", "refused", "close"]);
     let started = records.iter().find(|r| r["event"] == "started").unwrap();
-    assert_eq!((&started["agent"], &started["user"], &started["tool"]), (&json!("triage"), &json!("ann"), &json!("switch_on")));
+    assert_eq!(
+        (&started["agent"], &started["user"], &started["tool"]),
+        (&json!("triage"), &json!("ann"), &json!("switch_on"))
+    );
     assert_eq!((&started["arguments"]["thing"], &started["arguments"]["level"]), (&json!("lamp"), &json!(5)));
     let journal = serde_json::to_string(&records).unwrap();
     assert!(!journal.contains("7788") && !journal.contains("the cat"), "sensitive values and free text are hashed");

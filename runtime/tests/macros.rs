@@ -289,7 +289,10 @@ fn parts_and_arguments_are_encoded_by_place() {
         let bytes = p::plain(|writer| present = arguments.encode(index, writer));
         (String::from_utf8(bytes).unwrap(), present)
     };
-    assert_eq!(argument(3), (r#"{"id":"123456","labels":["a","b"],"about":"dmz","share":0.25,"hosts":["web-01"]}"#.to_owned(), true));
+    assert_eq!(
+        argument(3),
+        (r#"{"id":"123456","labels":["a","b"],"about":"dmz","share":0.25,"hosts":["web-01"]}"#.to_owned(), true)
+    );
     assert_eq!(argument(4), ("\"000111\"".to_owned(), true));
     assert_eq!(argument(5), (String::new(), false));
 }
@@ -343,7 +346,10 @@ fn outputs_say_when_they_are_empty_or_cut() {
     let nothing = find(r#"{"target":{"kind":"all"},"limit":1}"#);
     assert_eq!((nothing.data.as_slice(), nothing.empty), (&br#"{"kind":"nothing"}"#[..], false));
     let cut = find(r#"{"target":{"kind":"zone","zone":"office"},"limit":1}"#);
-    assert_eq!((cut.data.as_slice(), cut.empty, cut.truncated), (&br#"{"kind":"seen","zones":["office"]}"#[..], false, true));
+    assert_eq!(
+        (cut.data.as_slice(), cut.empty, cut.truncated),
+        (&br#"{"kind":"seen","zones":["office"]}"#[..], false, true)
+    );
     assert!(find(r#"{"target":{"kind":"zone","zone":"office"},"limit":2}"#).empty);
 }
 

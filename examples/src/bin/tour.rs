@@ -10,7 +10,13 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some("soc-enrich") => enrich::run(Reached::Stdio).await?,
         Some("soc-contain") => contain::run(Reached::Stdio).await?,
         Some(_) => return Err("`tour` takes no arguments".into()),
-        None => return Ok(if tour::run().await.map_err(|error| error.to_string())? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        None => {
+            return Ok(if tour::run().await.map_err(|error| error.to_string())? {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -33,7 +33,12 @@ impl Client {
         Ok(Client { http, url })
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)], token: &str) -> Result<T, Failure> {
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        token: &str,
+    ) -> Result<T, Failure> {
         let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let url = format!("{}{path}?{}", self.url, query.join("&"));
         answer(self.http.get(url).bearer_auth(token).send().await).await

@@ -87,7 +87,11 @@ struct SentAccount {
     effect: u64,
 }
 
-async fn change_host(call: &Call<Client, EdrContain>, host_id: &HostId, verb: &str) -> Result<Containment, ContainError> {
+async fn change_host(
+    call: &Call<Client, EdrContain>,
+    host_id: &HostId,
+    verb: &str,
+) -> Result<Containment, ContainError> {
     let path = format!("/edr/hosts/{host_id}/{verb}");
     let sent: SentHost = call
         .state()
@@ -97,7 +101,11 @@ async fn change_host(call: &Call<Client, EdrContain>, host_id: &HostId, verb: &s
     Ok(Containment { host_id: sent.host_id, isolated: sent.isolated, change: sent.effect })
 }
 
-async fn change_account(call: &Call<Client, IdpAccounts>, user: &User, verb: &str) -> Result<AccountChange, ContainError> {
+async fn change_account(
+    call: &Call<Client, IdpAccounts>,
+    user: &User,
+    verb: &str,
+) -> Result<AccountChange, ContainError> {
     let path = format!("/idp/accounts/{user}/{verb}");
     let sent: SentAccount = call
         .state()

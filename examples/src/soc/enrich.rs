@@ -128,11 +128,12 @@ async fn search_logins(
     outcome: Option<LoginOutcome>,
 ) -> Result<Logins, LookError> {
     let query = [("user", user.to_string()), ("since_hours", since_hours.to_string()), ("limit", limit.to_string())];
-    let sent: SentLogins =
-        call.state().get("/siem/logins", &query, call.credential().expose()).await.map_err(|failure| match failure {
+    let sent: SentLogins = call.state().get("/siem/logins", &query, call.credential().expose()).await.map_err(
+        |failure| match failure {
             Failure::NotFound => LookError::NoUser,
             other => down(other),
-        })?;
+        },
+    )?;
     let logins = sent.logins.into_iter().map(|login| Login {
         host_id: login.host_id,
         address: login.address,
@@ -156,10 +157,11 @@ async fn find_host(
 ) -> Result<Host, LookError> {
     plant_a_bug(&host_id);
     let path = format!("/edr/hosts/{host_id}");
-    let sent: SentHost = call.state().get(&path, &[], call.credential().expose()).await.map_err(|failure| match failure {
-        Failure::NotFound => LookError::NoHost,
-        other => down(other),
-    })?;
+    let sent: SentHost =
+        call.state().get(&path, &[], call.credential().expose()).await.map_err(|failure| match failure {
+            Failure::NotFound => LookError::NoHost,
+            other => down(other),
+        })?;
     Ok(Host {
         host_id: sent.host_id,
         platform: sent.platform,

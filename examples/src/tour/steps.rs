@@ -67,7 +67,8 @@ async fn a_malformed_call(story: &mut Story, stage: &Stage, contain: &Connected)
     )
     .await?;
     let violations = envelope.pointer("/error/violations").and_then(Value::as_array).map_or(0, Vec::len);
-    story.promise("refused with three violations", is(&envelope, "/error/kind", "invalid_arguments") && violations == 3);
+    story
+        .promise("refused with three violations", is(&envelope, "/error/kind", "invalid_arguments") && violations == 3);
     story.promise("the answer repeats nothing of what was sent", !envelope.to_string().contains("rm -rf"));
     story.promise("the backend counts no effect", is(&stage.effects().await?, "/total", 0));
     Ok(())
@@ -179,7 +180,10 @@ fn the_ledger(story: &mut Story, stage: &Stage) -> Result<(), Failure> {
         Err(error) => story.promise(&format!("verified: {error}"), false),
     }
     let segment = flip_a_bit(&ledger)?;
-    story.say(&format!("one bit flipped in {}", segment.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())));
+    story.say(&format!(
+        "one bit flipped in {}",
+        segment.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+    ));
     match verify(&ledger) {
         Ok(_) => story.promise("the break is found", false),
         Err(error) => story.promise(&format!("the break is found: {error}"), true),

@@ -17,7 +17,7 @@ pub(crate) fn check(item: DeriveInput, sink: &Sink<'_>) -> Option<Credential> {
         sink.push(messages::item_not_a_credential(&name, &name));
     }
     let attr = CredentialAttr::read(&item.attrs, sink);
-    let krate = parse::crate_path(attr.krate.as_ref(), sink);
+    let krate = parse::crate_of(attr.krate.as_ref(), sink);
     if attr.audience.is_none() && !sink.failed() {
         sink.push(messages::item_credential_without_audience(&name, &name));
     }

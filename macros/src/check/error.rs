@@ -3,10 +3,10 @@
 use super::foreign;
 use crate::messages;
 use crate::model::{ErrorCase, ErrorField, ToolError};
+use crate::names;
 use crate::parse::error::{CONTAINER, CaseAttr, is_detail};
 use crate::parse::{self, word};
 use crate::sink::Sink;
-use crate::names;
 use proc_macro2::Ident;
 use quote::{ToTokens, quote};
 use syn::{Data, DeriveInput, LitStr, Variant};
@@ -26,7 +26,7 @@ const KINDS: [(&str, &str); 7] = [
 pub(crate) fn check(item: DeriveInput, sink: &Sink<'_>) -> Option<ToolError> {
     foreign(&item.attrs, sink);
     super::input::generics(&item, sink);
-    let krate = parse::container_crate(&item.attrs, &CONTAINER, "tool_error", sink);
+    let krate = parse::crate_of(parse::container(&item.attrs, &CONTAINER, sink).first(), sink);
     let name = item.ident;
     let Data::Enum(data) = item.data else {
         sink.push(messages::err_not_an_enum(&name, &name));
@@ -67,7 +67,9 @@ fn case(variant: &Variant, earlier: &[ErrorCase], sink: &Sink<'_>) -> Option<Err
         sink.push(messages::err_no_message(ident, ident));
     }
     let code = code(&attr, ident, earlier, sink);
-    let suggest = attr.get("suggest").and_then(|setting| sink.take(parse::text(setting, "a string literal such as `\"find_host\"`")));
+    let suggest = attr
+        .get("suggest")
+        .and_then(|setting| sink.take(parse::text(setting, "a string literal such as `\"find_host\"`")));
     let retry_after_ms = attr.get("retry_after").and_then(|setting| sink.take(parse::millis(setting, 86_400_000)));
     if let (Some(setting), Some(kind), Some(word)) = (attr.get("retry_after"), kind, &attr.kind)
         && !matches!(kind, "Transient" | "Unavailable")
@@ -81,10 +83,8 @@ fn case(variant: &Variant, earlier: &[ErrorCase], sink: &Sink<'_>) -> Option<Err
         .enumerate()
         .map(|(place, field)| {
             let name = field.ident.as_ref().map_or_else(|| place.to_string(), names::plain);
-            let member = field.ident.as_ref().map_or_else(
-                || syn::Index::from(place).to_token_stream(),
-                |ident| quote!(#ident),
-            );
+            let member =
+                field.ident.as_ref().map_or_else(|| syn::Index::from(place).to_token_stream(), |ident| quote!(#ident));
             ErrorField { name, member, detail: is_detail(&field.attrs), shown: false }
         })
         .collect();

@@ -28,7 +28,7 @@ pub(super) fn field(
     let peeled = peel(ty, "Option");
     let inner = peeled.unwrap_or(ty);
     let rule = values::rule(arg, inner, &name, sink);
-    if let (Some(target), Some(rule)) = (&arg.target, &rule)
+    if let (Some(target), Some(rule)) = (arg.key(&["target"]), &rule)
         && rule.free_text()
     {
         sink.push(messages::args_free_text_target(target, &name));
@@ -42,8 +42,8 @@ pub(super) fn field(
         description: description?,
         ty: inner.clone(),
         optional: peeled.is_some(),
-        target: arg.target.is_some(),
-        sensitive: arg.sensitive.is_some(),
+        target: arg.target,
+        sensitive: arg.sensitive,
         rule: rule?,
     })
 }
@@ -53,12 +53,7 @@ pub(crate) fn check(item: DeriveInput, sink: &Sink<'_>) -> Option<Input> {
     foreign(&item.attrs, sink);
     generics(&item, sink);
     let name = item.ident.clone();
-    let mut krate = parse::container_crate(&item.attrs, &CONTAINER, "arg", sink);
-    let mut newtype_crate = |arg: &Arg| {
-        if arg.krate.is_some() {
-            krate = parse::crate_path(arg.krate.as_ref(), sink);
-        }
-    };
+    let mut krate = parse::container(&item.attrs, &CONTAINER, sink).pop();
     for rule in ["text", "number"] {
         let newtype = matches!(&item.data, Data::Struct(data) if matches!(&data.fields, Fields::Unnamed(fields) if fields.unnamed.len() == 1));
         if let Some(attr) = item.attrs.iter().find(|attr| attr.path().is_ident(rule) && !newtype) {
@@ -74,14 +69,15 @@ pub(crate) fn check(item: DeriveInput, sink: &Sink<'_>) -> Option<Input> {
                 match (text, number) {
                     (true, false) => {
                         let arg = Arg::text(&item.attrs, sink);
-                        newtype_crate(&arg);
                         let rule = values::text_rule(&arg, &name, &name.to_string(), sink)?;
+                        krate = arg.krate.or(krate);
                         InputForm::Text { vis: item.vis, ty, rule }
                     }
                     (false, true) => {
                         let arg = Arg::number(&item.attrs, sink);
-                        newtype_crate(&arg);
-                        InputForm::Number { ty, rule: values::number_rule(&arg, &name, &name.to_string(), sink)? }
+                        let rule = values::number_rule(&arg, &name, &name.to_string(), sink)?;
+                        krate = arg.krate.or(krate);
+                        InputForm::Number { vis: item.vis, ty, rule }
                     }
                     (true, true) => {
                         sink.push(messages::args_two_rules(&name, &name.to_string(), "#[text]", "#[number]"));
@@ -94,7 +90,11 @@ pub(crate) fn check(item: DeriveInput, sink: &Sink<'_>) -> Option<Input> {
                 }
             }
             Fields::Unnamed(_) | Fields::Unit => {
-                sink.push(messages::item_not_an_object(&name, &name, "name the fields: `struct Window { hours: u32 }`"));
+                sink.push(messages::item_not_an_object(
+                    &name,
+                    &name,
+                    "name the fields: `struct Window { hours: u32 }`",
+                ));
                 return None;
             }
         },
@@ -119,6 +119,7 @@ pub(crate) fn check(item: DeriveInput, sink: &Sink<'_>) -> Option<Input> {
             return None;
         }
     };
+    let krate = parse::crate_of(krate.as_ref(), sink);
     (!sink.failed()).then_some(Input { krate, ident: name, form })
 }
 
@@ -167,7 +168,11 @@ fn fields<'a>(
         }
         let arg = Arg::read(&item.attrs, &part);
         let name = names::plain(ident);
-        let Some(field) = field(ident, &item.attrs, &arg, &item.ty, &part, || messages::doc_field_missing(ident, &name)) else { continue };
+        let Some(field) =
+            field(ident, &item.attrs, &arg, &item.ty, &part, || messages::doc_field_missing(ident, &name))
+        else {
+            continue;
+        };
         if tagged && field.wire == "kind" {
             part.push(messages::args_reserved_kind(ident, owner));
         }

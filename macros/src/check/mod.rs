@@ -22,8 +22,9 @@ use syn::{Attribute, Ident};
 pub(crate) fn tool(settings: &Settings, function: Function, sink: &Sink<'_>) -> Option<Tool> {
     let ident = &function.sig.ident;
     item(&function.attrs, ident, sink);
-    let krate = parse::crate_path(settings.get("crate"), sink);
-    let description = docs::description(&function.attrs, names::plain(ident), sink, || messages::doc_missing(ident, ident));
+    let krate = parse::crate_of(settings.get("crate"), sink);
+    let description =
+        docs::description(&function.attrs, names::plain(ident), sink, || messages::doc_missing(ident, ident));
     let signature = signature::check(&function.sig, sink);
     let policy = policy::check(settings, ident, &signature, sink);
     let name = values::name(settings.get("name"), ident, sink);
@@ -68,13 +69,18 @@ fn item(attrs: &[Attribute], tool: &Ident, sink: &Sink<'_>) {
         let Some(last) = attr.path().segments.last() else { continue };
         let path = attr.path().to_token_stream().to_string().replace(' ', "");
         match last.ident.to_string().as_str() {
-            "safe_tool" => sink.push(messages::item_applied_twice(attr, tool)),
+            _ if is_safe_tool(attr) => sink.push(messages::item_applied_twice(attr, tool)),
             "test" | "no_mangle" | "tool" | "main" | "export_name" => {
                 sink.push(messages::item_conflicting_attribute(attr, tool, &path));
             }
             _ => {}
         }
     }
+}
+
+/// Whether an attribute is `#[safe_tool(..)]`, under whatever path.
+pub(crate) fn is_safe_tool(attr: &Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|last| last.ident == "safe_tool")
 }
 
 /// Attributes of other serialisers, which people expect to act here.

@@ -18,18 +18,24 @@ pub(crate) fn check(item: DeriveInput, sink: &Sink<'_>) -> Option<Output> {
     super::input::generics(&item, sink);
     let name = item.ident;
     let attr = OutputAttr::container(&item.attrs, sink);
-    let krate = parse::crate_path(attr.krate.as_ref(), sink);
+    let krate = parse::crate_of(attr.krate.as_ref(), sink);
     let ruled = parse::has(&item.attrs, "text") || parse::has(&item.attrs, "number");
     let form = match item.data {
         Data::Struct(data) => match data.fields {
-            Fields::Named(named) => OutputForm::Struct(members(&name, &named.named, attr.empty_when.as_ref(), false, sink)?),
+            Fields::Named(named) => {
+                OutputForm::Struct(members(&name, &named.named, attr.empty_when.as_ref(), false, sink)?)
+            }
             Fields::Unnamed(unnamed) if unnamed.unnamed.len() == 1 => {
                 let ty = unnamed.unnamed.into_iter().next()?.ty;
                 refused(&ty, &name, sink);
                 OutputForm::Newtype { ty: Box::new(ty), ruled }
             }
             Fields::Unnamed(_) | Fields::Unit => {
-                sink.push(messages::item_not_an_object(&name, &name, "name the fields: `struct Ticket { ticket: String }`; with nothing to say, use `Done`"));
+                sink.push(messages::item_not_an_object(
+                    &name,
+                    &name,
+                    "name the fields: `struct Ticket { ticket: String }`; with nothing to say, use `Done`",
+                ));
                 return None;
             }
         },
@@ -153,7 +159,13 @@ fn field(
     if part.failed() {
         return None;
     }
-    Some(OutputField { ident: ident.clone(), wire: wire?, description: description?, ty: ty.clone(), optional: peeled.is_some() })
+    Some(OutputField {
+        ident: ident.clone(),
+        wire: wire?,
+        description: description?,
+        ty: ty.clone(),
+        optional: peeled.is_some(),
+    })
 }
 
 /// Checks the `T` of a tool's `Result<T, E>`.

@@ -24,8 +24,9 @@ pub(super) fn check(literal: &LitStr, name: &str) -> Result<Pattern, Error> {
     let text = literal.value();
     let bad = |wrong: &str, help: &str| messages::attr_bad_pattern(literal, name, wrong, help);
     let ast = ast::parse::Parser::new().parse(&text).map_err(|error| {
-        let wrong = format!("does not compile: {} at character {}", error.kind(), error.span().start.column);
-        bad(&wrong, "mend it there")
+        let from = error.span().start.offset;
+        let help = format!("mend it from here on: `{}`", text.get(from..).unwrap_or_default());
+        bad(&format!("does not compile: {}", error.kind()), &help)
     })?;
     let Ast::Concat(whole) = &ast else { return Err(unanchored(&text, &bad)) };
     let [Ast::Assertion(start), inner @ .., Ast::Assertion(end)] = whole.asts.as_slice() else {
@@ -59,7 +60,10 @@ fn portable(ast: &Ast) -> Result<(), Refused> {
         Ast::Empty(_) => Ok(()),
         Ast::Flags(_) => refuse("sets flags, which JSON Schema cannot state", "spell both cases: `[A-Za-z]`"),
         Ast::Literal(literal) => literal_is_portable(literal),
-        Ast::Dot(_) => refuse("uses `.`, which differs between Rust and ECMA 262", "name the characters: `[a-z0-9 ]`, or `[.]` for a dot"),
+        Ast::Dot(_) => refuse(
+            "uses `.`, which differs between Rust and ECMA 262",
+            "name the characters: `[a-z0-9 ]`, or `[.]` for a dot",
+        ),
         Ast::Assertion(assertion) => {
             let wrong = format!("uses `{}` inside", assertion_text(&assertion.kind));
             Err((wrong, "anchor the whole pattern only: `^` first and `$` last".to_owned()))
@@ -78,7 +82,9 @@ fn portable(ast: &Ast) -> Result<(), Refused> {
         Ast::ClassUnicode(_) => refuse("uses `\\p`, which JSON Schema does not promise", "name the ranges: `[a-zäöü]`"),
         Ast::ClassBracketed(class) => match &class.kind {
             ast::ClassSet::Item(item) => item_is_portable(item),
-            ast::ClassSet::BinaryOp(_) => refuse("combines classes with an operator, which ECMA 262 does not know", "write one class"),
+            ast::ClassSet::BinaryOp(_) => {
+                refuse("combines classes with an operator, which ECMA 262 does not know", "write one class")
+            }
         },
         Ast::Repetition(repetition) => {
             let most = match &repetition.op.kind {
@@ -87,7 +93,10 @@ fn portable(ast: &Ast) -> Result<(), Refused> {
                 _ => 0,
             };
             if most > MOST_REPEATS {
-                return refuse("repeats something more than 1000 times", "write `*` and bound the length with `max_len`");
+                return refuse(
+                    "repeats something more than 1000 times",
+                    "write `*` and bound the length with `max_len`",
+                );
             }
             portable(&repetition.ast)
         }
@@ -95,7 +104,9 @@ fn portable(ast: &Ast) -> Result<(), Refused> {
             ast::GroupKind::CaptureIndex(_) => portable(&group.ast),
             ast::GroupKind::CaptureName { .. } => refuse("names a group", "write `(..)`"),
             ast::GroupKind::NonCapturing(flags) if flags.items.is_empty() => portable(&group.ast),
-            ast::GroupKind::NonCapturing(_) => refuse("sets flags, which JSON Schema cannot state", "spell both cases: `[A-Za-z]`"),
+            ast::GroupKind::NonCapturing(_) => {
+                refuse("sets flags, which JSON Schema cannot state", "spell both cases: `[A-Za-z]`")
+            }
         },
         Ast::Alternation(alternation) => alternation.asts.iter().try_for_each(portable),
         Ast::Concat(concat) => concat.asts.iter().try_for_each(portable),
@@ -130,7 +141,11 @@ fn literal_is_portable(literal: &ast::Literal) -> Result<(), Refused> {
         return Ok(());
     }
     let c = literal.c;
-    let help = if c.is_ascii_punctuation() { format!("write `[{c}]`, with a backslash inside where it needs one") } else { "write the character itself, or `\\uXXXX`".to_owned() };
+    let help = if c.is_ascii_punctuation() {
+        format!("write `[{c}]`, with a backslash inside where it needs one")
+    } else {
+        "write the character itself, or `\\uXXXX`".to_owned()
+    };
     Err((format!("writes the character `{}` in a way that ECMA 262 does not read", c.escape_default()), help))
 }
 
@@ -140,10 +155,15 @@ fn item_is_portable(item: &ast::ClassSetItem) -> Result<(), Refused> {
         ClassSetItem::Empty(_) => Ok(()),
         ClassSetItem::Literal(literal) => class_literal(literal),
         ClassSetItem::Range(range) => class_literal(&range.start).and_then(|()| class_literal(&range.end)),
-        ClassSetItem::Ascii(_) => Err(("uses `[:name:]`, which ECMA 262 does not know".to_owned(), "write the range: `[a-z]`".to_owned())),
+        ClassSetItem::Ascii(_) => {
+            Err(("uses `[:name:]`, which ECMA 262 does not know".to_owned(), "write the range: `[a-z]`".to_owned()))
+        }
         ClassSetItem::Unicode(class) => portable(&Ast::class_unicode(class.clone())),
         ClassSetItem::Perl(class) => portable(&Ast::class_perl(class.clone())),
-        ClassSetItem::Bracketed(_) => Err(("nests a class in a class, which ECMA 262 reads otherwise".to_owned(), "write one class, with `\\[` for a bracket".to_owned())),
+        ClassSetItem::Bracketed(_) => Err((
+            "nests a class in a class, which ECMA 262 reads otherwise".to_owned(),
+            "write one class, with `\\[` for a bracket".to_owned(),
+        )),
         ClassSetItem::Union(union) => union.items.iter().try_for_each(item_is_portable),
     }
 }
@@ -173,10 +193,13 @@ fn ends(hir: &Hir, letters: &[char], starts: &BTreeSet<usize>) -> BTreeSet<usize
         }
         HirKind::Class(class) => {
             let holds = |letter: char| match class {
-                Class::Unicode(class) => class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&letter)),
-                Class::Bytes(class) => {
-                    class.ranges().iter().any(|range| (char::from(range.start())..=char::from(range.end())).contains(&letter))
+                Class::Unicode(class) => {
+                    class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&letter))
                 }
+                Class::Bytes(class) => class
+                    .ranges()
+                    .iter()
+                    .any(|range| (char::from(range.start())..=char::from(range.end())).contains(&letter)),
             };
             starts.iter().filter(|at| letters.get(**at).is_some_and(|letter| holds(*letter))).map(|at| at + 1).collect()
         }
@@ -192,7 +215,8 @@ fn ends(hir: &Hir, letters: &[char], starts: &BTreeSet<usize>) -> BTreeSet<usize
             let mut reached = if repetition.min == 0 { starts.clone() } else { BTreeSet::new() };
             let mut now = starts.clone();
             // A text has no more repetitions than letters; an empty one adds no place after the least count.
-            let most = repetition.max.unwrap_or(u32::MAX).min(repetition.min.max(1).saturating_add(letters.len() as u32));
+            let most =
+                repetition.max.unwrap_or(u32::MAX).min(repetition.min.max(1).saturating_add(letters.len() as u32));
             for count in 1..=most {
                 now = ends(&repetition.sub, letters, &now);
                 if count >= repetition.min {
@@ -223,8 +247,17 @@ mod tests {
     #[test]
     fn what_means_the_same_in_both_is_accepted() {
         for pattern in [
-            "^[a-z][a-z0-9-]{0,62}$", "^(a|b)+$", "^(?:a|b)?$", "^a[.]b$", "^a\\.b\\-c$", "^[^\\u0000-\\u001F]*$", "^\\x41$",
-            "^[}\\]\\[{]$", "^$", "^ä$", "^a+?$",
+            "^[a-z][a-z0-9-]{0,62}$",
+            "^(a|b)+$",
+            "^(?:a|b)?$",
+            "^a[.]b$",
+            "^a\\.b\\-c$",
+            "^[^\\u0000-\\u001F]*$",
+            "^\\x41$",
+            "^[}\\]\\[{]$",
+            "^$",
+            "^ä$",
+            "^a+?$",
         ] {
             checked(pattern).map(drop).unwrap_or_else(|error| panic!("{pattern}: {error}"));
         }

@@ -29,9 +29,6 @@ pub(super) struct Policy {
 
 /// Checks the settings of a tool.
 pub(super) fn check(settings: &Settings, tool: &Ident, signature: &Signature, sink: &Sink<'_>) -> Option<Policy> {
-    if let Some(reconcile) = settings.get("reconcile") {
-        sink.push(messages::attr_reconcile(&reconcile.key));
-    }
     let scope = scope(settings, tool, sink);
     let key = settings.get("key").map(|setting| key(setting, signature, sink));
     let undo = settings.get("undo").map(|setting| undo(setting, tool, signature, sink));
@@ -143,7 +140,8 @@ fn key(setting: &Setting, signature: &Signature, sink: &Sink<'_>) -> Option<Key>
         Form::Value(value) => {
             let expected = "parts in parentheses, `key(order_id)`, or `key = client`, or `key = natural(\"why a repeat is harmless\")`";
             if syn::parse2::<Ident>(value.clone()).is_ok_and(|word| word == "client") {
-                if let Some(taken) = signature.arguments.iter().flatten().find(|field| field.wire == "idempotency_key") {
+                if let Some(taken) = signature.arguments.iter().flatten().find(|field| field.wire == "idempotency_key")
+                {
                     sink.push(messages::sig_reserved_name(&taken.ident, &taken.wire));
                 }
                 return Some(Key::Client);
@@ -270,8 +268,10 @@ fn undo(setting: &Setting, tool: &Ident, signature: &Signature, sink: &Sink<'_>)
         return None;
     }
     let part = sink.part();
-    let arguments: Vec<UndoArgument> =
-        split(called.arguments.stream()).into_iter().filter_map(|tokens| undo_argument(tokens, tool, signature, &part)).collect();
+    let arguments: Vec<UndoArgument> = split(called.arguments.stream())
+        .into_iter()
+        .filter_map(|tokens| undo_argument(tokens, tool, signature, &part))
+        .collect();
     (!part.failed()).then_some(Undo::Tool { tool: called.path, arguments })
 }
 
@@ -286,7 +286,11 @@ fn undo_argument(tokens: TokenStream, tool: &Ident, signature: &Signature, sink:
         Ok((name, dotted))
     };
     let Ok((name, dotted)) = syn::parse::Parser::parse2(parse, tokens.clone()) else {
-        sink.push(messages::attr_wrong_value(&tokens, "undo", "arguments of the undo tool: `host_id`, `host_id = host`, `ticket = out.ticket`"));
+        sink.push(messages::attr_wrong_value(
+            &tokens,
+            "undo",
+            "arguments of the undo tool: `host_id`, `host_id = host`, `ticket = out.ticket`",
+        ));
         return None;
     };
     if dotted.first == "out" && !dotted.rest.is_empty() {
@@ -331,7 +335,11 @@ fn approve(setting: &Setting, sink: &Sink<'_>) -> Option<Approve> {
 
 fn rates(setting: &Setting, tool: &Ident, signature: &Signature, sink: &Sink<'_>) -> Vec<Rate> {
     let Form::List(group) = &setting.form else {
-        sink.push(messages::attr_wrong_value(&setting.key, "rate", "limits in parentheses: `rate(principal = \"30/minute\")`"));
+        sink.push(messages::attr_wrong_value(
+            &setting.key,
+            "rate",
+            "limits in parentheses: `rate(principal = \"30/minute\")`",
+        ));
         return Vec::new();
     };
     let words = signature.words();

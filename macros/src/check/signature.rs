@@ -2,10 +2,10 @@
 
 use crate::messages;
 use crate::model::{Answer, Field};
+use crate::names;
 use crate::parse::input::Arg;
 use crate::parse::{self, bare, last_name, peel};
 use crate::sink::Sink;
-use crate::names;
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{FnArg, Pat, PatType, ReturnType, Type};
@@ -49,12 +49,14 @@ pub(super) fn check(sig: &syn::Signature, sink: &Sink<'_>) -> Signature {
         };
         let documented = parse::has(&typed.attrs, "doc");
         let is_call = last_name(&typed.ty).is_some_and(|name| name == "Call");
-        if at == 0 && !documented && !parse::has(&typed.attrs, "arg") {
+        if at == 0 && !documented && !parse::has(&typed.attrs, "arg") && may_be_context(&typed.ty) {
             signature.context = Some((*typed.ty).clone());
         } else if is_call {
             part.push(match (at, &signature.context) {
                 (0, _) => messages::sig_documented_context(&typed.ty, tool),
-                (_, Some(first)) if last_name(first).is_some_and(|name| name == "Call") => messages::sig_two_contexts(&typed.ty, tool),
+                (_, Some(first)) if last_name(first).is_some_and(|name| name == "Call") => {
+                    messages::sig_two_contexts(&typed.ty, tool)
+                }
                 _ => messages::sig_context_not_first(&typed.ty, tool),
             });
         } else {
@@ -70,6 +72,14 @@ pub(super) fn check(sig: &syn::Signature, sink: &Sink<'_>) -> Signature {
     signature
 }
 
+/// Whether a type could be a call context or an alias of one; what it is, a bound says.
+fn may_be_context(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Path(_))
+        && peel(ty, "Option").is_none()
+        && peel(ty, "Vec").is_none()
+        && !super::values::is_plain(ty)
+}
+
 fn qualifiers(sig: &syn::Signature, sink: &Sink<'_>) {
     let tool = &sig.ident;
     if sig.asyncness.is_none() {
@@ -83,9 +93,6 @@ fn qualifiers(sig: &syn::Signature, sink: &Sink<'_>) {
     }
     if let Some(abi) = &sig.abi {
         sink.push(messages::sig_qualifier(abi, tool, "extern"));
-    }
-    if let Some(variadic) = &sig.variadic {
-        sink.push(messages::sig_variadic(variadic, tool));
     }
     if !sig.generics.params.is_empty() {
         sink.push(messages::sig_generic(&sig.generics.params, tool));
@@ -144,7 +151,9 @@ fn unfit(ty: &Type, name: &str) -> Option<syn::Error> {
             Some(messages::sig_borrowed(ty, name, &text, &owned))
         }
         Type::ImplTrait(_) => Some(messages::sig_impl_trait(ty, name, &text)),
-        Type::FnPtr(_) | Type::Ptr(_) | Type::TraitObject(_) | Type::Never(_) | Type::Slice(_) => Some(messages::sig_no_json_form(ty, name, &text)),
+        Type::FnPtr(_) | Type::Ptr(_) | Type::TraitObject(_) | Type::Never(_) | Type::Slice(_) => {
+            Some(messages::sig_no_json_form(ty, name, &text))
+        }
         Type::Path(_) if peel(ty, "Box").is_some_and(|inner| matches!(bare(inner), Type::TraitObject(_))) => {
             Some(messages::sig_no_json_form(ty, name, &text))
         }

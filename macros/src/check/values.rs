@@ -64,7 +64,8 @@ pub(super) fn rule(arg: &Arg, ty: &Type, name: &str, sink: &Sink<'_>) -> Option<
         sink.push(error);
         return None;
     }
-    let rule = if let Some(item) = peel(ty, "Vec") { list(arg, ty, item, name, &part) } else { single(arg, ty, name, &part) };
+    let rule =
+        if let Some(item) = peel(ty, "Vec") { list(arg, ty, item, name, &part) } else { single(arg, ty, name, &part) };
     if part.failed() { None } else { rule }
 }
 
@@ -95,66 +96,46 @@ fn refused_type(ty: &Type, name: &str) -> Option<syn::Error> {
     }
 }
 
+/// Whether a type is spelled as a plain one.
+pub(super) fn is_plain(ty: &Type) -> bool {
+    spelled(ty, &["String", "str", "bool", "char"]) || spelled(ty, &NUMBERS)
+}
+
+const OF_TEXT: [&str; 5] = ["pattern", "format", "free_text", "min_len", "max_len"];
+const OF_NUMBERS: [&str; 2] = ["min", "max"];
+const OF_ITEMS: [&str; 9] = ["pattern", "format", "free_text", "min_len", "max_len", "min", "max", "example", "unit"];
+const OF_LISTS: [&str; 4] = ["max_items", "min_items", "unique", "each"];
+
 fn list(arg: &Arg, ty: &Type, item: &Type, name: &str, sink: &Sink<'_>) -> Option<Rule> {
-    for key in misplaced(arg) {
-        sink.push(messages::args_bounds_of_items(&key.1, name, key.0));
+    if let Some(key) = arg.key(&OF_ITEMS) {
+        sink.push(messages::args_bounds_of_items(key, name, &key.to_string()));
+        return None;
     }
-    let min_items = arg.min_items.as_ref().map_or(0, |(_, least)| *least);
-    let max_items = match &arg.max_items {
-        None => {
-            sink.push(messages::args_unbounded_list(ty, name));
-            return None;
-        }
-        Some((_, most)) => *most,
+    let min_items = arg.min_items.unwrap_or(0);
+    let Some(max_items) = arg.max_items else {
+        sink.push(messages::args_unbounded_list(ty, name));
+        return None;
     };
-    if let Some((at, _)) = arg.min_items.as_ref().filter(|_| min_items > max_items) {
-        sink.push(messages::args_empty_range(at, name, "min_items", "max_items"));
+    if min_items > max_items {
+        sink.push(messages::args_empty_range(arg.key(&["min_items"]), name, "min_items", "max_items"));
     }
     if peel(item, "Vec").is_some() {
         sink.push(messages::args_nested_list(item, name));
         return None;
     }
-    let none = Arg::default();
-    let each = arg.each.as_ref().map_or(&none, |(_, each)| each);
-    let each = rule(each, item, name, sink)?;
-    Some(Rule::List { min_items, max_items, unique: arg.unique.is_some(), item: item.clone(), each: Box::new(each) })
-}
-
-/// Bounds of single values, with the tokens they were written as.
-fn misplaced(arg: &Arg) -> Vec<(&'static str, proc_macro2::TokenStream)> {
-    let mut keys = Vec::new();
-    let mut put = |key: &'static str, at: Option<&dyn ToTokens>| keys.extend(at.map(|at| (key, at.to_token_stream())));
-    put("pattern", arg.pattern.as_ref().map(|at| at as &dyn ToTokens));
-    put("format", arg.format.as_ref().map(|at| at as &dyn ToTokens));
-    put("free_text", arg.free_text.as_ref().map(|at| at as &dyn ToTokens));
-    put("min_len", arg.min_len.as_ref().map(|(at, _)| at as &dyn ToTokens));
-    put("max_len", arg.max_len.as_ref().map(|(at, _)| at as &dyn ToTokens));
-    put("min", arg.min.as_ref().map(|at| &at.tokens as &dyn ToTokens));
-    put("max", arg.max.as_ref().map(|at| &at.tokens as &dyn ToTokens));
-    put("example", arg.example.as_ref().map(|at| &at.key as &dyn ToTokens));
-    put("unit", arg.unit.as_ref().map(|at| at as &dyn ToTokens));
-    keys
+    let none = Arg { within: "each", ..Arg::default() };
+    let each = rule(arg.each.as_deref().unwrap_or(&none), item, name, sink)?;
+    Some(Rule::List { min_items, max_items, unique: arg.unique, item: item.clone(), each: Box::new(each) })
 }
 
 fn single(arg: &Arg, ty: &Type, name: &str, sink: &Sink<'_>) -> Option<Rule> {
-    let of_lists = [
-        ("max_items", arg.max_items.as_ref().map(|(at, _)| at)),
-        ("min_items", arg.min_items.as_ref().map(|(at, _)| at)),
-        ("unique", arg.unique.as_ref()),
-        ("each", arg.each.as_ref().map(|(at, _)| at)),
-    ];
-    for (key, at) in of_lists {
-        if let Some(at) = at {
-            sink.push(messages::args_not_a_list(at, name, key));
-            return None;
-        }
+    if let Some(key) = arg.key(&OF_LISTS) {
+        sink.push(messages::args_not_a_list(key, name, &key.to_string()));
+        return None;
     }
-    let keys = misplaced(arg);
-    let textual = keys.iter().find(|(key, _)| matches!(*key, "pattern" | "format" | "free_text" | "min_len" | "max_len"));
-    let numeric = keys.iter().find(|(key, _)| matches!(*key, "min" | "max"));
-    match (textual, numeric) {
-        (Some((text, _)), Some((number, at))) => {
-            sink.push(messages::args_two_rules(at, name, text, number));
+    match (arg.key(&OF_TEXT), arg.key(&OF_NUMBERS)) {
+        (Some(text), Some(number)) => {
+            sink.push(messages::args_two_rules(number, name, &text.to_string(), &number.to_string()));
             None
         }
         (Some(_), None) => text_rule(arg, ty, name, sink).map(Rule::Text),
@@ -162,8 +143,8 @@ fn single(arg: &Arg, ty: &Type, name: &str, sink: &Sink<'_>) -> Option<Rule> {
         (None, None) if spelled(ty, &["String"]) => text_rule(arg, ty, name, sink).map(Rule::Text),
         (None, None) if spelled(ty, &NUMBERS) => number_rule(arg, ty, name, sink).map(Rule::Number),
         (None, None) => {
-            for (key, at) in keys {
-                sink.push(messages::args_useless_key(&at, name, key));
+            if let Some(key) = arg.key(&OF_ITEMS) {
+                sink.push(messages::args_useless_key(key, name, &key.to_string()));
             }
             Some(Rule::Type)
         }
@@ -173,23 +154,32 @@ fn single(arg: &Arg, ty: &Type, name: &str, sink: &Sink<'_>) -> Option<Rule> {
 /// The rule of a text; errors about what is missing point to `at`.
 pub(super) fn text_rule(arg: &Arg, at: impl ToTokens, name: &str, sink: &Sink<'_>) -> Option<TextRule> {
     let part = sink.part();
-    if let Some(unit) = &arg.unit {
+    if let Some(unit) = arg.key(&["unit"]) {
         part.push(messages::args_useless_key(unit, name, "unit"));
     }
-    let mut bounded = arg.max_len.is_some();
-    match (&arg.pattern, &arg.format, &arg.free_text) {
-        (Some(_), Some(format), _) => part.push(messages::args_two_rules(format, name, "pattern", "format")),
-        (Some(_), _, Some(free)) => part.push(messages::args_two_rules(free, name, "pattern", "free_text")),
-        (_, Some(_), Some(free)) => part.push(messages::args_two_rules(free, name, "format", "free_text")),
-        (Some(_), None, None) | (None, None, Some(_)) => {}
-        (None, Some(_), None) => bounded = true,
-        (None, None, None) => {
-            let missing = "does not say what it takes\nhelp: add `#[arg(pattern = \"^[a-z0-9-]{1,63}$\")]`, \
-                           `#[arg(format = uuid)]` or `#[arg(free_text, max_len = 500)]`";
-            part.push(messages::args_unbounded_text(&at, name, missing));
+    let forms: Vec<&Ident> = arg.keys.iter().filter(|key| OF_TEXT.iter().take(3).any(|form| key == form)).collect();
+    match forms.as_slice() {
+        [] => {
+            let (wrong, help) = if arg.key(&OF_TEXT).is_some() {
+                (
+                    "does not say what it takes",
+                    "add `pattern = \"^[a-z0-9-]{1,63}$\"`, `format = uuid` or `free_text`".to_owned(),
+                )
+            } else {
+                let (open, close) = if arg.within == "each" { ("each", "") } else { ("#[arg", "]") };
+                let forms = ["pattern = \"^[a-z0-9-]{1,63}$\"", "format = uuid", "free_text, max_len = 500"];
+                let [pattern, format, free] = forms.map(|form| format!("`{open}({form}){close}`"));
+                ("has no bounds", format!("add {pattern}, {format} or {free}"))
+            };
+            part.push(messages::args_unbounded_text(&at, name, wrong, &help));
             return None;
         }
+        [_] => {}
+        [first, second, ..] => {
+            part.push(messages::args_two_rules(second, name, &first.to_string(), &second.to_string()))
+        }
     }
+    let mut bounded = arg.max_len.is_some() || arg.format.is_some();
     let pattern = arg.pattern.as_ref().and_then(|literal| {
         let checked = part.take(pattern::check(literal, name))?;
         bounded |= checked.bounded;
@@ -204,21 +194,18 @@ pub(super) fn text_rule(arg: &Arg, at: impl ToTokens, name: &str, sink: &Sink<'_
         known.map(|(_, variant)| *variant)
     });
     if !bounded && !part.failed() {
-        let missing = "has no greatest length\nhelp: add `max_len = 500`";
-        part.push(messages::args_unbounded_text(&at, name, missing));
+        part.push(messages::args_unbounded_text(&at, name, "has no greatest length", "add `max_len = 500`"));
     }
-    let min_len = arg.min_len.as_ref().map(|(_, least)| *least);
-    let max_len = arg.max_len.as_ref().map(|(_, most)| *most);
-    if let (Some((key, least)), Some(most)) = (&arg.min_len, max_len)
-        && *least > most
-    {
-        part.push(messages::args_empty_range(key, name, "min_len", "max_len"));
+    let (min_len, max_len) = (arg.min_len, arg.max_len);
+    if min_len.zip(max_len).is_some_and(|(least, most)| least > most) {
+        part.push(messages::args_empty_range(arg.key(&["min_len"]), name, "min_len", "max_len"));
     }
     let example = arg.example.as_ref().and_then(|setting| part.take(parse::text(setting, "a string literal")));
     if let Some(example) = &example {
         let text = example.value();
         let length = text.chars().count();
-        let fits = |bound: Option<u32>, far: fn(usize, usize) -> bool| !bound.is_some_and(|bound| far(length, bound as usize));
+        let fits =
+            |bound: Option<u32>, far: fn(usize, usize) -> bool| !bound.is_some_and(|bound| far(length, bound as usize));
         if !(fits(min_len, |length, least| length < least) && fits(max_len, |length, most| length > most)) {
             part.push(messages::args_refused_example(example, name, "length"));
         } else if pattern.as_ref().is_some_and(|(_, checked)| !checked.matches(&text)) {
@@ -228,7 +215,7 @@ pub(super) fn text_rule(arg: &Arg, at: impl ToTokens, name: &str, sink: &Sink<'_
     (!part.failed()).then(|| TextRule {
         pattern: pattern.map(|(literal, _)| literal),
         format,
-        free_text: arg.free_text.is_some(),
+        free_text: arg.free_text,
         min_len,
         max_len,
         example: example.map(|example| example.value()),

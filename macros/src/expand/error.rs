@@ -50,7 +50,8 @@ fn arm(case: &ErrorCase, p: &Ident) -> TokenStream {
     let detail = if details.is_empty() {
         quote!(::core::option::Option::None)
     } else {
-        let text: Vec<String> = details.iter().map(|field| format!("{}: {{{}:?}}", field.name, field.binding())).collect();
+        let text: Vec<String> =
+            details.iter().map(|field| format!("{}: {{{}:?}}", field.name, field.binding())).collect();
         let text = LitStr::new(&text.join("; "), message.span());
         quote!(::core::option::Option::Some(::std::format!(#text)))
     };

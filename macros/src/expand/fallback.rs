@@ -6,24 +6,24 @@ use super::wrap::{private, wrap};
 use crate::model::Effect;
 use crate::names::{Names, local, member, wire};
 use crate::parse;
-use crate::parse::tool::Function;
+use crate::parse::tool::{Function, Settings};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::visit::Visit;
-use syn::{DeriveInput, FnArg, Pat, Path, Type};
-
-fn standard_crate() -> Path {
-    syn::parse_quote!(::safe_tool)
-}
+use syn::{DeriveInput, FnArg, Pat, Type};
 
 /// The stub of a tool: its type with the arguments that can be named, and the effect it declared if it did.
-pub(crate) fn tool(function: &Function, effect: Option<Effect>, names: &Names) -> TokenStream {
+pub(crate) fn tool(function: &Function, settings: &Settings, names: &Names) -> TokenStream {
+    // A method's siblings cannot be a struct.
+    if function.sig.receiver().is_some() {
+        return TokenStream::new();
+    }
     let p = private(names);
     let ident = &function.sig.ident;
     let cfgs: Vec<_> = function.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
     let handle = handle(&function.vis, ident, &cfgs, &ident.to_string(), "refused.");
     let arguments = names.fresh("Arguments");
-    let effect = effect_name(effect.unwrap_or(Effect::Read));
+    let effect = effect_name(likely_effect(settings));
     let fields = fields(function);
     let state = names.fresh("S");
     let body = quote! {
@@ -42,8 +42,16 @@ pub(crate) fn tool(function: &Function, effect: Option<Effect>, names: &Names) -
         #[automatically_derived]
         impl<#state> #p::RunsOn<#state> for #ident {}
     };
-    let wrapped = wrap(&standard_crate(), &cfgs, names, &body);
+    let krate =
+        settings.get("crate").and_then(|setting| parse::crate_path(setting).ok()).unwrap_or_else(parse::standard_crate);
+    let wrapped = wrap(&krate, &cfgs, names, &body);
     quote!(#handle #wrapped)
+}
+
+/// The declared effect; without one, what the other settings are for, so that a server that takes the tool is no error too.
+fn likely_effect(settings: &Settings) -> Effect {
+    let changes = settings.get("key").is_some() || settings.get("undo").is_some();
+    crate::check::declared_effect(settings).unwrap_or(if changes { Effect::Write } else { Effect::Read })
 }
 
 /// Fields for the parameters that have a name and a type that can stand in a struct.
@@ -72,7 +80,15 @@ fn is_owned(ty: &Type) -> bool {
     struct Owned(bool);
     impl<'ast> Visit<'ast> for Owned {
         fn visit_type(&mut self, ty: &'ast Type) {
-            if matches!(ty, Type::Reference(_) | Type::ImplTrait(_) | Type::TraitObject(_) | Type::Slice(_) | Type::Infer(_) | Type::Never(_)) {
+            if matches!(
+                ty,
+                Type::Reference(_)
+                    | Type::ImplTrait(_)
+                    | Type::TraitObject(_)
+                    | Type::Slice(_)
+                    | Type::Infer(_)
+                    | Type::Never(_)
+            ) {
                 self.0 = false;
             }
             syn::visit::visit_type(self, ty);
@@ -91,7 +107,7 @@ fn stub(item: &DeriveInput, names: &Names, body: impl FnOnce(&Ident, &Ident) -> 
     if !item.generics.params.is_empty() {
         return TokenStream::new();
     }
-    wrap(&standard_crate(), &[], names, &body(&item.ident, &private(names)))
+    wrap(&parse::declared_crate(&item.attrs), &[], names, &body(&item.ident, &private(names)))
 }
 
 /// The stub of an input type.

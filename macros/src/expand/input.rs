@@ -1,7 +1,7 @@
 //! Decode, schema and canonical encoding of arguments and input types, from one rule each.
 
-use super::option;
 use super::wrap::{private, wrap};
+use super::{at, option, qualified};
 use crate::model::{Field, Input, InputForm, NumberRule, Rule, TextRule, Variant};
 use crate::names::{Names, local};
 use proc_macro2::{Ident, TokenStream};
@@ -26,32 +26,39 @@ pub(super) fn pieces(rule: &Rule, ty: &Type, base: &str, names: &Names) -> Piece
     let (decoder, value, writer) = (local("decoder"), local("value"), local("writer"));
     let name = names.fresh(base);
     match rule {
-        Rule::Type => Pieces {
-            rules: TokenStream::new(),
-            shape: quote!(#p::Shape::Type(<#ty as #p::ToolInput>::schema)),
-            decode: quote!(<#ty as #p::ToolInput>::decode(#decoder)),
-            encode: quote!(<#ty as #p::ToolInput>::encode(#value, #writer);),
-        },
+        Rule::Type => {
+            let [schema, decode, encode] =
+                ["schema", "decode", "encode"].map(|item| qualified(&p, ty, "ToolInput", item));
+            Pieces {
+                rules: TokenStream::new(),
+                shape: quote!(#p::Shape::Type(#schema)),
+                decode: quote!(#decode(#decoder)),
+                encode: quote!(#encode(#value, #writer);),
+            }
+        }
         Rule::Text(rule) => {
             let rule = text_rule(rule, &p);
+            let [from, as_text] = ["from_text", "as_text"].map(|item| qualified(&p, ty, "PlainText", item));
             Pieces {
                 rules: quote!(static #name: #p::TextRule = #rule;),
                 shape: quote!(#p::Shape::Text(&#name)),
-                decode: quote!(#p::plain_text(#decoder, &#name, <#ty as #p::PlainText>::from_text)),
-                encode: quote!(#name.encode(<#ty as #p::PlainText>::as_text(#value), #writer);),
+                decode: quote!(#p::plain_text(#decoder, &#name, #from)),
+                encode: quote!(#name.encode(#as_text(#value), #writer);),
             }
         }
         Rule::Number(rule) => {
             let check = range_check(rule, ty, &name, &p);
             let rule = number_rule(rule, &p);
+            let [integer, from, encode] =
+                ["INTEGER", "from_number", "encode"].map(|item| qualified(&p, ty, "PlainNumber", item));
             Pieces {
                 rules: quote! {
                     static #name: #p::NumberRule = #rule;
                     #check
                 },
-                shape: quote!(#p::Shape::Number(&#name, <#ty as #p::PlainNumber>::INTEGER)),
-                decode: quote!(#p::plain_number(#decoder, &#name, <#ty as #p::PlainNumber>::INTEGER, <#ty as #p::PlainNumber>::from_number)),
-                encode: quote!(<#ty as #p::PlainNumber>::encode(#value, #writer);),
+                shape: quote!(#p::Shape::Number(&#name, #integer)),
+                decode: quote!(#p::plain_number(#decoder, &#name, #integer, #from)),
+                encode: quote!(#encode(#value, #writer);),
             }
         }
         Rule::List { min_items, max_items, unique, item, each } => {
@@ -97,9 +104,8 @@ fn number_rule(rule: &NumberRule, p: &Ident) -> TokenStream {
 
 /// A range that its type does not hold is an error at the range.
 fn range_check(rule: &NumberRule, ty: &Type, name: &Ident, p: &Ident) -> TokenStream {
-    let least = quote!(<#ty as #p::PlainNumber>::LEAST);
-    let greatest = quote!(<#ty as #p::PlainNumber>::GREATEST);
-    let integer = quote!(<#ty as #p::PlainNumber>::INTEGER);
+    let [least, greatest, integer] = ["LEAST", "GREATEST", "INTEGER"].map(|item| qualified(p, ty, "PlainNumber", item));
+    let p = at(p, rule.at);
     let check = quote_spanned!(rule.at=> #p::check_range(&#name, #least, #greatest, #integer));
     quote!(const _: () = #check;)
 }
@@ -139,7 +145,9 @@ pub(super) fn object(fields: &[Field], first: usize, prefix: &str, names: &Names
         let variable = local(&format!("field_{place}"));
         let index = place + first;
         object.rules.extend(rules);
-        object.table.push(quote!(#p::Field { name: #wire, description: #description, required: #required, shape: #shape }));
+        object
+            .table
+            .push(quote!(#p::Field { name: #wire, description: #description, required: #required, shape: #shape }));
         object.variables.extend(quote!(let mut #variable: ::core::option::Option<#ty> = ::core::option::Option::None;));
         object.arms.extend(quote!(#index => #variable = #decode,));
         object.values.push(if *optional { quote!(#variable) } else { quote!(#variable?) });
@@ -183,15 +191,22 @@ pub(crate) fn expand(input: &Input, names: &Names) -> TokenStream {
     let body = match form {
         InputForm::Struct(fields) => object_type(ident, fields, names),
         InputForm::Text { vis, ty, rule } => text_type(ident, vis, ty, rule, names),
-        InputForm::Number { ty, rule } => number_type(ident, ty, rule, names),
+        InputForm::Number { vis, ty, rule } => number_type(ident, vis, ty, rule, names),
         InputForm::Words(variants) => words(ident, variants, names),
         InputForm::Tagged(variants) => tagged(ident, variants, names),
     };
     wrap(krate, &[], names, &body)
 }
 
-/// `impl ToolInput` from the bodies of its three methods.
-fn tool_input(ident: &Ident, names: &Names, decode: &TokenStream, encode: &TokenStream, schema: &TokenStream) -> TokenStream {
+/// `impl ToolInput` from the bodies of its three methods; a key may name its fields other than `inexact`.
+fn tool_input(
+    ident: &Ident,
+    names: &Names,
+    inexact: &[String],
+    decode: &TokenStream,
+    encode: &TokenStream,
+    schema: &TokenStream,
+) -> TokenStream {
     let p = private(names);
     let (decoder, writer) = (local("decoder"), local("writer"));
     quote! {
@@ -200,6 +215,10 @@ fn tool_input(ident: &Ident, names: &Names, decode: &TokenStream, encode: &Token
             fn decode(#decoder: &mut #p::Decoder<'_>) -> ::core::option::Option<Self> { #decode }
             fn encode(&self, #writer: &mut #p::Writer<'_>) { #encode }
             fn schema() -> #p::Schema { #schema }
+        }
+        #[automatically_derived]
+        impl #p::Reachable for #ident {
+            const INEXACT: &'static [&'static ::core::primitive::str] = &[#(#inexact),*];
         }
     }
 }
@@ -239,19 +258,16 @@ fn object_type(ident: &Ident, fields: &[Field], names: &Names) -> TokenStream {
         #members
         #writer.end_object();
     };
-    let implementation = tool_input(ident, names, &decode, &encode, &quote!(#p::object_schema(#table_name)));
-    let inexact = fields
+    let inexact: Vec<String> = fields
         .iter()
         .filter(|field| field.optional || field.sensitive || field.rule.free_text())
-        .map(|field| field.ident.to_string());
+        .map(|field| crate::names::plain(&field.ident))
+        .collect();
+    let implementation = tool_input(ident, names, &inexact, &decode, &encode, &quote!(#p::object_schema(#table_name)));
     quote! {
         #rules
         static #table_name: &[#p::Field] = &[#(#table),*];
         #implementation
-        #[automatically_derived]
-        impl #p::Reachable for #ident {
-            const INEXACT: &'static [&'static ::core::primitive::str] = &[#(#inexact),*];
-        }
     }
 }
 
@@ -261,11 +277,10 @@ fn text_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &TextRule, n
     let name = names.fresh("RULE");
     let key = if rule.free_text { TokenStream::new() } else { key_part(ident, names) };
     let rule = text_rule(rule, &p);
-    let decode = quote! {
-        #p::plain_text(#decoder, &#name, <#ty as #p::PlainText>::from_text).map(Self)
-    };
-    let encode = quote!(#name.encode(<#ty as #p::PlainText>::as_text(&self.0), #writer););
-    let implementation = tool_input(ident, names, &decode, &encode, &quote!(#name.schema()));
+    let [from, as_text] = ["from_text", "as_text"].map(|item| qualified(&p, ty, "PlainText", item));
+    let decode = quote!(#p::plain_text(#decoder, &#name, #from).map(Self));
+    let encode = quote!(#name.encode(#as_text(&self.0), #writer););
+    let implementation = tool_input(ident, names, &[], &decode, &encode, &quote!(#name.schema()));
     let (parse_docs, text_docs) = (format!("Checks a text and makes a `{ident}` of it."), "The text.");
     quote! {
         static #name: #p::TextRule = #rule;
@@ -280,34 +295,35 @@ fn text_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &TextRule, n
             /// # Errors
             /// The first rule that the text breaks.
             #vis fn parse(#text: impl ::core::convert::Into<::std::string::String>) -> ::core::result::Result<Self, #p::Violation> {
-                #p::parse_text(&#name, ::core::convert::Into::into(#text), <#ty as #p::PlainText>::from_text).map(Self)
+                #p::parse_text(&#name, ::core::convert::Into::into(#text), #from).map(Self)
             }
 
             #[doc = #text_docs]
             #[must_use]
             #vis fn as_str(&self) -> &::core::primitive::str {
-                <#ty as #p::PlainText>::as_text(&self.0)
+                #as_text(&self.0)
             }
         }
         #[automatically_derived]
         impl ::core::fmt::Display for #ident {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                f.write_str(<#ty as #p::PlainText>::as_text(&self.0))
+                f.write_str(#as_text(&self.0))
             }
         }
     }
 }
 
-fn number_type(ident: &Ident, ty: &Type, rule: &NumberRule, names: &Names) -> TokenStream {
+fn number_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &NumberRule, names: &Names) -> TokenStream {
     let p = private(names);
     let value = local("value");
     let Pieces { rules, shape, decode, encode } = pieces(&Rule::Number(number(rule)), ty, "RULE", names);
     let name = names.fresh("RULE");
     let decode = quote!(#decode.map(Self));
     let encode = quote!(let #value = &self.0; #encode);
-    let implementation = tool_input(ident, names, &decode, &encode, &quote!(#shape.schema()));
+    let implementation = tool_input(ident, names, &[], &decode, &encode, &quote!(#shape.schema()));
     let whole = crate::parse::input::spelled(ty, &["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64"]);
     let key = if whole { key_part(ident, names) } else { TokenStream::new() };
+    let encode_number = qualified(&p, ty, "PlainNumber", "encode");
     let new_docs = format!("Checks a number and makes a `{ident}` of it.");
     quote! {
         #rules
@@ -321,13 +337,13 @@ fn number_type(ident: &Ident, ty: &Type, rule: &NumberRule, names: &Names) -> To
             ///
             /// # Errors
             /// The bound that the number breaks.
-            pub fn new(#value: #ty) -> ::core::result::Result<Self, #p::Violation> {
-                #p::check_number(&#name, &#value, <#ty as #p::PlainNumber>::encode).map(|()| Self(#value))
+            #vis fn new(#value: #ty) -> ::core::result::Result<Self, #p::Violation> {
+                #p::check_number(&#name, &#value, #encode_number).map(|()| Self(#value))
             }
 
             /// The number.
             #[must_use]
-            pub fn get(&self) -> #ty {
+            #vis fn get(&self) -> #ty {
                 self.0
             }
         }
@@ -367,7 +383,7 @@ fn words(ident: &Ident, variants: &[Variant], names: &Names) -> TokenStream {
         }
     };
     let encode = quote!(#writer.str(match self { #(Self::#idents => #wires,)* }););
-    let implementation = tool_input(ident, names, &decode, &encode, &quote!(#p::enum_schema(#table_name)));
+    let implementation = tool_input(ident, names, &[], &decode, &encode, &quote!(#p::enum_schema(#table_name)));
     let key = key_part(ident, names);
     quote!(#table #implementation #key)
 }
@@ -432,7 +448,7 @@ fn tagged(ident: &Ident, variants: &[Variant], names: &Names) -> TokenStream {
         match self { #encodes }
         #writer.end_object();
     };
-    let implementation = tool_input(ident, names, &decode, &encode, &quote!(#p::tagged_schema(#table_name)));
+    let implementation = tool_input(ident, names, &[], &decode, &encode, &quote!(#p::tagged_schema(#table_name)));
     quote!(#statics #table #implementation)
 }
 

@@ -11,8 +11,25 @@ pub(crate) mod output;
 pub(crate) mod tool;
 mod wrap;
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+/// `<Type as Trait>::item` that stands, for rustc, exactly where the user wrote the type.
+fn qualified(p: &Ident, ty: &impl ToTokens, trait_name: &str, item: &str) -> TokenStream {
+    let ty = ty.to_token_stream();
+    let mut tokens = ty.clone().into_iter();
+    let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
+    let last = tokens.last().map_or(first, |token| token.span());
+    let (trait_name, item) = (Ident::new(trait_name, Span::call_site()), Ident::new(item, last));
+    let opening = quote_spanned!(first=> <);
+    let closing = quote_spanned!(last=> >::#item);
+    quote!(#opening #ty as #p::#trait_name #closing)
+}
+
+/// The runtime's name at the place of a user's token: a call that begins with it is reported there.
+fn at(p: &Ident, place: Span) -> Ident {
+    Ident::new(&p.to_string(), place)
+}
 
 /// An `Option` expression with full paths.
 fn option<T: ToTokens>(value: Option<T>) -> TokenStream {

@@ -1,6 +1,7 @@
 //! Encoding and schema of output types.
 
 use super::input::{kind_field, variant_table};
+use super::qualified;
 use super::wrap::{private, wrap};
 use crate::model::{Members, Output, OutputForm, OutputVariant};
 use crate::names::{Names, local};
@@ -53,37 +54,40 @@ struct Pieces {
 fn pieces(members: &Members, names: &Names, access: impl Fn(usize) -> TokenStream) -> Pieces {
     let p = private(names);
     let (value, writer) = (local("value"), local("writer"));
-    let mut pieces = Pieces { table: Vec::new(), encode: TokenStream::new(), empty: quote!(false), truncated: quote!(false) };
+    let mut pieces =
+        Pieces { table: Vec::new(), encode: TokenStream::new(), empty: quote!(false), truncated: quote!(false) };
     for (place, field) in members.fields.iter().enumerate() {
         let (ty, wire, description, required) = (&field.ty, &field.wire, &field.description, !field.optional);
         let access = access(place);
+        let [schema, encode] = ["schema", "encode"].map(|item| qualified(&p, ty, "ToolOutput", item));
         pieces.table.push(quote! {
             #p::Field {
                 name: #wire,
                 description: #description,
                 required: #required,
-                shape: #p::Shape::Type(<#ty as #p::ToolOutput>::schema),
+                shape: #p::Shape::Type(#schema),
             }
         });
         let member = quote! {
             #writer.member(#wire);
-            <#ty as #p::ToolOutput>::encode(#value, #writer);
+            #encode(#value, #writer);
             #writer.end_member();
         };
-        let ask = |method: TokenStream| {
+        let ask = |method: &str| {
+            let method = qualified(&p, ty, "ToolOutput", method);
             if field.optional {
                 quote!(match #access {
-                    ::core::option::Option::Some(#value) => <#ty as #p::ToolOutput>::#method(#value),
+                    ::core::option::Option::Some(#value) => #method(#value),
                     ::core::option::Option::None => false,
                 })
             } else {
-                quote!(<#ty as #p::ToolOutput>::#method(#access))
+                quote!(#method(#access))
             }
         };
-        let (truncated, is_truncated) = (&pieces.truncated, ask(quote!(is_truncated)));
+        let (truncated, is_truncated) = (&pieces.truncated, ask("is_truncated"));
         pieces.truncated = if place == 0 { is_truncated } else { quote!(#truncated || #is_truncated) };
         if members.empty_when == Some(place) {
-            pieces.empty = ask(quote!(is_empty));
+            pieces.empty = ask("is_empty");
         }
         pieces.encode.extend(if field.optional {
             quote!(if let ::core::option::Option::Some(#value) = #access { #member })
@@ -108,7 +112,8 @@ fn object_type(ident: &Ident, members: &Members, names: &Names) -> TokenStream {
         #encode
         #writer.end_object();
     };
-    let implementation = tool_output(ident, names, &encode, &quote!(#p::object_schema(#table_name)), &empty, &truncated);
+    let implementation =
+        tool_output(ident, names, &encode, &quote!(#p::object_schema(#table_name)), &empty, &truncated);
     quote! {
         static #table_name: &[#p::Field] = &[#(#table),*];
         #implementation
@@ -118,15 +123,17 @@ fn object_type(ident: &Ident, members: &Members, names: &Names) -> TokenStream {
 fn newtype(ident: &Ident, ty: &Type, ruled: bool, names: &Names) -> TokenStream {
     let p = private(names);
     let writer = local("writer");
+    let [own, encode, empty, truncated] =
+        ["schema", "encode", "is_empty", "is_truncated"].map(|item| qualified(&p, ty, "ToolOutput", item));
     // A rule is enforced where values are made, which is what `ToolInput` on the same type does.
-    let schema = if ruled { quote!(<#ident as #p::ToolInput>::schema()) } else { quote!(<#ty as #p::ToolOutput>::schema()) };
+    let schema = if ruled { qualified(&p, ident, "ToolInput", "schema") } else { own };
     tool_output(
         ident,
         names,
-        &quote!(<#ty as #p::ToolOutput>::encode(&self.0, #writer)),
-        &schema,
-        &quote!(<#ty as #p::ToolOutput>::is_empty(&self.0)),
-        &quote!(<#ty as #p::ToolOutput>::is_truncated(&self.0)),
+        &quote!(#encode(&self.0, #writer)),
+        &quote!(#schema()),
+        &quote!(#empty(&self.0)),
+        &quote!(#truncated(&self.0)),
     )
 }
 
@@ -138,7 +145,8 @@ fn words(ident: &Ident, variants: &[OutputVariant], names: &Names) -> TokenStrea
     let idents = variants.iter().map(|variant| &variant.ident);
     let wires = variants.iter().map(|variant| &variant.wire);
     let encode = quote!(#writer.str(match self { #(Self::#idents => #wires,)* }););
-    let implementation = tool_output(ident, names, &encode, &quote!(#p::enum_schema(#table_name)), &quote!(false), &quote!(false));
+    let implementation =
+        tool_output(ident, names, &encode, &quote!(#p::enum_schema(#table_name)), &quote!(false), &quote!(false));
     quote!(#table #implementation)
 }
 
@@ -180,7 +188,8 @@ fn tagged(ident: &Ident, variants: &[OutputVariant], names: &Names) -> TokenStre
     };
     let empty = quote!(match self { #empties });
     let truncated = quote!(match self { #truncations });
-    let implementation = tool_output(ident, names, &encode, &quote!(#p::tagged_schema(#table_name)), &empty, &truncated);
+    let implementation =
+        tool_output(ident, names, &encode, &quote!(#p::tagged_schema(#table_name)), &empty, &truncated);
     quote! {
         #statics
         #table

@@ -1,9 +1,9 @@
 //! The tool: its type, one static descriptor, and thin shims.
 
 use super::input::{Object, object};
-use super::option;
 use super::wrap::{private, wrap};
-use crate::model::{Answer, Approve, Effect, Field, Key, Part, Per, Reach, Tool, Undo, UndoFrom};
+use super::{at, option, qualified};
+use crate::model::{Answer, Approve, Effect, Field, Key, Part, Per, Reach, Rule, Tool, Undo, UndoFrom};
 use crate::names::{Names, local, member};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -34,15 +34,10 @@ pub(crate) fn expand(tool: &Tool, names: &Names) -> TokenStream {
     let p = private(names);
     let (output, error) = match &tool.answer {
         Answer::Result(output, error) => (output.to_token_stream(), error.to_token_stream()),
-        Answer::Other(ty) => {
-            let part = |name: &str| {
-                let name = Ident::new(name, Span::call_site());
-                quote_spanned!(ty.span()=> <#ty as #p::ToolReturn>::#name)
-            };
-            (part("Output"), part("Error"))
-        }
+        Answer::Other(ty) => (qualified(&p, ty, "ToolReturn", "Output"), qualified(&p, ty, "ToolReturn", "Error")),
     };
-    let context = Context { tool, names, arguments: names.fresh("Arguments"), fields: names.fresh("FIELDS"), p, output, error };
+    let context =
+        Context { tool, names, arguments: names.fresh("Arguments"), fields: names.fresh("FIELDS"), p, output, error };
     let body = context.body();
     let handle = handle(&tool.vis, &tool.ident, &tool.cfgs, &tool.name, &tool.description);
     let wrapped = wrap(&tool.krate, &tool.cfgs, names, &body);
@@ -50,7 +45,13 @@ pub(crate) fn expand(tool: &Tool, names: &Names) -> TokenStream {
 }
 
 /// The type that servers and undo settings name.
-pub(super) fn handle(vis: &syn::Visibility, ident: &Ident, cfgs: &[syn::Attribute], name: &str, description: &str) -> TokenStream {
+pub(super) fn handle(
+    vis: &syn::Visibility,
+    ident: &Ident,
+    cfgs: &[syn::Attribute],
+    name: &str,
+    description: &str,
+) -> TokenStream {
     let docs = format!("The tool `{name}`: {description}");
     quote! {
         #(#cfgs)*
@@ -153,8 +154,14 @@ impl Context<'_> {
         };
         let rates = self.rates();
         let credential = match &tool.context {
-            Some(context) => quote!(<#context as #p::CallContext>::CREDENTIAL),
+            Some(context) => qualified(p, context, "CallContext", "CREDENTIAL"),
             None => quote!(::core::option::Option::None),
+        };
+        let schema = qualified(p, output, "ToolOutput", "schema");
+        let cases = qualified(p, error, "ToolError", "CASES");
+        let scope = {
+            let place = scope.span();
+            quote_spanned!(place=> &#scope)
         };
         quote! {
             static #static_name: #p::Descriptor = #p::Descriptor {
@@ -162,7 +169,7 @@ impl Context<'_> {
                 title: #title,
                 description: #description,
                 effect: #p::Effect::#effect,
-                scope: &#scope,
+                scope: #scope,
                 arguments: #fields,
                 targets: &[#(#targets),*],
                 key: #key,
@@ -172,8 +179,8 @@ impl Context<'_> {
                 retry: #retry,
                 rates: &[#(#rates),*],
                 source: #source,
-                output: <#output as #p::ToolOutput>::schema,
-                errors: <#error as #p::ToolError>::CASES,
+                output: #schema,
+                errors: #cases,
                 credential: #credential,
                 decode: #decode,
             };
@@ -242,7 +249,9 @@ impl Context<'_> {
                     quote!(Argument(#at, #text))
                 }
             };
-            rates.push(quote!(#p::Rate { per: #p::Per::#per, count: #count, period: #p::Duration::from_millis(#period) }));
+            rates.push(
+                quote!(#p::Rate { per: #p::Per::#per, count: #count, period: #p::Duration::from_millis(#period) }),
+            );
         }
         rates
     }
@@ -250,25 +259,27 @@ impl Context<'_> {
     fn encode(&self, members: &[Ident], encodes: &[TokenStream]) -> TokenStream {
         let p = &self.p;
         let (index, value, writer) = (local("index"), local("value"), local("writer"));
-        let arms = self.tool.arguments.iter().zip(members).zip(encodes).enumerate().map(|(place, ((field, member), encode))| {
-            if field.optional {
-                quote! {
-                    #place => {
-                        let ::core::option::Option::Some(#value) = &self.#member else { return false };
-                        #encode
-                        true
+        let arms = self.tool.arguments.iter().zip(members).zip(encodes).enumerate().map(
+            |(place, ((field, member), encode))| {
+                if field.optional {
+                    quote! {
+                        #place => {
+                            let ::core::option::Option::Some(#value) = &self.#member else { return false };
+                            #encode
+                            true
+                        }
+                    }
+                } else {
+                    quote! {
+                        #place => {
+                            let #value = &self.#member;
+                            #encode
+                            true
+                        }
                     }
                 }
-            } else {
-                quote! {
-                    #place => {
-                        let #value = &self.#member;
-                        #encode
-                        true
-                    }
-                }
-            }
-        });
+            },
+        );
         quote! {
             #[allow(unused_variables)]
             fn encode(&self, #index: ::core::primitive::usize, #writer: &mut #p::Writer<'_>) -> ::core::primitive::bool {
@@ -291,12 +302,13 @@ impl Context<'_> {
             let span = field.as_ref().unwrap_or(argument).span();
             let name = member(&crate::names::plain(argument), argument.span());
             let path = field.as_ref().map(|field| quote!(.#field));
-            let part = quote_spanned!(span=> #p::KeyPart::part(&self.#name #path, #writer));
+            let q = at(p, span);
+            let part = quote_spanned!(span=> #q::KeyPart::part(&self.#name #path, #writer));
             arms.extend(quote!(#place => #part,));
             let holder = self.tool.arguments.iter().find(|other| other.wire == crate::names::plain(argument));
-            if let (Some(field), Some(holder)) = (field, holder) {
-                let (ty, text) = (&holder.ty, crate::names::plain(field));
-                let check = quote_spanned!(span=> #p::check_exact(<#ty as #p::Reachable>::INEXACT, #text));
+            if let (Some(field), Some(holder)) = (field, holder.filter(|holder| matches!(holder.rule, Rule::Type))) {
+                let (inexact, text) = (qualified(p, &holder.ty, "Reachable", "INEXACT"), crate::names::plain(field));
+                let check = quote_spanned!(span=> #q::check_exact(#inexact, #text));
                 checks.extend(quote!(const _: () = #check;));
             }
         }
@@ -318,34 +330,43 @@ impl Context<'_> {
         let (call, arguments, context) = (local("call"), local("arguments"), local("context"));
         let values = members.iter().map(|member| quote!(#arguments.#member));
         let (take, first) = match &tool.context {
-            Some(ty) => (
-                quote! {
-                    let ::core::option::Option::Some(#call) = <#ty as #p::CallContext>::from_context(#context) else {
-                        return #p::no_state();
+            Some(ty) => {
+                let from = qualified(p, ty, "CallContext", "from_context");
+                let take = quote! {
+                    let ::core::option::Option::Some(#call) = #from(#context) else {
+                        return ::std::boxed::Box::pin(::core::future::ready(#p::no_state()));
                     };
-                },
-                quote!(#call,),
-            ),
+                };
+                (take, quote!(#call,))
+            }
             None => (TokenStream::new(), TokenStream::new()),
         };
+        let result = match &tool.answer {
+            Answer::Result(..) => quote!(::core::convert::identity),
+            Answer::Other(ty) => qualified(p, ty, "ToolReturn", "result"),
+        };
+        let [encode, is_empty, is_truncated] =
+            ["encode", "is_empty", "is_truncated"].map(|item| qualified(p, output, "ToolOutput", item));
+        let report = qualified(p, error, "ToolError", "report");
         let undo = self.undo_writers();
-        // On the function's name: a body that is not `Send` is reported there.
-        let boxed = quote_spanned!(ident.span()=> ::std::boxed::Box::pin);
+        // On the function's name: a body that cannot move between threads is reported there.
+        let body = quote_spanned!(ident.span()=> #ident(#first #(#values),*));
         quote! {
             #[allow(unused_variables)]
             fn run(self: ::std::boxed::Box<Self>, #context: #p::Context) -> #p::BoxFuture<'static, #p::Finished> {
-                #boxed(async move {
-                    let #arguments = *self;
-                    #take
-                    #p::answer(
-                        #ident(#first #(#values),*).await,
-                        <#output as #p::ToolOutput>::encode,
-                        <#output as #p::ToolOutput>::is_empty,
-                        <#output as #p::ToolOutput>::is_truncated,
-                        <#error as #p::ToolError>::report,
-                        &[#(#undo),*],
-                    )
-                })
+                let #arguments = *self;
+                #take
+                #p::run(
+                    #body,
+                    #result,
+                    #p::Ends {
+                        encode: #encode,
+                        is_empty: #is_empty,
+                        is_truncated: #is_truncated,
+                        report: #report,
+                        undo: &[#(#undo),*],
+                    },
+                )
             }
         }
     }
@@ -354,10 +375,13 @@ impl Context<'_> {
         let p = &self.p;
         let ident = &self.tool.ident;
         match &self.tool.context {
-            Some(context) => quote! {
-                #[automatically_derived]
-                impl #p::RunsOn<<#context as #p::CallContext>::State> for #ident {}
-            },
+            Some(context) => {
+                let state = qualified(p, context, "CallContext", "State");
+                quote! {
+                    #[automatically_derived]
+                    impl #p::RunsOn<#state> for #ident {}
+                }
+            }
             None => {
                 let state = self.names.fresh("S");
                 quote! {
@@ -371,8 +395,11 @@ impl Context<'_> {
     /// An error that may come after an effect has to say so.
     fn effect_check(&self) -> TokenStream {
         let (p, error) = (&self.p, &self.error);
-        let check = quote_spanned!(error.span()=> #p::check_effects);
-        quote!(const _: () = #check(<#error as #p::ToolError>::CASES);)
+        let cases = qualified(p, error, "ToolError", "CASES");
+        let place = error.span();
+        let q = at(p, place);
+        let check = quote_spanned!(place=> #q::check_effects(#cases));
+        quote!(const _: () = #check;)
     }
 
     fn undo(&self) -> TokenStream {
@@ -395,7 +422,8 @@ impl Context<'_> {
                     };
                     entries.push(quote!(#p::UndoArgument { name: #name, from: #p::UndoFrom::#from }));
                 }
-                quote!(#p::Undo::Tool { tool: <#tool as #p::SafeTool>::descriptor, arguments: &[#(#entries),*] })
+                let descriptor = qualified(p, tool, "SafeTool", "descriptor");
+                quote!(#p::Undo::Tool { tool: #descriptor, arguments: &[#(#entries),*] })
             }
         }
     }
@@ -410,7 +438,8 @@ impl Context<'_> {
             if let UndoFrom::Output(path) = &argument.from {
                 // What an output holds is an output; that the undo tool takes it, `undo_check` proves.
                 let span = argument.name.span();
-                let write = quote_spanned!(span=> #p::ToolOutput::encode(&#out #path, #writer));
+                let q = at(p, span);
+                let write = quote_spanned!(span=> #q::ToolOutput::encode(&#out #path, #writer));
                 writers.push(quote!(|#out: &#output, #writer: &mut #p::Writer<'_>| #write));
             }
         }
@@ -423,27 +452,38 @@ impl Context<'_> {
         let Undo::Tool { tool: undo, arguments: given } = &tool.undo else { return TokenStream::new() };
         let alias = names.fresh("Undo");
         let (args, out) = (local("arguments"), local("out"));
-        let span = undo.span();
-        let values = given.iter().map(|argument| {
+        let takes = qualified(p, undo, "SafeTool", "Arguments");
+        let effect = qualified(p, undo, "SafeTool", "Effect");
+        let mut lets = TokenStream::new();
+        let mut values = Vec::new();
+        for (place, argument) in given.iter().enumerate() {
             let name = &argument.name;
-            let value = match &argument.from {
+            let access = match &argument.from {
                 UndoFrom::Argument(index) => {
                     let member = tool.arguments.get(*index).map(argument_field);
                     quote!(#args.#member)
                 }
                 UndoFrom::Output(path) => quote!(#out #path),
             };
-            quote_spanned!(name.span()=> #name: #p::same(&#value))
-        });
+            // On the argument's name, so that a type that does not fit is reported there.
+            let value = Ident::new(&format!("value_{place}"), Span::mixed_site().located_at(name.span()));
+            lets.extend(quote!(let #value = #p::same(&#access);));
+            values.push(quote!(#name: #value));
+        }
         let texts = given.iter().map(|argument| crate::names::plain(&argument.name));
-        let required = quote_spanned!(span=> #p::check_undo);
+        let place = undo.span();
+        let q = at(p, place);
+        let required = qualified(p, &takes, "RequiredNames", "NAMES");
+        let is_write = qualified(p, &effect, "UndoEffect", "IS");
+        let check = quote_spanned!(place=> #q::check_undo(#required, &[#(#texts),*]));
         quote! {
-            const _: fn(&#arguments, &#output) -> <#undo as #p::SafeTool>::Arguments = |#args, #out| {
-                type #alias = <#undo as #p::SafeTool>::Arguments;
+            const _: fn(&#arguments, &#output) -> #takes = |#args, #out| {
+                type #alias = #takes;
+                #lets
                 #alias { #(#values,)* ..#p::rest() }
             };
-            const _: () = #required(<<#undo as #p::SafeTool>::Arguments as #p::RequiredNames>::NAMES, &[#(#texts),*]);
-            const _: () = <<#undo as #p::SafeTool>::Effect as #p::UndoEffect>::IS;
+            const _: () = #check;
+            const _: () = #is_write;
         }
     }
 }

@@ -23,8 +23,14 @@ impl CredentialAttr {
         let mut read = CredentialAttr::default();
         for setting in settings(parts, &GRAMMAR, sink) {
             match setting.key.to_string().as_str() {
-                "audience" => read.audience = sink.take(super::text(&setting, "a string literal such as `\"https://edr.example\"`")),
-                "env" => read.env = sink.take(super::text(&setting, "the name of an environment variable as a string literal")),
+                "audience" => {
+                    read.audience =
+                        sink.take(super::text(&setting, "a string literal such as `\"https://edr.example\"`"))
+                }
+                "env" => {
+                    read.env =
+                        sink.take(super::text(&setting, "the name of an environment variable as a string literal"))
+                }
                 "scopes" => read.scopes = sink.take(scopes(&setting)).unwrap_or_default(),
                 _ => read.krate = Some(setting),
             }

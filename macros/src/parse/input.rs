@@ -9,18 +9,30 @@ use syn::{Attribute, LitStr, Type};
 const ARG: Grammar = Grammar {
     attribute: "arg",
     keys: &[
-        "pattern", "format", "free_text", "min_len", "max_len", "min", "max", "max_items", "min_items", "unique", "each",
-        "target", "sensitive", "example", "unit", "name",
+        "pattern",
+        "format",
+        "free_text",
+        "min_len",
+        "max_len",
+        "min",
+        "max",
+        "max_items",
+        "min_items",
+        "unique",
+        "each",
+        "target",
+        "sensitive",
+        "example",
+        "unit",
+        "name",
     ],
 };
 const EACH: Grammar = Grammar {
     attribute: "each",
     keys: &["pattern", "format", "free_text", "min_len", "max_len", "min", "max", "example", "unit"],
 };
-const TEXT: Grammar = Grammar {
-    attribute: "text",
-    keys: &["pattern", "format", "free_text", "min_len", "max_len", "example", "crate"],
-};
+const TEXT: Grammar =
+    Grammar { attribute: "text", keys: &["pattern", "format", "free_text", "min_len", "max_len", "example", "crate"] };
 const NUMBER: Grammar = Grammar { attribute: "number", keys: &["min", "max", "unit", "example", "crate"] };
 /// `#[arg(..)]` on a type.
 pub(crate) const CONTAINER: Grammar = Grammar { attribute: "arg", keys: &["crate"] };
@@ -30,19 +42,23 @@ const VARIANT: Grammar = Grammar { attribute: "arg", keys: &["name"] };
 /// What is written on a parameter, a field or a newtype.
 #[derive(Default)]
 pub(crate) struct Arg {
+    /// The attribute, or `each`.
+    pub(crate) within: &'static str,
+    /// Every key that is given, for errors about it.
+    pub(crate) keys: Vec<Ident>,
     pub(crate) pattern: Option<LitStr>,
     pub(crate) format: Option<LitStr>,
-    pub(crate) free_text: Option<Ident>,
-    pub(crate) min_len: Option<(Ident, u32)>,
-    pub(crate) max_len: Option<(Ident, u32)>,
+    pub(crate) free_text: bool,
+    pub(crate) min_len: Option<u32>,
+    pub(crate) max_len: Option<u32>,
     pub(crate) min: Option<Number>,
     pub(crate) max: Option<Number>,
-    pub(crate) max_items: Option<(Ident, u32)>,
-    pub(crate) min_items: Option<(Ident, u32)>,
-    pub(crate) unique: Option<Ident>,
-    pub(crate) each: Option<(Ident, Box<Arg>)>,
-    pub(crate) target: Option<Ident>,
-    pub(crate) sensitive: Option<Ident>,
+    pub(crate) max_items: Option<u32>,
+    pub(crate) min_items: Option<u32>,
+    pub(crate) unique: bool,
+    pub(crate) each: Option<Box<Arg>>,
+    pub(crate) target: bool,
+    pub(crate) sensitive: bool,
     pub(crate) example: Option<Setting>,
     pub(crate) unit: Option<LitStr>,
     pub(crate) name: Option<LitStr>,
@@ -67,12 +83,18 @@ impl Arg {
 
     fn attribute(attrs: &[Attribute], name: &str, grammar: &Grammar, sink: &Sink<'_>) -> Self {
         let parts = lists(attrs, name, sink).into_iter().flat_map(|(_, tokens)| split(tokens)).collect();
-        Self::of(settings(parts, grammar, sink), sink)
+        Self::of(settings(parts, grammar, sink), grammar, sink)
     }
 
-    fn of(settings: Vec<Setting>, sink: &Sink<'_>) -> Self {
-        let mut arg = Arg::default();
+    /// The first given key that is one of `words`.
+    pub(crate) fn key(&self, words: &[&str]) -> Option<&Ident> {
+        self.keys.iter().find(|key| words.iter().any(|word| key == word))
+    }
+
+    fn of(settings: Vec<Setting>, grammar: &Grammar, sink: &Sink<'_>) -> Self {
+        let mut arg = Arg { within: grammar.attribute, ..Arg::default() };
         for setting in settings {
+            arg.keys.push(setting.key.clone());
             // The key is checked against the grammar, so an unknown one cannot come here.
             if let Err(error) = arg.set(setting, sink) {
                 sink.push(error);
@@ -87,23 +109,27 @@ impl Arg {
         match setting.key.to_string().as_str() {
             "pattern" => self.pattern = Some(text(&setting, "a string literal such as `\"^[a-z]{1,20}$\"`")?),
             "format" => self.format = Some(format(&setting)?),
-            "free_text" => self.free_text = Some(flag(setting)?),
-            "min_len" => self.min_len = Some((setting.key.clone(), integer(&setting, 0, most)?)),
-            "max_len" => self.max_len = Some((setting.key.clone(), integer(&setting, 1, most)?)),
+            "free_text" => self.free_text = flag(setting)?,
+            "min_len" => self.min_len = Some(integer(&setting, 0, most)?),
+            "max_len" => self.max_len = Some(integer(&setting, 1, most)?),
             "min" => self.min = Some(number(&setting)?),
             "max" => self.max = Some(number(&setting)?),
-            "max_items" => self.max_items = Some((setting.key.clone(), integer(&setting, 1, most)?)),
-            "min_items" => self.min_items = Some((setting.key.clone(), integer(&setting, 0, most)?)),
-            "unique" => self.unique = Some(flag(setting)?),
+            "max_items" => self.max_items = Some(integer(&setting, 1, most)?),
+            "min_items" => self.min_items = Some(integer(&setting, 0, most)?),
+            "unique" => self.unique = flag(setting)?,
             "each" => {
                 let Form::List(group) = &setting.form else {
-                    return Err(messages::attr_wrong_value(&setting.key, &setting.key, "bounds in parentheses: `each(max_len = 20, free_text)`"));
+                    return Err(messages::attr_wrong_value(
+                        &setting.key,
+                        &setting.key,
+                        "bounds in parentheses: `each(max_len = 20, free_text)`",
+                    ));
                 };
-                let each = Arg::of(settings(split(Group::stream(group)), &EACH, sink), sink);
-                self.each = Some((setting.key.clone(), Box::new(each)));
+                let each = Arg::of(settings(split(Group::stream(group)), &EACH, sink), &EACH, sink);
+                self.each = Some(Box::new(each));
             }
-            "target" => self.target = Some(flag(setting)?),
-            "sensitive" => self.sensitive = Some(flag(setting)?),
+            "target" => self.target = flag(setting)?,
+            "sensitive" => self.sensitive = flag(setting)?,
             "example" => self.example = Some(setting),
             "unit" => self.unit = Some(text(&setting, quoted)?),
             "name" => self.name = Some(text(&setting, quoted)?),
@@ -123,9 +149,9 @@ fn format(setting: &Setting) -> syn::Result<LitStr> {
 }
 
 /// A key that stands alone.
-pub(crate) fn flag(setting: Setting) -> syn::Result<Ident> {
+fn flag(setting: Setting) -> syn::Result<bool> {
     match setting.form {
-        Form::Flag => Ok(setting.key),
+        Form::Flag => Ok(true),
         Form::Value(value) => Err(messages::attr_wrong_value(&value, &setting.key, "no value")),
         Form::List(group) => Err(messages::attr_wrong_value(&group, &setting.key, "no value")),
     }

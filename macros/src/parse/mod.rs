@@ -135,28 +135,50 @@ pub(crate) struct Docs {
     pub(crate) at: Attribute,
 }
 
-/// The crate that expansions name: `::safe_tool`, or what `crate = ..` says.
-pub(crate) fn crate_path(setting: Option<&Setting>, sink: &Sink<'_>) -> Path {
-    let standard = syn::parse_quote!(::safe_tool);
-    let Some(setting) = setting else { return standard };
+/// The crate that expansions name unless told otherwise.
+pub(crate) fn standard_crate() -> Path {
+    syn::parse_quote!(::safe_tool)
+}
+
+/// The path that `crate = ..` gives.
+///
+/// # Errors
+/// `attr_relative_crate_path`.
+pub(crate) fn crate_path(setting: &Setting) -> syn::Result<Path> {
     let Form::Value(value) = &setting.form else {
-        sink.push(messages::attr_relative_crate_path(&setting.key));
-        return standard;
+        return Err(messages::attr_relative_crate_path(&setting.key));
     };
     match syn::parse2::<Path>(value.clone()) {
-        Ok(path) if path.leading_colon.is_some() || path.segments.first().is_some_and(|first| first.ident == "crate") => path,
-        _ => {
-            sink.push(messages::attr_relative_crate_path(value));
-            standard
+        Ok(path)
+            if path.leading_colon.is_some() || path.segments.first().is_some_and(|first| first.ident == "crate") =>
+        {
+            Ok(path)
         }
+        _ => Err(messages::attr_relative_crate_path(value)),
     }
 }
 
-/// The path of the crate from a container's own attribute, as in `#[arg(crate = ::path)]`.
-pub(crate) fn container_crate(attrs: &[Attribute], grammar: &Grammar, name: &str, sink: &Sink<'_>) -> Path {
-    let parts = lists(attrs, name, sink).into_iter().flat_map(|(_, tokens)| split(tokens)).collect();
-    let settings = settings(parts, grammar, sink);
-    crate_path(settings.first(), sink)
+/// The crate from a setting that may be there.
+pub(crate) fn crate_of(setting: Option<&Setting>, sink: &Sink<'_>) -> Path {
+    setting.and_then(|setting| sink.take(crate_path(setting))).unwrap_or_else(standard_crate)
+}
+
+/// The crate that any helper attribute of a type names, read leniently: for the stub of a type that was refused.
+pub(crate) fn declared_crate(attrs: &[Attribute]) -> Path {
+    attrs
+        .iter()
+        .filter_map(|attr| attr.meta.require_list().ok())
+        .flat_map(|list| split(list.tokens.clone()))
+        .filter_map(|part| one_setting(part, "").ok())
+        .find(|setting| setting.key == "crate")
+        .and_then(|setting| crate_path(&setting).ok())
+        .unwrap_or_else(standard_crate)
+}
+
+/// The settings of a type's own attribute.
+pub(crate) fn container(attrs: &[Attribute], grammar: &Grammar, sink: &Sink<'_>) -> Vec<Setting> {
+    let parts = lists(attrs, grammar.attribute, sink).into_iter().flat_map(|(_, tokens)| split(tokens)).collect();
+    settings(parts, grammar, sink)
 }
 
 /// The only generic argument of a type whose last segment is `name`: `T` of `Option<T>`.

@@ -11,8 +11,7 @@ use syn::{Attribute, Signature, Token, Visibility};
 pub(crate) const GRAMMAR: Grammar = Grammar {
     attribute: "safe_tool",
     keys: &[
-        "effect", "scope", "key", "undo", "approve", "reconcile", "timeout", "retry", "rate", "source", "name", "title",
-        "crate",
+        "effect", "scope", "key", "undo", "approve", "timeout", "retry", "rate", "source", "name", "title", "crate",
     ],
 };
 
@@ -96,9 +95,10 @@ fn without_helpers(tokens: TokenStream) -> TokenStream {
 }
 
 fn is_helper(group: &Group) -> bool {
+    // Those of other serialisers are refused, and rustc would refuse them once more.
     let first = group.stream().into_iter().next();
     group.delimiter() == Delimiter::Bracket
-        && matches!(first, Some(TokenTree::Ident(name)) if name == "arg" || name == "doc")
+        && matches!(first, Some(TokenTree::Ident(name)) if ["arg", "doc", "serde", "schemars"].iter().any(|helper| name == helper))
 }
 
 /// A name, perhaps with fields behind it: `order` or `order.id`.

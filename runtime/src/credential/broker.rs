@@ -42,7 +42,10 @@ impl CredentialBroker for FromEnvironment {
     ) -> BoxFuture<'a, Result<SecretString, CredentialError>> {
         Box::pin(async move {
             let Some(name) = spec.env else {
-                return Err(CredentialError(format!("credential `{}` names no `env`, and the server has no broker", spec.name)));
+                return Err(CredentialError(format!(
+                    "credential `{}` names no `env`, and the server has no broker",
+                    spec.name
+                )));
             };
             match std::env::var(name) {
                 Ok(value) if !value.is_empty() => Ok(value.into()),

@@ -2,8 +2,8 @@
 
 mod broker;
 
-pub use broker::{CredentialBroker, CredentialError};
 pub(crate) use broker::FromEnvironment;
+pub use broker::{CredentialBroker, CredentialError};
 
 use secrecy::{ExposeSecret, SecretString};
 use std::marker::PhantomData;

@@ -179,6 +179,10 @@ impl<'a> Decoder<'a> {
         let quote = self.at;
         let (raw, escaped) = self.raw_string()?;
         if !escaped {
+            if raw.bytes().any(|byte| byte < 0x20) {
+                self.broken();
+                return None;
+            }
             return Some(Cow::Borrowed(raw));
         }
         match serde_json::from_str(self.text.get(quote..self.at)?) {
@@ -210,7 +214,13 @@ impl<'a> Decoder<'a> {
         while matches!(bytes.get(self.at), Some(b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')) {
             self.at += 1;
         }
-        self.text.get(start..self.at)
+        let text = self.text.get(start..self.at)?;
+        // Rust's parser of floats takes more than JSON does: `01`, `1.`, `1_0` or `inf` must not pass for numbers.
+        if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+            self.broken();
+            return None;
+        }
+        Some(text)
     }
 
     /// Reads `true` or `false`.

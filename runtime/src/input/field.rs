@@ -101,7 +101,8 @@ pub fn object_schema(fields: &[Field]) -> Schema {
         let mut schema = field.shape.schema();
         // The type's own text (the variants of an enum, a unit) stays behind the field's.
         let own = schema.get("description").and_then(Value::as_str);
-        let texts: Vec<&str> = [Some(field.description), own].into_iter().flatten().filter(|text| !text.is_empty()).collect();
+        let texts: Vec<&str> =
+            [Some(field.description), own].into_iter().flatten().filter(|text| !text.is_empty()).collect();
         if !texts.is_empty() {
             let description = texts.join("\n");
             schema.insert("description".to_owned(), Value::from(description));
@@ -122,10 +123,8 @@ pub fn object_schema(fields: &[Field]) -> Schema {
 /// The schema of a closed string enum; the variants' texts go into its description, which every client shows.
 pub fn enum_schema(variants: &[Variant]) -> Schema {
     let names: Vec<&str> = variants.iter().map(|variant| variant.name).collect();
-    let texts: Vec<String> = variants
-        .iter()
-        .map(|variant| format!("`{}`: {}", variant.name, variant.description))
-        .collect();
+    let texts: Vec<String> =
+        variants.iter().map(|variant| format!("`{}`: {}", variant.name, variant.description)).collect();
     schemars::json_schema!({ "type": "string", "enum": names, "description": texts.join("\n") })
 }
 
@@ -136,7 +135,8 @@ pub fn tagged_schema(variants: &[Variant]) -> Schema {
         .map(|variant| {
             let mut schema = object_schema(variant.fields);
             if let Some(kind) = schema.pointer_mut("/properties/kind") {
-                *kind = json!({ "const": variant.name, "type": "string", "description": "Which of the forms this is." });
+                *kind =
+                    json!({ "const": variant.name, "type": "string", "description": "Which of the forms this is." });
             }
             schema.insert("description".to_owned(), Value::from(variant.description));
             schema.into()

@@ -61,7 +61,7 @@ pub trait PlainNumber: Copy + Sized {
     /// Takes a checked number.
     fn from_number(number: f64) -> Self;
     /// Writes the canonical encoding.
-    fn encode(self: &Self, writer: &mut Writer<'_>);
+    fn encode(&self, writer: &mut Writer<'_>);
 }
 
 macro_rules! integers {
@@ -92,7 +92,7 @@ integers! {
 }
 
 macro_rules! floats {
-    ($($ty:ty)*) => {$(
+    ($($ty:ty: $wide:expr;)*) => {$(
         impl PlainNumber for $ty {
             const INTEGER: bool = false;
             const LEAST: f64 = -MOST;
@@ -101,12 +101,17 @@ macro_rules! floats {
                 number as $ty
             }
             fn encode(&self, writer: &mut Writer<'_>) {
-                writer.float(f64::from(*self));
+                let wide: fn(&$ty) -> f64 = $wide;
+                writer.float(wide(self));
             }
         }
     )*};
 }
-floats!(f32 f64);
+floats! {
+    // By its shortest digits: the exact value of `0.1_f32` is beyond a `max` of 0.1.
+    f32: |value| value.to_string().parse().unwrap_or_else(|_| f64::from(*value));
+    f64: |value| *value;
+}
 
 /// Decodes a number under a rule. `5.0` and `1e2` are integers, as JSON Schema has it; `"5"` is not.
 pub fn number<T: PlainNumber>(decoder: &mut Decoder<'_>, rule: &'static NumberRule) -> Option<T> {
@@ -132,7 +137,8 @@ fn checked(decoder: &mut Decoder<'_>, rule: &'static NumberRule, integer: bool) 
         decoder.violation("maximum", format!("at most {}", rule.max), rule.example);
         return None;
     }
-    Some(value)
+    // `-0` is the number 0, and a body must not see two values of one action.
+    Some(value + 0.0)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 
 /// Free text refuses control characters other than newline and tab, zero-width and bidirectional ones:
 /// what a person approves must be what is there. The same set is published as the pattern.
-const FREE_TEXT: &str = "^[^\\u0000-\\u0008\\u000B-\\u001F\\u007F-\\u009F\\u061C\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u2069\\uFEFF]*$";
+const FREE_TEXT: &str =
+    "^[^\\u0000-\\u0008\\u000B-\\u001F\\u007F-\\u009F\\u061C\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u2069\\uFEFF]*$";
 
 /// What a text must look like.
 #[derive(Debug)]
@@ -52,9 +53,15 @@ impl TextRule {
         }
     }
 
+    /// The greatest length that is enforced and published: the rule's own or the format's, whichever is less.
+    fn greatest_len(&self) -> Option<u32> {
+        let format = self.format.and_then(Format::max_len);
+        [self.max_len, format].into_iter().flatten().min()
+    }
+
     fn matches(&self, text: &str) -> bool {
         let Some(pattern) = self.enforced() else { return true };
-        let compiled = self.compiled.get_or_init(|| Regex::new(&rust_form(pattern)).ok());
+        let compiled = self.compiled.get_or_init(|| Regex::new(pattern).ok());
         // The macro compiled the pattern too; one that does not compile here lets nothing pass.
         compiled.as_ref().is_some_and(|regex| regex.is_match(text))
     }
@@ -74,7 +81,7 @@ impl TextRule {
         if let Some(min) = self.min_len {
             put("minLength", min.into());
         }
-        if let Some(max) = self.max_len {
+        if let Some(max) = self.greatest_len() {
             put("maxLength", max.into());
         }
         if let Some(example) = self.example {
@@ -84,24 +91,6 @@ impl TextRule {
     }
 }
 
-/// `\uXXXX` is ECMA's spelling, `\u{XXXX}` Rust's; they differ in nothing else that the subset allows.
-fn rust_form(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len() + 8);
-    let mut rest = pattern;
-    while let Some(place) = rest.find("\\u") {
-        let (before, after) = rest.split_at(place);
-        let (code, tail) = after.split_at_checked(6).unwrap_or((after, ""));
-        out.push_str(before);
-        out.push_str("\\u{");
-        out.push_str(code.trim_start_matches("\\u"));
-        out.push('}');
-        rest = tail;
-    }
-    out.push_str(rest);
-    // Rust's `$` would not match before a final newline either, so `^..$` means the same in both.
-    out
-}
-
 /// The formats that are asserted, each published with the pattern that is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -109,13 +98,13 @@ pub enum Format {
     Uuid,
     /// RFC 3339 `full-date`.
     Date,
-    /// RFC 3339 `date-time`, with an offset.
+    /// RFC 3339 `date-time`, with an offset; no leap seconds, at most nanoseconds.
     DateTime,
-    /// ISO 8601 duration in days, hours, minutes and seconds.
+    /// RFC 3339 duration in days, hours, minutes and seconds, of which none is left out between two others.
     Duration,
-    /// An address of plain form.
+    /// An address of plain form: no quotes, no comments, a domain of two labels or more.
     Email,
-    /// RFC 1123 host name.
+    /// RFC 1123 host name in plain letters: encoded names (`xn--..`) show a person other letters than are meant.
     Hostname,
     /// Dotted quad.
     Ipv4,
@@ -147,13 +136,14 @@ impl Format {
                 "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
             }
             Format::Duration => {
-                "^P([0-9]{1,5}D(T([0-9]{1,5}H)?([0-9]{1,5}M)?[0-9]{1,5}S)?|T([0-9]{1,5}H([0-9]{1,5}M)?([0-9]{1,5}S)?|[0-9]{1,5}M([0-9]{1,5}S)?|[0-9]{1,5}S))$"
+                "^P([0-9]{1,5}D(T([0-9]{1,5}H([0-9]{1,5}M([0-9]{1,5}S)?)?|[0-9]{1,5}M([0-9]{1,5}S)?|[0-9]{1,5}S))?|T([0-9]{1,5}H([0-9]{1,5}M([0-9]{1,5}S)?)?|[0-9]{1,5}M([0-9]{1,5}S)?|[0-9]{1,5}S))$"
             }
+            // A label has no hyphens at both its third and fourth place: such labels are reserved for encodings.
             Format::Email => {
-                "^[A-Za-z0-9_%+-]{1,32}([.][A-Za-z0-9_%+-]{1,32}){0,1}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.]){1,4}[A-Za-z]{2,24}$"
+                "^[A-Za-z0-9_%+-]+([.][A-Za-z0-9_%+-]+)*@([A-Za-z0-9]([A-Za-z0-9]|[A-Za-z0-9-]([A-Za-z0-9]([A-Za-z0-9-]{0,59}[A-Za-z0-9])?|-[A-Za-z0-9]([A-Za-z0-9-]{0,58}[A-Za-z0-9])?))?[.])+[A-Za-z]{2,63}$"
             }
             Format::Hostname => {
-                "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?){0,3}$"
+                "^[A-Za-z0-9]([A-Za-z0-9]|[A-Za-z0-9-]([A-Za-z0-9]([A-Za-z0-9-]{0,59}[A-Za-z0-9])?|-[A-Za-z0-9]([A-Za-z0-9-]{0,58}[A-Za-z0-9])?))?([.][A-Za-z0-9]([A-Za-z0-9]|[A-Za-z0-9-]([A-Za-z0-9]([A-Za-z0-9-]{0,59}[A-Za-z0-9])?|-[A-Za-z0-9]([A-Za-z0-9-]{0,58}[A-Za-z0-9])?))?)*$"
             }
             Format::Ipv4 => {
                 "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"
@@ -162,13 +152,25 @@ impl Format {
         }
     }
 
+    /// The greatest length, where the pattern sets none.
+    const fn max_len(self) -> Option<u32> {
+        match self {
+            Format::Email => Some(254),
+            Format::Hostname => Some(253),
+            Format::Uuid | Format::Date | Format::DateTime | Format::Duration | Format::Ipv4 | Format::Ipv6 => None,
+        }
+    }
+
     /// What the pattern cannot say: that the date exists, that the groups of an address add up.
     fn accepts(self, text: &str) -> bool {
+        let is_date = |text: &str| text.parse::<jiff::civil::Date>().is_ok();
         match self {
-            Format::Date => text.parse::<jiff::civil::Date>().is_ok(),
-            Format::DateTime => text.parse::<jiff::Timestamp>().is_ok(),
+            Format::Date => is_date(text),
+            // The pattern has judged the time and the offset; no calendar ends where the offset takes it.
+            Format::DateTime => text.split('T').next().is_some_and(is_date),
+            Format::Email => text.find('@').is_some_and(|at| at <= 64),
             Format::Ipv6 => text.parse::<std::net::Ipv6Addr>().is_ok(),
-            Format::Uuid | Format::Duration | Format::Email | Format::Hostname | Format::Ipv4 => true,
+            Format::Uuid | Format::Duration | Format::Hostname | Format::Ipv4 => true,
         }
     }
 }
@@ -214,7 +216,7 @@ fn checked(decoder: &mut Decoder<'_>, rule: &'static TextRule) -> Option<String>
 impl TextRule {
     /// The first rule that a text breaks and what is expected instead.
     pub(crate) fn broken(&self, text: &str) -> Option<(&'static str, std::borrow::Cow<'static, str>)> {
-        if let Some(max) = self.max_len
+        if let Some(max) = self.greatest_len()
             && text.len() > max as usize
             && text.chars().count() > max as usize
         {
@@ -272,7 +274,9 @@ mod tests {
     fn free_text_refuses_what_a_reader_cannot_see() {
         let rule = TextRule::new(None, None, true, None, Some(20), None);
         assert!(rule.check("two lines\nand a\ttab").is_ok());
-        for hidden in ['\u{0}', '\r', '\u{7f}', '\u{85}', '\u{61c}', '\u{200b}', '\u{200e}', '\u{202e}', '\u{2066}', '\u{feff}'] {
+        for hidden in
+            ['\u{0}', '\r', '\u{7f}', '\u{85}', '\u{61c}', '\u{200b}', '\u{200e}', '\u{202e}', '\u{2066}', '\u{feff}']
+        {
             assert_eq!(rule.check(&format!("a{hidden}b")).unwrap_err().rule, "pattern", "{hidden:?}");
         }
         assert_eq!(rule.check("012345678901234567890").unwrap_err().rule, "maxLength");

@@ -9,10 +9,12 @@ use crate::tool::Approve;
 pub(super) fn pass(flow: &Flow) -> Result<(), Refusal> {
     match flow.tool().approve {
         Approve::None(_) => Ok(()),
-        Approve::Operator | Approve::User => {
-            Err(Refusal::new("approval", Kind::Denied, "this tool needs an approval, and this server has nobody to ask")
-                .code("approval_unavailable")
-                .suggest("hand the task to a person"))
-        }
+        Approve::Operator | Approve::User => Err(Refusal::new(
+            "approval",
+            Kind::Denied,
+            "this tool needs an approval, and this server has nobody to ask",
+        )
+        .code("approval_unavailable")
+        .suggest("hand the task to a person")),
     }
 }

@@ -11,8 +11,12 @@ pub(super) async fn pass(flow: &Flow) -> Result<Option<SecretString>, Refusal> {
         Ok(secret) => Ok(Some(secret)),
         Err(error) => {
             tracing::error!(call = flow.id, tool = flow.tool().name, %error, "no credential");
-            Err(Refusal::new("credential", Kind::Unavailable, "the server has no access to the backend for now; nothing ran")
-                .code("credential_unavailable"))
+            Err(Refusal::new(
+                "credential",
+                Kind::Unavailable,
+                "the server has no access to the backend for now; nothing ran",
+            )
+            .code("credential_unavailable"))
         }
     }
 }

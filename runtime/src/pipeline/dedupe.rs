@@ -61,11 +61,15 @@ pub(super) fn known_action(flow: &Flow, names: &Names, action: &Action) -> Resul
                 }
                 Ok(None) | Err(_) => {
                     tracing::error!(call = flow.id, first_call = action.call, "a stored answer cannot be read");
-                    Err(Refusal::new("dedupe", Kind::Unavailable, "it was done before, but the stored answer cannot be read; nothing ran again")
-                        .code("ledger_unavailable")
-                        .effect(EffectKnown::Applied)
-                        .about(&action.call)
-                        .into())
+                    Err(Refusal::new(
+                        "dedupe",
+                        Kind::Unavailable,
+                        "it was done before, but the stored answer cannot be read; nothing ran again",
+                    )
+                    .code("ledger_unavailable")
+                    .effect(EffectKnown::Applied)
+                    .about(&action.call)
+                    .into())
                 }
             }
         }
@@ -94,9 +98,13 @@ fn compare(first: &[ArgumentDigest], names: &Names) -> Result<Vec<String>, Refus
     if violations.is_empty() {
         return Ok(reworded);
     }
-    Err(Refusal::new("dedupe", Kind::Conflict, "an earlier call asked for the same thing with other arguments; nothing ran")
-        .suggest("repeat the first call's arguments, or ask for something else")
-        .violations(violations))
+    Err(Refusal::new(
+        "dedupe",
+        Kind::Conflict,
+        "an earlier call asked for the same thing with other arguments; nothing ran",
+    )
+    .suggest("repeat the first call's arguments, or ask for something else")
+    .violations(violations))
 }
 
 fn in_progress(first_call: String) -> Refusal {

@@ -38,13 +38,13 @@ pub(crate) struct Answer {
 /// How a call ended before its body ran.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    Refused(Box<Refusal>),
+    Refused(Refusal),
     Replayed(Box<Replay>),
 }
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
-        Stop::Refused(Box::new(refusal))
+        Stop::Refused(refusal)
     }
 }
 
@@ -141,8 +141,7 @@ impl Flow {
             }
             Stop::Refused(refusal) => {
                 record::refused(self, &refusal);
-                let stamp =
-                    Stamp { call: &self.id, first_call: refusal.first_call.as_deref(), ..Stamp::default() };
+                let stamp = Stamp { call: &self.id, first_call: refusal.first_call.as_deref(), ..Stamp::default() };
                 let body = Body::error(&refusal.error, self.source());
                 Answer { envelope: body.envelope(&stamp), is_error: true, receipt: None }
             }

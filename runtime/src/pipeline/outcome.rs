@@ -17,7 +17,9 @@ use std::borrow::Cow;
 /// What a read came to; its record rides in the next batch.
 pub(super) fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
     let (body, code) = match ended {
-        Ended::Finished(Ok(produced)) => (Body::success(&produced, flow.source(), None), Cow::Borrowed(status(&produced))),
+        Ended::Finished(Ok(produced)) => {
+            (Body::success(&produced, flow.source(), None), Cow::Borrowed(status(&produced)))
+        }
         Ended::Finished(Err(error)) => {
             let code = error.code.clone();
             (Body::error(&said(error), flow.source()), code)
@@ -59,10 +61,13 @@ pub(super) struct Doubt {
 pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
     let error = in_doubt(
         Cow::Borrowed("timeout"),
-        format!("no answer within {} ms; whether the effect happened is not known yet", flow.tool().timeout.as_millis()),
+        format!(
+            "no answer within {} ms; whether the effect happened is not known yet",
+            flow.tool().timeout.as_millis()
+        ),
     );
     let settled = settle(flow, version, Outcome::InDoubt { code: Cow::Borrowed("timeout") }, false).await;
-    let error = if settled.is_ok() { error } else { unrecorded().error };
+    let error = if settled.is_ok() { error } else { *unrecorded().error };
     let body = Body::error(&error, flow.source());
     lead.land(&body, &flow.id);
     let version = settled.as_ref().ok().map(|receipt| receipt.sequence);
@@ -175,11 +180,11 @@ fn in_doubt(code: Cow<'static, str>, message: String) -> ErrorBody {
     let refusal = Refusal::new("outcome", Kind::InDoubt, message)
         .suggest("do not take it for failed: look at the target with a read tool, or ask an operator")
         .effect(EffectKnown::Unknown);
-    ErrorBody { code, ..refusal.error }
+    ErrorBody { code, ..*refusal.error }
 }
 
 fn internal(effect: EffectKnown) -> ErrorBody {
-    Refusal::new("execute", Kind::Internal, "the tool broke down").effect(effect).error
+    *Refusal::new("execute", Kind::Internal, "the tool broke down").effect(effect).error
 }
 
 /// The ready-made undo call, and its key where nothing but its arguments makes it.

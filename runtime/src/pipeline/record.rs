@@ -15,9 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Milliseconds since the Unix epoch.
 pub(crate) fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 pub(super) fn entry(flow: &Flow) -> Entry {
@@ -77,7 +75,8 @@ pub(crate) struct Recorder(Mutex<HashMap<Same, Second>>);
 
 impl Recorder {
     fn note(&self, ledger: &Ledger, entry: Entry, what: Alike) {
-        let same = (entry.tenant.clone(), entry.agent.clone(), entry.user.clone(), entry.tool.to_string(), what.clone());
+        let same =
+            (entry.tenant.clone(), entry.agent.clone(), entry.user.clone(), entry.tool.to_string(), what.clone());
         let mut seconds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let second = seconds.entry(same).or_insert_with(|| Second { since: Instant::now(), count: 0, summed: None });
         if second.since.elapsed() >= SECOND {

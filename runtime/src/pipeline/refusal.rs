@@ -9,7 +9,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) gate: &'static str,
-    pub(crate) error: ErrorBody,
+    pub(crate) error: Box<ErrorBody>,
     /// The earlier call that a refusal is about.
     pub(crate) first_call: Option<String>,
 }
@@ -19,7 +19,7 @@ impl Refusal {
     pub(crate) fn new(gate: &'static str, kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
         Refusal {
             gate,
-            error: ErrorBody {
+            error: Box::new(ErrorBody {
                 kind,
                 code: Cow::Borrowed(kind.as_str()),
                 message: message.into(),
@@ -27,7 +27,7 @@ impl Refusal {
                 suggested_action: None,
                 effect: EffectKnown::None,
                 violations: Vec::new(),
-            },
+            }),
             first_call: None,
         }
     }

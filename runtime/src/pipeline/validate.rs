@@ -34,7 +34,8 @@ pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
         let principal = flow.principal.as_ref();
         let intent = Intent {
             tenant: principal.map_or("", |principal| principal.tenant()),
-            principal: principal.map_or_else(String::new, |p| format!("{}\0{}", p.agent_name(), p.user().unwrap_or(""))),
+            principal: principal
+                .map_or_else(String::new, |p| format!("{}\0{}", p.agent_name(), p.user().unwrap_or(""))),
             turn: flow.request.turn.as_deref(),
             investigation: flow.request.investigation.as_deref(),
             client_key: client_key.as_deref(),

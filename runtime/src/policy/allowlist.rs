@@ -59,7 +59,8 @@ impl Allowlist {
     /// When it cannot be read, or as [`Allowlist::parse`] has it.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, AllowlistError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| AllowlistError(format!("{}: {error}", path.display())))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| AllowlistError(format!("{}: {error}", path.display())))?;
         Self::parse(&text).map_err(|error| AllowlistError(format!("{}: {error}", path.display())))
     }
 
@@ -71,7 +72,10 @@ impl Allowlist {
         let list: Allowlist = toml::from_str(text).map_err(|error| AllowlistError(error.to_string()))?;
         for rule in &list.allow {
             if !list.roles.contains_key(&rule.role) {
-                return Err(AllowlistError(format!("an `allow` rule names the role `{}`, which is not defined", rule.role)));
+                return Err(AllowlistError(format!(
+                    "an `allow` rule names the role `{}`, which is not defined",
+                    rule.role
+                )));
             }
             for target in rule.targets.iter().flatten() {
                 if target.trim_end_matches('*').contains('*') || target.ends_with("**") {

@@ -39,7 +39,8 @@ impl Door {
 
     async fn answer(&self, request: Request) -> Option<Reply> {
         let Ok(arguments) = String::from_utf8(request.arguments) else { return None };
-        let meta = |name: &str| request.meta.get(&format!("dev.safe-tool/{name}")).and_then(Value::as_str).map(str::to_owned);
+        let meta =
+            |name: &str| request.meta.get(&format!("dev.safe-tool/{name}")).and_then(Value::as_str).map(str::to_owned);
         let request = pipeline::Request {
             tool: request.tool,
             arguments,
@@ -66,7 +67,8 @@ impl Face for Door {
     }
 
     fn refuse_wire(&self, tool: &str, faults: Vec<Fault>, caller: Caller) -> BoxFuture<'_, Option<Reply>> {
-        let request = pipeline::Request { tool: tool.to_owned(), bearer: bearer(caller), ..pipeline::Request::default() };
+        let request =
+            pipeline::Request { tool: tool.to_owned(), bearer: bearer(caller), ..pipeline::Request::default() };
         let violations = faults.into_iter().map(violation).collect();
         Box::pin(async move { self.pipeline.refuse_wire(request, violations).map(reply) })
     }

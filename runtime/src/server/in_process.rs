@@ -23,15 +23,12 @@ use std::sync::Arc;
 ///     hour: u8,
 /// }
 ///
-/// #[derive(ToolError)]
-/// enum Never {}
-///
 /// /// Tells the time.
 /// #[safe_tool(effect = read, scope = CLOCK_READ)]
 /// async fn what_time(
 ///     /// Hours ahead of UTC.
 ///     #[arg(min = 0, max = 14)] ahead: u8,
-/// ) -> Result<Time, Never> {
+/// ) -> Result<Time, std::convert::Infallible> {
 ///     Ok(Time { hour: ahead })
 /// }
 ///

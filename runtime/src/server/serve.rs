@@ -13,6 +13,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::EnvFilter;
 
 /// How often what was summed up is written.
@@ -75,10 +79,7 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
 }
 
 /// Serves, writes sums every second, and closes the ledger whatever happened.
-async fn until_the_end(
-    door: &Arc<Door>,
-    serving: impl Future<Output = std::io::Result<()>>,
-) -> Result<(), ServeError> {
+async fn until_the_end(door: &Arc<Door>, serving: impl Future<Output = std::io::Result<()>>) -> Result<(), ServeError> {
     let sweep = async {
         let mut second = tokio::time::interval(SWEEP);
         loop {
@@ -113,10 +114,11 @@ fn told_to_end() -> Result<CancellationToken, ServeError> {
 
 /// What operators read goes to stderr, as `SAFE_TOOL_LOG` says; a program with a subscriber of its own keeps it.
 fn log_to_stderr() {
-    let wanted = std::env::var("SAFE_TOOL_LOG").unwrap_or_else(|_| "info".to_owned());
-    // rmcp logs whole requests and results: their place is the ledger, redacted.
-    let filter = EnvFilter::new(format!("{wanted},rmcp=error"));
-    let set = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let filter = EnvFilter::try_from_env("SAFE_TOOL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let told = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+    // rmcp logs whole requests and results, whose place is the ledger, redacted: no setting lets them out here.
+    let quiet = filter_fn(|metadata| !metadata.target().starts_with("rmcp") || *metadata.level() == Level::ERROR);
+    let set = tracing_subscriber::registry().with(told.with_filter(quiet)).try_init();
     if set.is_err() {
         tracing::debug!("the program has a subscriber of its own");
     }

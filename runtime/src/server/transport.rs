@@ -484,6 +484,8 @@ mod tests {
         assert_eq!(client.ask(&call("1", "echo")).await["error"]["code"], -32602);
         client.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
         assert_eq!(client.ask(&request("2", "ping", &json!({}))).await["result"], json!({}));
+        // A ping opens nothing.
+        client.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
 
         let meta = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",

@@ -297,10 +297,9 @@ impl<'a> Pass<'a> {
                 many_names: None,
                 repeated: false,
             });
-            match self.frames.len() {
-                1 => self.member = Member::Other,
-                2 => self.param = Param::Other,
-                _ => {}
+            if self.frames.len() == 2 {
+                // `params` may be an array, and then has no members.
+                self.param = Param::Other;
             }
         }
         self.at += 1;
@@ -475,12 +474,8 @@ impl<'a> Pass<'a> {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
             Some(b'u') => match self.unit()? {
                 0xD800..=0xDBFF => {
-                    let here = self.at;
-                    if !(self.starts_with(b"\\u") && matches!(self.unit()?, 0xDC00..=0xDFFF)) {
-                        // The second escape may itself begin a pair.
-                        self.at = here;
-                        spelling.broken_pair = true;
-                    }
+                    let paired = self.starts_with(b"\\u") && matches!(self.unit()?, 0xDC00..=0xDFFF);
+                    spelling.broken_pair |= !paired;
                 }
                 0xDC00..=0xDFFF => spelling.broken_pair = true,
                 _ => {}

@@ -243,6 +243,11 @@ mod tests {
         }
         refused(br#"{"jsonrpc":"2.0","id":1,"id":1,"method":"x"}"#, code, None);
         refused(br#"{"jsonrpc":"2.0","id":1,"method":"x","method":"tools/call"}"#, code, number(1));
+        refused(
+            br#"{"jsonrpc":"2.0","id":1,"method":"x","other":{"arguments":0},"params":[{"a":1,"a":2}]}"#,
+            code,
+            number(1),
+        );
         // Arguments are special in a call only.
         refused(
             br#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"name":"t","arguments":{"a":1,"a":2}}}"#,

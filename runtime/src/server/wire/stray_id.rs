@@ -94,7 +94,6 @@ impl StrayId {
         {
             self.found.push(id);
         }
-        self.after_id = false;
         self.token.clear();
     }
 }

@@ -1,0 +1,84 @@
+//! Types of the standard library and of other crates as arguments, results and key parts.
+//!
+//! Each is text on the wire under one rule, which is what is published and what is checked. Several texts may mean one
+//! value; digests, keys and answers hold the value's one canonical text, which the rule accepts too.
+
+#[cfg(feature = "chrono")]
+mod chrono;
+#[cfg(feature = "ipnet")]
+mod ipnet;
+#[cfg(feature = "jiff")]
+mod jiff;
+#[cfg(feature = "money")]
+mod money;
+mod net;
+#[cfg(any(feature = "money", feature = "url"))]
+mod policy;
+#[cfg(any(feature = "chrono", feature = "jiff"))]
+mod time;
+#[cfg(feature = "url")]
+mod url;
+#[cfg(feature = "uuid")]
+mod uuid;
+
+#[cfg(feature = "money")]
+pub use self::money::{Currency, Money, MoneyPolicy};
+#[cfg(feature = "url")]
+pub use self::url::{Hosts, UrlPolicy, WebUrl};
+
+use super::{Decoder, TextRule};
+
+/// Reads a text under a rule and makes a value of it.
+fn read<T>(decoder: &mut Decoder<'_>, rule: &'static TextRule, parse: fn(&str) -> Option<T>) -> Option<T> {
+    let text: String = super::text(decoder, rule)?;
+    let value = parse(&text);
+    if value.is_none() {
+        // A rule lets through only what parses; where it does not, a value must not appear from nowhere.
+        decoder.violation("format", "a text that means a value", rule.example);
+    }
+    value
+}
+
+/// Makes a type an argument and a result: the rule of its texts, the rule of those it is written as, how a text that
+/// passed is parsed, and the canonical text.
+macro_rules! text_form {
+    ($ty:ty, input = $input:path, output = $output:path, parse = $parse:expr, text = $text:expr $(,)?) => {
+        impl crate::input::ToolInput for $ty {
+            fn decode(decoder: &mut crate::input::Decoder<'_>) -> Option<Self> {
+                crate::input::foreign::read(decoder, &$input, $parse)
+            }
+
+            fn encode(&self, writer: &mut crate::writer::Writer<'_>) {
+                let text: fn(&Self) -> String = $text;
+                writer.str(&text(self));
+            }
+
+            fn schema() -> schemars::Schema {
+                $input.schema()
+            }
+        }
+
+        impl crate::output::ToolOutput for $ty {
+            fn encode(&self, writer: &mut crate::writer::Writer<'_>) {
+                crate::input::ToolInput::encode(self, writer);
+            }
+
+            fn schema() -> schemars::Schema {
+                $output.schema()
+            }
+        }
+    };
+}
+
+/// Makes a type a key part: its canonical text tells its values apart and nothing else.
+macro_rules! exact {
+    ($ty:ty) => {
+        impl crate::input::KeyPart for $ty {
+            fn part(&self, writer: &mut crate::writer::Writer<'_>) {
+                crate::input::ToolInput::encode(self, writer);
+            }
+        }
+    };
+}
+
+use {exact, text_form};
