@@ -253,7 +253,7 @@ impl Raw {
                 file.write_all(&Self::RECORD.repeat(batch.len())).unwrap();
                 file.sync_data().unwrap();
                 for done in batch.drain(..) {
-                    drop(done.send(()));
+                    done.send(()).unwrap();
                 }
             }
         });

@@ -29,6 +29,21 @@
 //! - [`Server`]: puts tools together and serves them. [`InProcess`]: the same without a transport.
 //! - [`Identity`], [`Policy`], [`CredentialBroker`]: what a server can be given instead of its environment.
 //! - [`ledger`]: the record of everything, and [`ledger::verify`].
+//!
+//! # Features
+//!
+//! None is on by default. Each makes types of another crate arguments, results and key parts; all are strings on the wire,
+//! and digests and keys are made of one canonical text for each value.
+//!
+//! | feature | types | schema |
+//! |---|---|---|
+//! | (always) | `std::net::Ipv4Addr`, `Ipv6Addr`, `IpAddr` | `ipv4`, `ipv6` or either, by exact patterns; an `IpAddr` that is IPv4 in IPv6 becomes the IPv4 address |
+//! | `chrono` | `chrono::DateTime<Utc>`, `DateTime<FixedOffset>`, `NaiveDate` | RFC 3339 with offset, in the years 1000 to 8999; `date` |
+//! | `ipnet` | `ipnet::IpNet` | address and prefix length by an exact pattern; becomes the network's first address |
+//! | `jiff` | `jiff::Timestamp`, `jiff::civil::Date` | as `chrono` |
+//! | `money` | [`input::Money`](crate::input)`<P>` | `12.50 EUR`: the policy `P` names ISO 4217 currencies and the greatest amount of each |
+//! | `url` | [`input::WebUrl`](crate::input)`<P>` | `https` URL without credentials on the hosts that the policy `P` names; inner addresses and `http` only if it says so |
+//! | `uuid` | `uuid::Uuid` | `uuid`, hyphenated |
 #![forbid(unsafe_code)]
 
 mod action;

@@ -1,5 +1,5 @@
 //! Tools and types written as users write them, run through the shims that the macros emit.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use safe_tool::__private as p;
 use safe_tool::prelude::*;
@@ -387,4 +387,272 @@ fn a_client_key_is_an_optional_argument() {
     assert_eq!(decoder.finish().1.as_deref(), Some("abcdefgh"));
     assert!(run::<purge>("{}", Edr::default()).is_ok());
     assert!(matches!(tool.approve, p::Approve::Operator));
+}
+
+/// Nothing generated relies on what the user's module has in scope.
+mod without_prelude {
+    #![no_implicit_prelude]
+    #![allow(dead_code)]
+
+    use ::safe_tool::{Call, Done, Page, Scope, ToolError, ToolInput, ToolOutput, safe_tool};
+    use ::std::option::Option;
+    use ::std::result::Result::{self, Ok};
+    use ::std::string::String;
+    use ::std::vec::Vec;
+
+    const LAB: Scope = Scope::new("lab");
+
+    #[derive(ToolInput)]
+    #[text(format = date_time)]
+    struct When(String);
+
+    #[derive(ToolInput, ToolOutput)]
+    #[number(min = 0.5, max = 1)]
+    struct Share(f64);
+
+    #[derive(ToolInput)]
+    enum Target {
+        /// All.
+        All,
+        /// Some.
+        Some {
+            /// Names.
+            #[arg(max_items = 2, each(free_text, max_len = 9))]
+            names: Option<Vec<String>>,
+        },
+    }
+
+    #[derive(ToolOutput)]
+    struct Found {
+        /// Shares.
+        shares: Page<Share>,
+        /// A remark.
+        note: String,
+    }
+
+    #[derive(ToolError)]
+    enum LabError {
+        #[tool_error(unavailable, "closed until {until}", effect = none)]
+        Closed {
+            until: u8,
+            #[detail]
+            cause: String,
+        },
+    }
+
+    /// Looks.
+    #[safe_tool(effect = write, scope = LAB, key = client, undo = unlook(target = target, note = out.note))]
+    async fn look(
+        _call: Call<()>,
+        /// Target.
+        target: Target,
+        /// When.
+        _when: Option<When>,
+    ) -> Result<Found, LabError> {
+        let _ = target;
+        Ok(Found { shares: Page::capped([], 1), note: String::new() })
+    }
+
+    /// Takes it back.
+    #[safe_tool(effect = write, scope = LAB, key = natural("it stays back"), undo = by_hand("look again"))]
+    async fn unlook(
+        /// Target.
+        target: Target,
+        /// A remark.
+        #[arg(free_text, max_len = 9)]
+        note: String,
+    ) -> Result<Done, LabError> {
+        let _ = (target, note);
+        Ok(Done)
+    }
+}
+
+/// The lints of a strict crate say nothing about what is generated.
+#[deny(warnings, missing_docs, unreachable_pub, unused_qualifications, clippy::pedantic)]
+pub mod strict {
+    use safe_tool::prelude::*;
+
+    const LAB: Scope = Scope::new("lab");
+
+    /// Name of a host.
+    #[derive(ToolInput, ToolOutput, Debug)]
+    #[text(pattern = "^[a-z]{1,9}$")]
+    pub struct Host(String);
+
+    #[derive(ToolInput)]
+    #[number(min = 1, max = 9)]
+    pub(crate) struct Few(u8);
+
+    /// What is looked at.
+    #[derive(ToolInput, ToolOutput, Debug)]
+    pub enum Target {
+        /// One host.
+        Host {
+            /// Its name.
+            host: Host,
+        },
+        /// All.
+        All,
+    }
+
+    /// What went wrong.
+    #[derive(ToolError, Debug)]
+    pub enum LabError {
+        /// It is not there.
+        #[tool_error(not_found, "no host `{host}`")]
+        Missing {
+            /// Its name.
+            host: Host,
+        },
+    }
+
+    /// Looks.
+    ///
+    /// # Errors
+    /// None.
+    #[safe_tool(effect = read, scope = LAB, rate(host = "2/hour"))]
+    pub async fn look(
+        /// Host.
+        host: Host,
+        /// Target.
+        target: Target,
+    ) -> Result<Target, LabError> {
+        if host.as_str() == "a" { Err(LabError::Missing { host }) } else { Ok(target) }
+    }
+
+    #[test]
+    fn it_is_registered() {
+        assert_eq!(<look as safe_tool::tool::SafeTool>::descriptor().name, "look");
+        assert_eq!(Few::new(3).map(|few| few.get()), Ok(3));
+    }
+}
+
+/// The user's names are the user's.
+mod collisions {
+    #![allow(dead_code, clippy::upper_case_acronyms, unreachable_pub)]
+    use safe_tool::prelude::*;
+
+    const LAB: Scope = Scope::new("lab");
+
+    #[derive(ToolInput)]
+    enum Arguments {
+        /// One.
+        RULE,
+        /// Two.
+        FIELDS {
+            /// Walk.
+            walk: bool,
+            /// Index.
+            index: bool,
+        },
+    }
+
+    mod p {
+        use safe_tool::prelude::*;
+
+        #[derive(ToolInput)]
+        pub struct S {
+            /// Writer.
+            pub writer: bool,
+            /// Decoder.
+            pub decoder: bool,
+            /// Value.
+            pub value: Option<bool>,
+        }
+    }
+
+    #[derive(ToolError)]
+    enum Undo {
+        #[tool_error(denied, "no {p}")]
+        Denied { p: u8 },
+    }
+
+    /// Looks.
+    #[safe_tool(effect = write, scope = LAB, key(r#move, decoder.writer), undo = r#loop(r#type = r#move))]
+    async fn look(
+        context: Call<()>,
+        /// Arguments.
+        arguments: Arguments,
+        /// Decoder.
+        decoder: p::S,
+        /// Move.
+        r#move: bool,
+        /// Index.
+        index: bool,
+        /// Writer.
+        writer: bool,
+    ) -> Result<Done, Undo> {
+        let _ = (context.id(), arguments, decoder, r#move, index, writer);
+        Ok(Done)
+    }
+
+    /// Loops.
+    #[safe_tool(effect = write, scope = LAB, key = natural("it is a loop"), undo = by_hand("stop"))]
+    async fn r#loop(
+        /// Type.
+        r#type: bool,
+    ) -> Result<Done, Undo> {
+        let _ = r#type;
+        Ok(Done)
+    }
+
+    #[test]
+    fn raw_names_are_plain_on_the_wire() {
+        let tool = <r#loop as safe_tool::tool::SafeTool>::descriptor();
+        assert_eq!((tool.name, tool.arguments[0].name), ("loop", "type"));
+        let tool = <look as safe_tool::tool::SafeTool>::descriptor();
+        let safe_tool::tool::Key::Parts { parts, .. } = &tool.key else { panic!("{:?}", tool.key) };
+        assert_eq!(parts[0], safe_tool::tool::Part::Argument(0, "move"));
+    }
+}
+
+/// Tools made by macros, from a crate of another name, and not at all.
+mod elsewhere {
+    #![forbid(unsafe_code)]
+    #![allow(unreachable_pub)]
+    pub use ::safe_tool as renamed;
+    use renamed::prelude::{Done, Scope, ToolError, ToolInput, safe_tool};
+
+    const LAB: Scope = Scope::new("lab");
+
+    #[derive(ToolError)]
+    #[tool_error(crate = crate::elsewhere::renamed)]
+    pub enum Never {
+        #[tool_error(denied, "no")]
+        No,
+    }
+
+    #[derive(ToolInput)]
+    #[text(format = uuid, crate = crate::elsewhere::renamed)]
+    pub struct Id(String);
+
+    macro_rules! tools {
+        ($($name:ident($argument:ident: $ty:ty);)*) => {$(
+            #[doc = "Looks."]
+            #[safe_tool(effect = read, scope = LAB, crate = crate::elsewhere::renamed)]
+            async fn $name(
+                #[doc = "Value."]
+                $argument: $ty,
+            ) -> Result<Done, Never> {
+                let _ = $argument;
+                if false { Err(Never::No) } else { Ok(Done) }
+            }
+        )*};
+    }
+    tools! {
+        one(id: Id);
+        two(flag: Option<bool>);
+    }
+
+    /// Is not there.
+    #[safe_tool(effect = read, scope = LAB)]
+    #[cfg(any())]
+    async fn three() -> Result<Nothing, Nobody> {}
+
+    #[test]
+    fn the_tools_are_there() {
+        let required = |tool: &renamed::tool::Descriptor| tool.arguments[0].required;
+        assert!(required(<one as renamed::tool::SafeTool>::descriptor()));
+        assert!(!required(<two as renamed::tool::SafeTool>::descriptor()));
+    }
 }

@@ -432,13 +432,13 @@ impl Context<'_> {
     fn undo_writers(&self) -> Vec<TokenStream> {
         let Context { tool, p, output, .. } = self;
         let Undo::Tool { arguments, .. } = &tool.undo else { return Vec::new() };
-        let (out, writer) = (local("out"), local("writer"));
+        let writer = local("writer");
         let mut writers = Vec::new();
         for argument in arguments {
             if let UndoFrom::Output(path) = &argument.from {
                 // What an output holds is an output; that the undo tool takes it, `undo_check` proves.
                 let span = argument.name.span();
-                let q = at(p, span);
+                let (q, out) = (at(p, span), Ident::new("out", span));
                 let write = quote_spanned!(span=> #q::ToolOutput::encode(&#out #path, #writer));
                 writers.push(quote!(|#out: &#output, #writer: &mut #p::Writer<'_>| #write));
             }

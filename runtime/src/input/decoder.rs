@@ -92,6 +92,10 @@ impl<'a> Decoder<'a> {
 
     fn broken(&mut self) {
         self.at = self.text.len();
+        // What is under way ends here too, and would say it again at every level.
+        if self.violations.last().is_some_and(|violation| violation.rule == "json") {
+            return;
+        }
         self.note(String::new(), "json", Cow::Borrowed("a JSON text"), None);
     }
 

@@ -5,6 +5,7 @@
 
 mod decoder;
 mod field;
+mod foreign;
 mod list;
 mod number;
 mod text;
@@ -12,6 +13,10 @@ mod violation;
 
 pub use decoder::{Decoder, Walk};
 pub use field::{Field, Shape, Variant, enum_schema, object_schema, tagged_schema};
+#[cfg(feature = "money")]
+pub use foreign::{Currency, Money, MoneyPolicy};
+#[cfg(feature = "url")]
+pub use foreign::{Hosts, UrlPolicy, WebUrl};
 pub use list::{ListRule, list};
 pub use number::{NumberRule, PlainNumber, number};
 pub use text::{Format, PlainText, TextRule, text};

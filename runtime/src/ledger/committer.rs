@@ -298,7 +298,8 @@ impl Committer {
     fn commit(&mut self, batch: Batch, applier: &SyncSender<Applied>) -> Result<(), LedgerError> {
         let written = !batch.bytes.is_empty();
         if written {
-            self.write(&batch)?;
+            // Before the callers hear of it, so that the log names the cause.
+            self.write(&batch).inspect_err(|error| self.shared.poison(error))?;
             self.shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&batch.changes);
         }
         for (answer, claimed) in batch.claimed {

@@ -164,7 +164,7 @@ fn number(dice: &mut Option<Dice>, text: &str) -> String {
     let fraction = plain.contains('.') && plain.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     match dice.below(5) {
         0 if whole => format!("{text}.0"),
-        1 if whole => format!("{text}0e-1"),
+        1 if whole && plain != "0" => format!("{text}0e-1"),
         2 if whole => format!("{text}.000E+0"),
         3 if whole && plain != "0" && plain.ends_with('0') => format!("{}e1", &text[..text.len() - 1]),
         4 if whole && plain == "0" => "-0.0e5".to_owned(),

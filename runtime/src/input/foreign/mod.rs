@@ -26,17 +26,34 @@ pub use self::money::{Currency, Money, MoneyPolicy};
 #[cfg(feature = "url")]
 pub use self::url::{Hosts, UrlPolicy, WebUrl};
 
-use super::{Decoder, TextRule};
+use super::{Decoder, TextRule, Violation};
 
-/// Reads a text under a rule and makes a value of it.
-fn read<T>(decoder: &mut Decoder<'_>, rule: &'static TextRule, parse: fn(&str) -> Option<T>) -> Option<T> {
-    let text: String = super::text(decoder, rule)?;
-    let value = parse(&text);
-    if value.is_none() {
-        // A rule lets through only what parses; where it does not, a value must not appear from nowhere.
-        decoder.violation("format", "a text that means a value", rule.example);
+/// Reads a text and makes a value of it.
+fn read<T>(
+    decoder: &mut Decoder<'_>,
+    rule: &TextRule,
+    parse: impl FnOnce(&str) -> Result<T, Violation>,
+) -> Option<T> {
+    let text = decoder.string(rule.example)?;
+    match parse(&text) {
+        Ok(value) => Some(value),
+        Err(Violation { rule, expected, example, .. }) => {
+            decoder.violation(rule, expected, example);
+            None
+        }
     }
-    value
+}
+
+/// Makes a value of a text that a rule accepts.
+fn made<T>(rule: &TextRule, text: &str, parse: fn(&str) -> Option<T>) -> Result<T, Violation> {
+    rule.check(text)?;
+    // A rule lets through only what parses; where it does not, a value must not appear from nowhere.
+    parse(text).ok_or(Violation {
+        path: String::new(),
+        rule: "format",
+        expected: "a text that means a value".into(),
+        example: rule.example,
+    })
 }
 
 /// Makes a type an argument and a result: the rule of its texts, the rule of those it is written as, how a text that
@@ -45,7 +62,7 @@ macro_rules! text_form {
     ($ty:ty, input = $input:path, output = $output:path, parse = $parse:expr, text = $text:expr $(,)?) => {
         impl crate::input::ToolInput for $ty {
             fn decode(decoder: &mut crate::input::Decoder<'_>) -> Option<Self> {
-                crate::input::foreign::read(decoder, &$input, $parse)
+                crate::input::foreign::read(decoder, &$input, |text| crate::input::foreign::made(&$input, text, $parse))
             }
 
             fn encode(&self, writer: &mut crate::writer::Writer<'_>) {

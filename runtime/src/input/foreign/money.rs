@@ -1,6 +1,7 @@
 //! Amounts of money with their currency.
 
 use super::policy::rule_of;
+use super::{made, read};
 use crate::input::{Decoder, KeyPart, TextRule, ToolInput, Violation};
 use crate::output::ToolOutput;
 use crate::writer::Writer;
@@ -14,7 +15,7 @@ pub use iso_currency::Currency;
 pub trait MoneyPolicy: 'static {
     /// The currencies, each with the greatest amount in whole units: `(Currency::EUR, 500)` is up to 500.00 EUR.
     ///
-    /// A currency without decimals of its own in ISO 4217, such as gold, is not taken.
+    /// One for which ISO 4217 states no number of decimals, such as gold, is not taken.
     const AT_MOST: &'static [(Currency, u32)];
 }
 
@@ -52,14 +53,7 @@ impl<P: MoneyPolicy> Money<P> {
     /// # Errors
     /// The first rule that the text breaks.
     pub fn parse(text: &str) -> Result<Self, Violation> {
-        let rule = Self::rule();
-        rule.check(text)?;
-        Self::read(text).ok_or(Violation {
-            path: String::new(),
-            rule: "format",
-            expected: "an amount and its currency".into(),
-            example: rule.example,
-        })
+        made(Self::rule(), text, Self::read)
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -118,7 +112,11 @@ fn whole(most: u32) -> String {
         let before = text.get(..place).unwrap_or_default();
         // Equal so far and less here: what follows is free.
         if let Some(less) = (least..digit).next_back() {
-            forms.push(format!("{before}[{least}-{less}][0-9]{{{}}}", text.len() - place - 1));
+            let rest = match text.len() - place - 1 {
+                0 => String::new(),
+                digits => format!("[0-9]{{{digits}}}"),
+            };
+            forms.push(format!("{before}[{least}-{less}]{rest}"));
         }
     }
     forms.push(text);
@@ -167,7 +165,7 @@ impl<P> Eq for Money<P> {}
 
 impl<P: MoneyPolicy> ToolInput for Money<P> {
     fn decode(decoder: &mut Decoder<'_>) -> Option<Self> {
-        super::read_checked(decoder, Self::rule(), Self::parse)
+        read(decoder, Self::rule(), Self::parse)
     }
 
     fn encode(&self, writer: &mut Writer<'_>) {

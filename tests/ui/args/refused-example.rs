@@ -1,0 +1,25 @@
+#![allow(unused_variables)]
+use safe_tool::prelude::*;
+
+const LAB: Scope = Scope::new("lab");
+
+#[derive(ToolError)]
+enum LabError {
+    #[tool_error(not_found, "no such thing")]
+    Missing,
+}
+
+/// Reads.
+#[safe_tool(effect = read, scope = LAB)]
+async fn look(
+    /// A.
+    #[arg(pattern = "^[a-z]{1,9}$", example = "A1")]
+    a: String,
+    /// B.
+    #[arg(min = 1, max = 9, example = 10)]
+    b: u32,
+) -> Result<Done, LabError> {
+    Ok(Done)
+}
+
+fn main() {}

@@ -1,0 +1,27 @@
+#![allow(unused_variables)]
+use safe_tool::prelude::*;
+
+const LAB: Scope = Scope::new("lab");
+
+#[derive(ToolError)]
+enum LabError {
+    #[tool_error(not_found, "no such thing")]
+    Missing,
+}
+
+/// Reads.
+#[safe_tool(effect = read, scope = LAB)]
+async fn look(
+    /// A.
+    a: String,
+    /// B.
+    #[arg(max_len = 9)]
+    b: String,
+    /// C.
+    #[arg(pattern = "^[a-z]+$")]
+    c: String,
+) -> Result<Done, LabError> {
+    Ok(Done)
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+#![allow(unused_variables)]
+use safe_tool::prelude::*;
+
+#[derive(ToolError)]
+enum LabError {
+    #[tool_error(not_found, "failed: {cause}")]
+    Missing {
+        #[detail]
+        cause: String,
+    },
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#![allow(unused_variables)]
+use safe_tool::prelude::*;
+
+#[derive(ToolError)]
+struct LabError;
+
+fn main() {}

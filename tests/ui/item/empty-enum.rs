@@ -1,0 +1,7 @@
+#![allow(unused_variables)]
+use safe_tool::prelude::*;
+
+#[derive(ToolInput)]
+enum Target {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#![allow(unused_variables)]
+use safe_tool::prelude::*;
+
+#[safe_tool(effect = read)]
+struct Look;
+
+fn main() {}

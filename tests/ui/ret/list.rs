@@ -1,0 +1,18 @@
+#![allow(unused_variables)]
+use safe_tool::prelude::*;
+
+const LAB: Scope = Scope::new("lab");
+
+#[derive(ToolError)]
+enum LabError {
+    #[tool_error(not_found, "no such thing")]
+    Missing,
+}
+
+/// Reads.
+#[safe_tool(effect = read, scope = LAB)]
+async fn look() -> Result<Vec<String>, LabError> {
+    Ok(Vec::new())
+}
+
+fn main() {}
