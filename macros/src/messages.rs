@@ -322,6 +322,16 @@ pub(crate) fn attr_empty(at: impl ToTokens, name: &str) -> Error {
     refusal(at, format!("`#[{name}]` says nothing\nhelp: remove it, or write settings in parentheses: `#[{name}(..)]`"))
 }
 
+pub(crate) fn attr_hidden_character(at: impl ToTokens, character: char) -> Error {
+    let code = u32::from(character);
+    refusal(
+        at,
+        format!(
+            "this text holds the hidden character U+{code:04X}\nhelp: remove it\nnote: people review what is published, so it must be what they see"
+        ),
+    )
+}
+
 pub(crate) fn attr_bad_duration(at: &syn::LitStr, key: impl Display, most_ms: u64) -> Error {
     let most = if most_ms == u64::MAX { String::new() } else { format!(" and at most `\"{}h\"`", most_ms / 3_600_000) };
     refusal(

@@ -19,12 +19,6 @@ pub use core::time::Duration;
 pub use schemars::Schema;
 pub use std::borrow::Cow;
 
-/// A value of any type that is never made: lets a type check name fields without moving them.
-#[allow(clippy::unreachable, reason = "only named in functions that are never called")]
-pub fn same<T>(_: &T) -> T {
-    unreachable!()
-}
-
 /// The answer of a shim whose state is of another type; [`RunsOn`] rules it out.
 pub fn no_state() -> Finished {
     Err(internal("the state is of another type than the tool's call context"))
@@ -154,6 +148,17 @@ pub fn check_number<T>(
     }
 }
 
+/// A newtype whose constructor enforces the rule that its schema states.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` would publish a rule that nothing enforces",
+    label = "has no `#[derive(ToolInput)]`",
+    note = "write `#[derive(ToolInput, ToolOutput)]`, whose constructor enforces the rule; or remove the rule"
+)]
+pub trait Ruled {
+    /// The schema of the rule.
+    fn schema() -> Schema;
+}
+
 /// An input type whose fields a key may name.
 #[diagnostic::on_unimplemented(
     message = "a key cannot reach into `{Self}`",
@@ -187,6 +192,22 @@ pub trait UndoEffect {
 }
 
 impl UndoEffect for effect::Write {}
+
+/// A value that an argument of an undo tool takes: one of its type, also where the argument is optional.
+#[diagnostic::on_unimplemented(
+    message = "this argument of the undo tool takes `{T}`, and `{Self}` is given",
+    label = "expected `{T}`",
+    note = "an undo call is made of this tool's arguments and of its output as they are"
+)]
+pub trait Fits<T> {}
+impl<T> Fits<T> for T {}
+impl<T> Fits<Option<T>> for T {}
+
+/// The argument of an undo call that a value is given for; only for types to be checked against.
+#[allow(clippy::unreachable, reason = "only named in functions that are never called")]
+pub fn fits<A: Fits<T>, T>(_: &A) -> T {
+    unreachable!()
+}
 
 /// The arguments of an undo call that are left out; only for types to be checked against.
 #[allow(clippy::unreachable, reason = "only named in functions that are never called")]

@@ -458,9 +458,9 @@ mod without_prelude {
     async fn unlook(
         /// Target.
         target: Target,
-        /// A remark.
+        /// A remark; whoever names this tool may leave it out or give what is required there.
         #[arg(free_text, max_len = 9)]
-        note: String,
+        note: Option<String>,
     ) -> Result<Done, LabError> {
         let _ = (target, note);
         Ok(Done)
@@ -520,8 +520,35 @@ pub mod strict {
         if host.as_str() == "a" { Err(LabError::Missing { host }) } else { Ok(target) }
     }
 
+    /// Marks a host.
+    ///
+    /// # Errors
+    /// None.
+    #[safe_tool(effect = write, scope = LAB, key(host), undo = unmark(host), approve = user)]
+    pub async fn mark(
+        /// Host.
+        #[arg(target)]
+        host: Host,
+    ) -> Result<Done, LabError> {
+        if host.as_str() == "a" { Err(LabError::Missing { host }) } else { Ok(Done) }
+    }
+
+    /// Takes a mark away.
+    ///
+    /// # Errors
+    /// None.
+    #[safe_tool(effect = write, scope = LAB, key = natural("it stays away"), undo = by_hand("mark it"))]
+    pub async fn unmark(
+        /// Host.
+        host: Host,
+    ) -> Result<Done, LabError> {
+        if host.as_str() == "a" { Err(LabError::Missing { host }) } else { Ok(Done) }
+    }
+
     #[test]
     fn it_is_registered() {
+        assert_eq!(<mark as safe_tool::tool::SafeTool>::descriptor().targets, [0]);
+        assert_eq!(<unmark as safe_tool::tool::SafeTool>::descriptor().name, "unmark");
         assert_eq!(<look as safe_tool::tool::SafeTool>::descriptor().name, "look");
         assert_eq!(Few::new(3).map(|few| few.get()), Ok(3));
     }

@@ -25,7 +25,7 @@ pub(super) fn description(
         sink.push(missing());
         return None;
     };
-    if let Some(hidden) = docs.text.chars().find(|character| is_hidden(*character)) {
+    if let Some(hidden) = docs.text.chars().find(|character| parse::is_hidden(*character)) {
         sink.push(messages::doc_hidden_character(&docs.at, name, hidden));
         return None;
     }
@@ -35,16 +35,4 @@ pub(super) fn description(
         return None;
     }
     Some(docs.text)
-}
-
-/// Control characters other than the line break, zero-width and bidirectional ones, variation selectors and tags.
-fn is_hidden(character: char) -> bool {
-    (character.is_control() && character != '\n')
-        || matches!(
-            character,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
 }

@@ -36,7 +36,7 @@ pub(super) fn check(literal: &LitStr, name: &str) -> Result<Pattern, Error> {
         return Err(unanchored(&text, &bad));
     }
     for part in inner {
-        portable(part).map_err(|(wrong, help)| bad(&wrong, &help))?;
+        portable(part, &text).map_err(|(wrong, help)| bad(&wrong, &help))?;
     }
     let hir = regex_syntax::hir::translate::Translator::new().translate(&text, &ast).map_err(|error| {
         let wrong = format!("does not compile: {}", error.kind());
@@ -54,12 +54,12 @@ fn unanchored(text: &str, bad: &dyn Fn(&str, &str) -> Error) -> Error {
 /// What is wrong and how to write it instead.
 type Refused = (String, String);
 
-fn portable(ast: &Ast) -> Result<(), Refused> {
+fn portable(ast: &Ast, text: &str) -> Result<(), Refused> {
     let refuse = |wrong: &str, help: &str| Err((wrong.to_owned(), help.to_owned()));
     match ast {
         Ast::Empty(_) => Ok(()),
         Ast::Flags(_) => refuse("sets flags, which JSON Schema cannot state", "spell both cases: `[A-Za-z]`"),
-        Ast::Literal(literal) => literal_is_portable(literal),
+        Ast::Literal(literal) => literal_is_portable(literal, ""),
         Ast::Dot(_) => refuse(
             "uses `.`, which differs between Rust and ECMA 262",
             "name the characters: `[a-z0-9 ]`, or `[.]` for a dot",
@@ -98,18 +98,32 @@ fn portable(ast: &Ast) -> Result<(), Refused> {
                     "write `*` and bound the length with `max_len`",
                 );
             }
-            portable(&repetition.ast)
+            if matches!(*repetition.ast, Ast::Repetition(_)) {
+                return refuse(
+                    "repeats a repetition, which ECMA 262 does not read",
+                    "write one quantifier, or a group: `(a+)*`",
+                );
+            }
+            let span = repetition.op.span;
+            let written = text.get(span.start.offset..span.end.offset).unwrap_or_default();
+            if written.contains(' ') {
+                return refuse(
+                    "writes a quantifier in a way that ECMA 262 does not read",
+                    "write it without spaces: `{1,5}`",
+                );
+            }
+            portable(&repetition.ast, text)
         }
         Ast::Group(group) => match &group.kind {
-            ast::GroupKind::CaptureIndex(_) => portable(&group.ast),
+            ast::GroupKind::CaptureIndex(_) => portable(&group.ast, text),
             ast::GroupKind::CaptureName { .. } => refuse("names a group", "write `(..)`"),
-            ast::GroupKind::NonCapturing(flags) if flags.items.is_empty() => portable(&group.ast),
+            ast::GroupKind::NonCapturing(flags) if flags.items.is_empty() => portable(&group.ast, text),
             ast::GroupKind::NonCapturing(_) => {
                 refuse("sets flags, which JSON Schema cannot state", "spell both cases: `[A-Za-z]`")
             }
         },
-        Ast::Alternation(alternation) => alternation.asts.iter().try_for_each(portable),
-        Ast::Concat(concat) => concat.asts.iter().try_for_each(portable),
+        Ast::Alternation(alternation) => alternation.asts.iter().try_for_each(|part| portable(part, text)),
+        Ast::Concat(concat) => concat.asts.iter().try_for_each(|part| portable(part, text)),
     }
 }
 
@@ -125,12 +139,12 @@ fn assertion_text(kind: &ast::AssertionKind) -> &'static str {
     }
 }
 
-/// Escapes that both read the same way.
-fn literal_is_portable(literal: &ast::Literal) -> Result<(), Refused> {
+/// Escapes that both read the same way; `also` can be escaped here and not elsewhere.
+fn literal_is_portable(literal: &ast::Literal, also: &str) -> Result<(), Refused> {
     use ast::{HexLiteralKind, LiteralKind, SpecialLiteralKind};
     let same = match &literal.kind {
         LiteralKind::Verbatim => !matches!(literal.c, ']' | '}'),
-        LiteralKind::Meta => "^$\\.*+?()[]{}|/-".contains(literal.c),
+        LiteralKind::Meta => "^$\\.*+?()[]{}|".contains(literal.c) || also.contains(literal.c),
         LiteralKind::HexFixed(HexLiteralKind::X | HexLiteralKind::UnicodeShort) => true,
         LiteralKind::Special(kind) => {
             matches!(kind, SpecialLiteralKind::Tab | SpecialLiteralKind::LineFeed | SpecialLiteralKind::CarriageReturn)
@@ -158,8 +172,8 @@ fn item_is_portable(item: &ast::ClassSetItem) -> Result<(), Refused> {
         ClassSetItem::Ascii(_) => {
             Err(("uses `[:name:]`, which ECMA 262 does not know".to_owned(), "write the range: `[a-z]`".to_owned()))
         }
-        ClassSetItem::Unicode(class) => portable(&Ast::class_unicode(class.clone())),
-        ClassSetItem::Perl(class) => portable(&Ast::class_perl(class.clone())),
+        ClassSetItem::Unicode(class) => portable(&Ast::class_unicode(class.clone()), ""),
+        ClassSetItem::Perl(class) => portable(&Ast::class_perl(class.clone()), ""),
         ClassSetItem::Bracketed(_) => Err((
             "nests a class in a class, which ECMA 262 reads otherwise".to_owned(),
             "write one class, with `\\[` for a bracket".to_owned(),
@@ -171,7 +185,7 @@ fn item_is_portable(item: &ast::ClassSetItem) -> Result<(), Refused> {
 /// Inside a class, `}` stands for itself in both.
 fn class_literal(literal: &ast::Literal) -> Result<(), Refused> {
     let brace = literal.kind == ast::LiteralKind::Verbatim && literal.c == '}';
-    if brace { Ok(()) } else { literal_is_portable(literal) }
+    if brace { Ok(()) } else { literal_is_portable(literal, "-") }
 }
 
 impl Pattern {
@@ -251,7 +265,7 @@ mod tests {
             "^(a|b)+$",
             "^(?:a|b)?$",
             "^a[.]b$",
-            "^a\\.b\\-c$",
+            "^a\\.b[\\-c]$",
             "^[^\\u0000-\\u001F]*$",
             "^\\x41$",
             "^[}\\]\\[{]$",
@@ -288,6 +302,11 @@ mod tests {
             ("^[a$", "does not compile"),
             ("^a{1,2000}$", "more than 1000"),
             ("\\Aa\\z", "not anchored"),
+            ("^a\\-b$", "does not read"),
+            ("^a**$", "repeats a repetition"),
+            ("^a{,5}$", "does not compile"),
+            ("^a{1, 5}$", "writes a quantifier"),
+            ("^[]a]$", "does not read"),
         ] {
             let Err(error) = checked(pattern) else { panic!("{pattern} was accepted") };
             assert!(error.contains(says), "{pattern}: {error}");

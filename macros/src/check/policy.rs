@@ -241,7 +241,7 @@ fn reason(called: &Called, word: &str, sink: &Sink<'_>) -> Option<String> {
             sink.push(messages::policy_empty_reason(&text, word));
             None
         }
-        Ok(text) => Some(text.value()),
+        Ok(text) => sink.take(parse::visible(text)).map(|text| text.value()),
         Err(_) if tokens.is_empty() => {
             sink.push(messages::policy_empty_reason(&called.path, word));
             None

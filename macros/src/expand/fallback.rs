@@ -113,9 +113,13 @@ fn stub(item: &DeriveInput, names: &Names, body: impl FnOnce(&Ident, &Ident) -> 
 /// The stub of an input type.
 pub(crate) fn input(item: &DeriveInput, names: &Names) -> TokenStream {
     let (decoder, writer) = (local("_decoder"), local("_writer"));
-    let newtype = parse::has(&item.attrs, "text").then(|| {
-        let ident = &item.ident;
-        let p = private(names);
+    let p = private(names);
+    let ident = &item.ident;
+    let newtype = match &item.data {
+        syn::Data::Struct(data) => data.fields.iter().next().map(|field| &field.ty).filter(|_| data.fields.len() == 1),
+        syn::Data::Enum(_) | syn::Data::Union(_) => None,
+    };
+    let own = if parse::has(&item.attrs, "text") {
         quote! {
             #[allow(dead_code, missing_docs)]
             impl #ident {
@@ -126,7 +130,17 @@ pub(crate) fn input(item: &DeriveInput, names: &Names) -> TokenStream {
                 fn fmt(&self, _: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result { loop {} }
             }
         }
-    });
+    } else if let Some(ty) = newtype.filter(|_| parse::has(&item.attrs, "number")) {
+        quote! {
+            #[allow(dead_code, missing_docs)]
+            impl #ident {
+                pub fn new(_: #ty) -> ::core::result::Result<Self, #p::Violation> { loop {} }
+                pub fn get(&self) -> #ty { loop {} }
+            }
+        }
+    } else {
+        TokenStream::new()
+    };
     stub(item, names, |ident, p| {
         quote! {
             impl #p::ToolInput for #ident {
@@ -140,7 +154,10 @@ pub(crate) fn input(item: &DeriveInput, names: &Names) -> TokenStream {
             impl #p::Reachable for #ident {
                 const INEXACT: &'static [&'static ::core::primitive::str] = &[];
             }
-            #newtype
+            impl #p::Ruled for #ident {
+                fn schema() -> #p::Schema { loop {} }
+            }
+            #own
         }
     })
 }

@@ -235,6 +235,17 @@ fn key_part(ident: &Ident, names: &Names) -> TokenStream {
     }
 }
 
+/// `impl Ruled`, for types whose constructor enforces their rule.
+fn ruled(ident: &Ident, names: &Names) -> TokenStream {
+    let p = private(names);
+    quote! {
+        #[automatically_derived]
+        impl #p::Ruled for #ident {
+            fn schema() -> #p::Schema { <Self as #p::ToolInput>::schema() }
+        }
+    }
+}
+
 fn object_type(ident: &Ident, fields: &[Field], names: &Names) -> TokenStream {
     let p = private(names);
     let table_name = names.fresh("FIELDS");
@@ -281,11 +292,13 @@ fn text_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &TextRule, n
     let decode = quote!(#p::plain_text(#decoder, &#name, #from).map(Self));
     let encode = quote!(#name.encode(#as_text(&self.0), #writer););
     let implementation = tool_input(ident, names, &[], &decode, &encode, &quote!(#name.schema()));
+    let ruled = ruled(ident, names);
     let (parse_docs, text_docs) = (format!("Checks a text and makes a `{ident}` of it."), "The text.");
     quote! {
         static #name: #p::TextRule = #rule;
         #implementation
         #key
+        #ruled
         // Both belong to the type whether they are called or not.
         #[allow(dead_code)]
         #[automatically_derived]
@@ -323,12 +336,14 @@ fn number_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &NumberRul
     let implementation = tool_input(ident, names, &[], &decode, &encode, &quote!(#shape.schema()));
     let whole = crate::parse::input::spelled(ty, &["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64"]);
     let key = if whole { key_part(ident, names) } else { TokenStream::new() };
+    let ruled = ruled(ident, names);
     let encode_number = qualified(&p, ty, "PlainNumber", "encode");
     let new_docs = format!("Checks a number and makes a `{ident}` of it.");
     quote! {
         #rules
         #implementation
         #key
+        #ruled
         // Both belong to the type whether they are called or not.
         #[allow(dead_code)]
         #[automatically_derived]

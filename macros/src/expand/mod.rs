@@ -8,6 +8,8 @@ pub(crate) mod error;
 pub(crate) mod fallback;
 pub(crate) mod input;
 pub(crate) mod output;
+#[cfg(test)]
+mod snapshots;
 pub(crate) mod tool;
 mod wrap;
 

@@ -126,7 +126,7 @@ fn newtype(ident: &Ident, ty: &Type, ruled: bool, names: &Names) -> TokenStream 
     let [own, encode, empty, truncated] =
         ["schema", "encode", "is_empty", "is_truncated"].map(|item| qualified(&p, ty, "ToolOutput", item));
     // A rule is enforced where values are made, which is what `ToolInput` on the same type does.
-    let schema = if ruled { qualified(&p, ident, "ToolInput", "schema") } else { own };
+    let schema = if ruled { qualified(&p, ident, "Ruled", "schema") } else { own };
     tool_output(
         ident,
         names,

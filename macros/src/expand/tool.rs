@@ -5,7 +5,7 @@ use super::wrap::{private, wrap};
 use super::{at, option, qualified};
 use crate::model::{Answer, Approve, Effect, Field, Key, Part, Per, Reach, Rule, Tool, Undo, UndoFrom};
 use crate::names::{Names, local, member};
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -451,35 +451,36 @@ impl Context<'_> {
         let Context { tool, names, p, arguments, output, .. } = self;
         let Undo::Tool { tool: undo, arguments: given } = &tool.undo else { return TokenStream::new() };
         let alias = names.fresh("Undo");
-        let (args, out) = (local("arguments"), local("out"));
+        let place = undo.span();
+        let (args, out) = (Ident::new("arguments", place), Ident::new("out", place));
         let takes = qualified(p, undo, "SafeTool", "Arguments");
         let effect = qualified(p, undo, "SafeTool", "Effect");
-        let mut lets = TokenStream::new();
-        let mut values = Vec::new();
-        for (place, argument) in given.iter().enumerate() {
+        let values = given.iter().map(|argument| {
             let name = &argument.name;
+            // All on the argument's name, so that a type that does not fit is reported there.
+            let (q, args, out) =
+                (at(p, name.span()), Ident::new("arguments", name.span()), Ident::new("out", name.span()));
             let access = match &argument.from {
                 UndoFrom::Argument(index) => {
-                    let member = tool.arguments.get(*index).map(argument_field);
-                    quote!(#args.#member)
+                    let member = tool.arguments.get(*index).map(argument_field).map(|mut member| {
+                        member.set_span(name.span());
+                        member
+                    });
+                    quote_spanned!(name.span()=> #args.#member)
                 }
                 UndoFrom::Output(path) => quote!(#out #path),
             };
-            // On the argument's name, so that a type that does not fit is reported there.
-            let value = Ident::new(&format!("value_{place}"), Span::mixed_site().located_at(name.span()));
-            lets.extend(quote!(let #value = #p::same(&#access);));
-            values.push(quote!(#name: #value));
-        }
+            quote_spanned!(name.span()=> #name: #q::fits(&#access))
+        });
         let texts = given.iter().map(|argument| crate::names::plain(&argument.name));
-        let place = undo.span();
         let q = at(p, place);
         let required = qualified(p, &takes, "RequiredNames", "NAMES");
         let is_write = qualified(p, &effect, "UndoEffect", "IS");
         let check = quote_spanned!(place=> #q::check_undo(#required, &[#(#texts),*]));
         quote! {
+            #[allow(unused_variables)]
             const _: fn(&#arguments, &#output) -> #takes = |#args, #out| {
                 type #alias = #takes;
-                #lets
                 #alias { #(#values,)* ..#p::rest() }
             };
             const _: () = #check;

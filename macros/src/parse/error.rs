@@ -31,8 +31,11 @@ impl CaseAttr {
             match (tokens.next(), tokens.next()) {
                 (Some(TokenTree::Ident(word)), None) if kind.is_none() => kind = Some(word),
                 (Some(TokenTree::Literal(_)), None) if message.is_none() => {
-                    message = sink
-                        .take(syn::parse2(part.clone()).map_err(|_| messages::err_no_message(&part, &variant.ident)));
+                    message = sink.take(
+                        syn::parse2(part.clone())
+                            .map_err(|_| messages::err_no_message(&part, &variant.ident))
+                            .and_then(super::visible),
+                    );
                 }
                 _ => rest.push(part),
             }

@@ -30,10 +30,34 @@ pub(crate) fn lone<'a>(setting: &'a Setting, expected: &str) -> Result<&'a Token
 /// A string literal.
 ///
 /// # Errors
-/// `attr_wrong_value`.
+/// `attr_wrong_value`, `attr_hidden_character`.
 pub(crate) fn text(setting: &Setting, expected: &str) -> Result<LitStr> {
     let value = lone(setting, expected)?;
-    syn::parse2(value.clone()).map_err(|_| messages::attr_wrong_value(value, &setting.key, expected))
+    let literal = syn::parse2(value.clone()).map_err(|_| messages::attr_wrong_value(value, &setting.key, expected))?;
+    visible(literal)
+}
+
+/// A literal that holds nothing that a reviewer cannot see.
+///
+/// # Errors
+/// `attr_hidden_character`.
+pub(crate) fn visible(literal: LitStr) -> Result<LitStr> {
+    match literal.value().chars().find(|character| is_hidden(*character)) {
+        Some(hidden) => Err(messages::attr_hidden_character(&literal, hidden)),
+        None => Ok(literal),
+    }
+}
+
+/// Control characters other than the line break, zero-width and bidirectional ones, variation selectors and tags.
+pub(crate) fn is_hidden(character: char) -> bool {
+    (character.is_control() && character != '\n')
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 /// One identifier.

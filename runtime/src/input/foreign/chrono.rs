@@ -29,6 +29,7 @@ text_form!(
     },
 );
 
+#[diagnostic::do_not_recommend]
 impl KeyPart for DateTime<FixedOffset> {
     // `12:00+02:00` and `10:00Z` are one instant, hence one intent.
     fn part(&self, writer: &mut Writer<'_>) {

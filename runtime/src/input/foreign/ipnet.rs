@@ -1,18 +1,12 @@
 //! `ipnet::IpNet`: a network is named by its first address.
 
-use super::net::{v4_pattern, v6_pattern, v6_text};
+use super::net::v6_text;
 use super::{exact, text_form};
 use crate::input::TextRule;
 use ipnet::IpNet;
 
 static RULE: TextRule = TextRule::new(
-    Some(concat!(
-        "^(",
-        v4_pattern!(),
-        "/(3[0-2]|[12]?[0-9])|",
-        v6_pattern!(),
-        "/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$"
-    )),
+    Some(concat!("^(", v4_pattern!(), "/(3[0-2]|[12]?[0-9])|", v6_pattern!(), "/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$")),
     None,
     false,
     None,

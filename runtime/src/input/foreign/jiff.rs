@@ -14,11 +14,5 @@ text_form!(
 );
 exact!(Timestamp);
 
-text_form!(
-    Date,
-    input = DATE,
-    output = ANY_DATE,
-    parse = |text| text.parse().ok(),
-    text = |date| date.to_string(),
-);
+text_form!(Date, input = DATE, output = ANY_DATE, parse = |text| text.parse().ok(), text = |date| date.to_string(),);
 exact!(Date);

@@ -3,6 +3,10 @@
 //! Each is text on the wire under one rule, which is what is published and what is checked. Several texts may mean one
 //! value; digests, keys and answers hold the value's one canonical text, which the rule accepts too.
 
+// First, for its patterns of addresses.
+#[macro_use]
+mod net;
+
 #[cfg(feature = "chrono")]
 mod chrono;
 #[cfg(feature = "ipnet")]
@@ -11,7 +15,6 @@ mod ipnet;
 mod jiff;
 #[cfg(feature = "money")]
 mod money;
-mod net;
 #[cfg(any(feature = "money", feature = "url"))]
 mod policy;
 #[cfg(any(feature = "chrono", feature = "jiff"))]
@@ -29,11 +32,7 @@ pub use self::url::{Hosts, UrlPolicy, WebUrl};
 use super::{Decoder, TextRule, Violation};
 
 /// Reads a text and makes a value of it.
-fn read<T>(
-    decoder: &mut Decoder<'_>,
-    rule: &TextRule,
-    parse: impl FnOnce(&str) -> Result<T, Violation>,
-) -> Option<T> {
+fn read<T>(decoder: &mut Decoder<'_>, rule: &TextRule, parse: impl FnOnce(&str) -> Result<T, Violation>) -> Option<T> {
     let text = decoder.string(rule.example)?;
     match parse(&text) {
         Ok(value) => Some(value),
@@ -60,6 +59,8 @@ fn made<T>(rule: &TextRule, text: &str, parse: fn(&str) -> Option<T>) -> Result<
 /// passed is parsed, and the canonical text.
 macro_rules! text_form {
     ($ty:ty, input = $input:path, output = $output:path, parse = $parse:expr, text = $text:expr $(,)?) => {
+        // Else the compiler would show this macro wherever a type is refused.
+        #[diagnostic::do_not_recommend]
         impl crate::input::ToolInput for $ty {
             fn decode(decoder: &mut crate::input::Decoder<'_>) -> Option<Self> {
                 crate::input::foreign::read(decoder, &$input, |text| crate::input::foreign::made(&$input, text, $parse))
@@ -75,6 +76,7 @@ macro_rules! text_form {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl crate::output::ToolOutput for $ty {
             fn encode(&self, writer: &mut crate::writer::Writer<'_>) {
                 crate::input::ToolInput::encode(self, writer);
@@ -90,6 +92,7 @@ macro_rules! text_form {
 /// Makes a type a key part: its canonical text tells its values apart and nothing else.
 macro_rules! exact {
     ($ty:ty) => {
+        #[diagnostic::do_not_recommend]
         impl crate::input::KeyPart for $ty {
             fn part(&self, writer: &mut crate::writer::Writer<'_>) {
                 crate::input::ToolInput::encode(self, writer);

@@ -12,6 +12,11 @@ use std::marker::PhantomData;
 pub use iso_currency::Currency;
 
 /// Which amounts an argument takes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which amounts are taken",
+    label = "is no money policy",
+    note = "write `impl MoneyPolicy for {Self} {{ const AT_MOST: &'static [(Currency, u32)] = &[(Currency::EUR, 500)]; }}`"
+)]
 pub trait MoneyPolicy: 'static {
     /// The currencies, each with the greatest amount in whole units: `(Currency::EUR, 500)` is up to 500.00 EUR.
     ///
@@ -41,7 +46,7 @@ pub trait MoneyPolicy: 'static {
 /// ```compile_fail,E0107
 /// fn refund(amount: safe_tool::input::Money) {}
 /// ```
-pub struct Money<P> {
+pub struct Money<P: MoneyPolicy> {
     minor: i64,
     currency: Currency,
     policy: PhantomData<fn() -> P>,
@@ -65,7 +70,8 @@ impl<P: MoneyPolicy> Money<P> {
     fn rule() -> &'static TextRule {
         const { assert!(!P::AT_MOST.is_empty(), "a money policy without a currency takes nothing") }
         rule_of::<Self>(None, || {
-            let known = || P::AT_MOST.iter().filter_map(|(currency, most)| Some((currency, most, currency.exponent()?)));
+            let known =
+                || P::AT_MOST.iter().filter_map(|(currency, most)| Some((currency, most, currency.exponent()?)));
             let each: Vec<String> = known()
                 .map(|(currency, most, decimals)| format!("({}) {}", amounts(*most, decimals), currency.code()))
                 .collect();
@@ -78,7 +84,7 @@ impl<P: MoneyPolicy> Money<P> {
     }
 }
 
-impl<P> Money<P> {
+impl<P: MoneyPolicy> Money<P> {
     /// The amount in the currency's smallest unit: 1,250 for `12.50 EUR`, 12 for `12 JPY`.
     pub fn minor(&self) -> i64 {
         self.minor
@@ -107,7 +113,7 @@ fn whole(most: u32) -> String {
         2 => vec!["[0-9]".to_owned()],
         digits => vec!["[0-9]".to_owned(), format!("[1-9][0-9]{{1,{}}}", digits - 2)],
     };
-    for (place, digit) in text.chars().enumerate() {
+    for (place, digit) in text.char_indices() {
         let least = if place == 0 && text.len() > 1 { '1' } else { '0' };
         let before = text.get(..place).unwrap_or_default();
         // Equal so far and less here: what follows is free.
@@ -133,36 +139,37 @@ fn written(minor: i64, decimals: u16, code: &str) -> String {
     }
 }
 
-impl<P> fmt::Display for Money<P> {
+impl<P: MoneyPolicy> fmt::Display for Money<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Only currencies with decimals of their own get in.
         f.write_str(&written(self.minor, self.currency.exponent().unwrap_or_default(), self.currency.code()))
     }
 }
 
-impl<P> fmt::Debug for Money<P> {
+impl<P: MoneyPolicy> fmt::Debug for Money<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The caller chose the amount.
         f.debug_struct("Money").finish_non_exhaustive()
     }
 }
 
-impl<P> Clone for Money<P> {
+impl<P: MoneyPolicy> Clone for Money<P> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<P> Copy for Money<P> {}
+impl<P: MoneyPolicy> Copy for Money<P> {}
 
-impl<P> PartialEq for Money<P> {
+impl<P: MoneyPolicy> PartialEq for Money<P> {
     fn eq(&self, other: &Self) -> bool {
         (self.minor, self.currency) == (other.minor, other.currency)
     }
 }
 
-impl<P> Eq for Money<P> {}
+impl<P: MoneyPolicy> Eq for Money<P> {}
 
+#[diagnostic::do_not_recommend]
 impl<P: MoneyPolicy> ToolInput for Money<P> {
     fn decode(decoder: &mut Decoder<'_>) -> Option<Self> {
         read(decoder, Self::rule(), Self::parse)
@@ -177,6 +184,7 @@ impl<P: MoneyPolicy> ToolInput for Money<P> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<P: MoneyPolicy> ToolOutput for Money<P> {
     fn encode(&self, writer: &mut Writer<'_>) {
         ToolInput::encode(self, writer);
@@ -187,6 +195,7 @@ impl<P: MoneyPolicy> ToolOutput for Money<P> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<P: MoneyPolicy> KeyPart for Money<P> {
     fn part(&self, writer: &mut Writer<'_>) {
         ToolInput::encode(self, writer);

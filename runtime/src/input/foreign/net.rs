@@ -57,24 +57,10 @@ macro_rules! v6_pattern {
     };
 }
 
-pub(super) use {v4_pattern, v6_pattern};
-
-static V4: TextRule = TextRule::new(
-    Some(concat!("^", v4_pattern!(), "$")),
-    Some(Format::Ipv4),
-    false,
-    None,
-    None,
-    Some("203.0.113.7"),
-);
-static V6: TextRule = TextRule::new(
-    Some(concat!("^", v6_pattern!(), "$")),
-    Some(Format::Ipv6),
-    false,
-    None,
-    None,
-    Some("2001:db8::7"),
-);
+static V4: TextRule =
+    TextRule::new(Some(concat!("^", v4_pattern!(), "$")), Some(Format::Ipv4), false, None, None, Some("203.0.113.7"));
+static V6: TextRule =
+    TextRule::new(Some(concat!("^", v6_pattern!(), "$")), Some(Format::Ipv6), false, None, None, Some("2001:db8::7"));
 static EITHER: TextRule = TextRule::new(
     Some(concat!("^(", v4_pattern!(), "|", v6_pattern!(), ")$")),
     None,
@@ -84,22 +70,10 @@ static EITHER: TextRule = TextRule::new(
     Some("203.0.113.7"),
 );
 
-text_form!(
-    Ipv4Addr,
-    input = V4,
-    output = V4,
-    parse = |text| text.parse().ok(),
-    text = |address| address.to_string(),
-);
+text_form!(Ipv4Addr, input = V4, output = V4, parse = |text| text.parse().ok(), text = |address| address.to_string(),);
 exact!(Ipv4Addr);
 
-text_form!(
-    Ipv6Addr,
-    input = V6,
-    output = V6,
-    parse = |text| text.parse().ok(),
-    text = |address| v6_text(*address),
-);
+text_form!(Ipv6Addr, input = V6, output = V6, parse = |text| text.parse().ok(), text = |address| v6_text(*address),);
 exact!(Ipv6Addr);
 
 text_form!(

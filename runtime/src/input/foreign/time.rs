@@ -15,8 +15,7 @@ macro_rules! offset {
 }
 
 /// RFC 3339 `full-date`.
-pub(super) static DATE: TextRule =
-    TextRule::new(None, Some(Format::Date), false, None, None, Some("2026-11-21"));
+pub(super) static DATE: TextRule = TextRule::new(None, Some(Format::Date), false, None, None, Some("2026-11-21"));
 
 /// RFC 3339 `date-time`. In the years 1000 to 8999 every crate holds the instant, whatever the offset, and writes its year
 /// in four digits.

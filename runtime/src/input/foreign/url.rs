@@ -1,6 +1,5 @@
 //! Web addresses, of the schemes and hosts that a policy names.
 
-use super::net::{v4_pattern, v6_pattern};
 use super::policy::rule_of;
 use super::read;
 use crate::input::{Decoder, KeyPart, TextRule, ToolInput, Violation};
@@ -147,6 +146,11 @@ fn literal(host: &str) -> String {
 }
 
 /// Which URLs an argument takes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which hosts a URL may name",
+    label = "is no URL policy",
+    note = "write `impl UrlPolicy for {Self} {{ const HOSTS: Hosts = Hosts::only(&[\"reports.example.com\"]); }}`"
+)]
 pub trait UrlPolicy: 'static {
     /// The hosts.
     const HOSTS: Hosts;
@@ -180,7 +184,7 @@ pub trait UrlPolicy: 'static {
 /// ```compile_fail,E0107
 /// fn fetch(from: safe_tool::input::WebUrl) {}
 /// ```
-pub struct WebUrl<P> {
+pub struct WebUrl<P: UrlPolicy> {
     url: Url,
     policy: PhantomData<fn() -> P>,
 }
@@ -217,40 +221,41 @@ impl<P: UrlPolicy> WebUrl<P> {
     }
 }
 
-impl<P> WebUrl<P> {
+impl<P: UrlPolicy> WebUrl<P> {
     /// The URL.
     pub fn as_url(&self) -> &Url {
         &self.url
     }
 }
 
-impl<P> fmt::Display for WebUrl<P> {
+impl<P: UrlPolicy> fmt::Display for WebUrl<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.url.as_str())
     }
 }
 
-impl<P> fmt::Debug for WebUrl<P> {
+impl<P: UrlPolicy> fmt::Debug for WebUrl<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The caller chose the URL, and a query may hold a token.
         f.debug_struct("WebUrl").finish_non_exhaustive()
     }
 }
 
-impl<P> Clone for WebUrl<P> {
+impl<P: UrlPolicy> Clone for WebUrl<P> {
     fn clone(&self) -> Self {
         WebUrl { url: self.url.clone(), policy: PhantomData }
     }
 }
 
-impl<P> PartialEq for WebUrl<P> {
+impl<P: UrlPolicy> PartialEq for WebUrl<P> {
     fn eq(&self, other: &Self) -> bool {
         self.url == other.url
     }
 }
 
-impl<P> Eq for WebUrl<P> {}
+impl<P: UrlPolicy> Eq for WebUrl<P> {}
 
+#[diagnostic::do_not_recommend]
 impl<P: UrlPolicy> ToolInput for WebUrl<P> {
     fn decode(decoder: &mut Decoder<'_>) -> Option<Self> {
         read(decoder, Self::rule(), Self::parse)
@@ -272,6 +277,7 @@ impl<P: UrlPolicy> ToolInput for WebUrl<P> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<P: UrlPolicy> ToolOutput for WebUrl<P> {
     fn encode(&self, writer: &mut Writer<'_>) {
         ToolInput::encode(self, writer);
@@ -282,6 +288,7 @@ impl<P: UrlPolicy> ToolOutput for WebUrl<P> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<P: UrlPolicy> KeyPart for WebUrl<P> {
     fn part(&self, writer: &mut Writer<'_>) {
         ToolInput::encode(self, writer);
