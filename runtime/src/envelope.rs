@@ -234,10 +234,7 @@ pub(crate) fn schema(tool: &Descriptor) -> Map<String, Value> {
         "required": ["status", "error", "source", "replayed", "call"],
         "additionalProperties": false,
     });
-    Map::from_iter([
-        ("type".to_owned(), json!("object")),
-        ("oneOf".to_owned(), json!([ok, empty, pending, error])),
-    ])
+    Map::from_iter([("type".to_owned(), json!("object")), ("oneOf".to_owned(), json!([ok, empty, pending, error]))])
 }
 
 /// The schema of what an error says.

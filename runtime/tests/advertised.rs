@@ -1,6 +1,6 @@
 //! What a tool advertises is what it enforces, at every depth: the published JSON Schemas, judged by the `jsonschema`
 //! crate, against what decoders take and servers answer.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 #[path = "advertised/agreement.rs"]
 mod agreement;

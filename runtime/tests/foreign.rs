@@ -149,7 +149,7 @@ mod net {
     #[test]
     fn the_pattern_of_ipv6_is_what_the_standard_library_parses() {
         let subject = Subject::<Ipv6Addr>::new();
-        let texts = string_regex("(:|::)?([0-9A-Fa-f]{1,5}(:|:|:|::)){0,8}([0-9a-f]{1,4})?").unwrap();
+        let texts = string_regex("([0-9A-Fa-f]{1,4}:){0,8}(:|[0-9a-f]{1,4}|(:[0-9a-f]{1,4}){0,8})").unwrap();
         let mut runner = TestRunner::deterministic();
         let mut accepted = 0;
         for _ in 0..4_000 {
@@ -158,7 +158,7 @@ mod net {
             assert_eq!(subject.decode(&text.as_str().into()).is_ok(), parsed, "{text}");
             accepted += u32::from(parsed);
         }
-        assert!(accepted > 100, "{accepted}");
+        assert!(accepted > 1_000 && accepted < 3_000, "{accepted} of 4000");
     }
 
     #[test]

@@ -10,8 +10,21 @@ use serde_json::Value;
 
 /// The rules that a violation may name: JSON Schema's keywords and ours.
 const RULES: [&str; 15] = [
-    "type", "required", "additionalProperties", "enum", "pattern", "format", "minLength", "maxLength", "minimum",
-    "maximum", "minItems", "maxItems", "uniqueItems", "unique_names", "json",
+    "type",
+    "required",
+    "additionalProperties",
+    "enum",
+    "pattern",
+    "format",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "unique_names",
+    "json",
 ];
 
 /// Containers inside each other that gate 0 lets pass.

@@ -6,7 +6,7 @@ use proptest::string::string_regex;
 use serde_json::{Map, Number, Value, json};
 
 /// Values that the subject's schema admits.
-pub fn valid(subject: &'static Subject) -> BoxedStrategy<Value> {
+pub(crate) fn valid(subject: &'static Subject) -> BoxedStrategy<Value> {
     value(&subject.schema).prop_filter("valid", |value| subject.advertises(value)).boxed()
 }
 
@@ -88,7 +88,12 @@ fn list(schema: &Value) -> BoxedStrategy<Value> {
         .prop_map(move |mut items| {
             if unique {
                 let mut seen: Vec<Value> = Vec::new();
-                items.retain(|item| !seen.contains(item) && { seen.push(item.clone()); true });
+                items.retain(|item| {
+                    !seen.contains(item) && {
+                        seen.push(item.clone());
+                        true
+                    }
+                });
             }
             json!(items)
         })
@@ -96,16 +101,19 @@ fn list(schema: &Value) -> BoxedStrategy<Value> {
 }
 
 fn object(schema: &Value) -> BoxedStrategy<Value> {
-    let required: Vec<&str> =
-        schema.get("required").and_then(Value::as_array).map_or(Vec::new(), |names| {
-            names.iter().map(|name| name.as_str().unwrap()).collect()
-        });
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map_or(Vec::new(), |names| names.iter().map(|name| name.as_str().unwrap()).collect());
     let members: Vec<BoxedStrategy<Option<(String, Value)>>> = schema["properties"]
         .as_object()
         .unwrap()
         .iter()
         .map(|(name, schema)| {
-            let member = { let name = name.clone(); value(schema).prop_map(move |value| (name.clone(), value)) };
+            let member = {
+                let name = name.clone();
+                value(schema).prop_map(move |value| (name.clone(), value))
+            };
             if required.contains(&name.as_str()) {
                 member.prop_map(Some).boxed()
             } else {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Json {
+pub(crate) enum Json {
     /// Numbers and keywords as they stand, and whatever else is written raw.
     Raw(String),
     Text(String),
@@ -24,16 +24,9 @@ impl From<&Value> for Json {
     }
 }
 
-/// A step from a container to what it holds.
-#[derive(Debug, Clone)]
-pub enum Step {
-    Name(String),
-    Index(usize),
-}
-
 impl Json {
     /// How deep containers are nested in it, itself included.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         match self {
             Json::Raw(text) => text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count(),
             Json::Text(_) => 0,
@@ -43,7 +36,7 @@ impl Json {
     }
 
     /// Whether an object names a member twice.
-    pub fn repeats_a_name(&self) -> bool {
+    pub(crate) fn repeats_a_name(&self) -> bool {
         match self {
             Json::Raw(_) | Json::Text(_) => false,
             Json::List(items) => items.iter().any(Json::repeats_a_name),
@@ -55,7 +48,7 @@ impl Json {
     }
 
     /// The paths of all nodes, the root's first.
-    pub fn nodes(&self) -> Vec<Vec<usize>> {
+    pub(crate) fn nodes(&self) -> Vec<Vec<usize>> {
         let mut all = vec![Vec::new()];
         let children: Vec<&Json> = match self {
             Json::Raw(_) | Json::Text(_) => Vec::new(),
@@ -69,7 +62,7 @@ impl Json {
     }
 
     /// The node at a path of [`nodes`](Json::nodes).
-    pub fn at(&mut self, path: &[usize]) -> &mut Json {
+    pub(crate) fn at(&mut self, path: &[usize]) -> &mut Json {
         let Some((first, rest)) = path.split_first() else { return self };
         match self {
             Json::List(items) => items[*first].at(rest),
@@ -79,7 +72,7 @@ impl Json {
     }
 
     /// Whether a JSON pointer names a value, or a member that its object could have.
-    pub fn has_place(&self, pointer: &str) -> bool {
+    pub(crate) fn has_place(&self, pointer: &str) -> bool {
         if pointer.is_empty() {
             return true;
         }
@@ -99,12 +92,12 @@ impl Json {
     }
 
     /// The text, spelled plainly.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.spelled(None)
     }
 
     /// The text, spelled as a number says: order of members, white space, escapes and forms of numbers.
-    pub fn spelled(&self, seed: Option<u64>) -> String {
+    pub(crate) fn spelled(&self, seed: Option<u64>) -> String {
         let mut out = String::new();
         self.write(&mut seed.map(Dice), &mut out);
         out
@@ -204,10 +197,10 @@ fn escape(letter: char, upper: bool, out: &mut String) {
 }
 
 /// SplitMix64: choices that a seed repeats.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -216,11 +209,11 @@ impl Dice {
     }
 
     /// A number below `end`.
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).unwrap()
     }
 
-    pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[self.below(choices.len())]
     }
 }

@@ -7,9 +7,9 @@ use serde_json::Value;
 use std::sync::OnceLock;
 
 /// A type or tool, seen from outside.
-pub struct Subject {
-    pub name: &'static str,
-    pub schema: Value,
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    pub(crate) schema: Value,
     oracle: jsonschema::Validator,
     decode: Box<dyn Fn(&str) -> Result<Vec<u8>, Vec<p::Violation>> + Send + Sync>,
 }
@@ -53,12 +53,12 @@ impl Subject {
     }
 
     /// What the schema says.
-    pub fn advertises(&self, value: &Value) -> bool {
+    pub(crate) fn advertises(&self, value: &Value) -> bool {
         self.oracle.is_valid(value)
     }
 
     /// What the decoder does: the canonical encoding, or the violations.
-    pub fn enforces(&self, text: &str) -> Result<Vec<u8>, Vec<p::Violation>> {
+    pub(crate) fn enforces(&self, text: &str) -> Result<Vec<u8>, Vec<p::Violation>> {
         (self.decode)(text)
     }
 }
@@ -76,11 +76,11 @@ fn judged<T>(value: Option<T>, decoder: p::Decoder<'_>) -> Result<T, Vec<p::Viol
 }
 
 /// A validator that asserts formats.
-pub fn oracle(schema: &Value) -> jsonschema::Validator {
+pub(crate) fn oracle(schema: &Value) -> jsonschema::Validator {
     jsonschema::options().should_validate_formats(true).build(schema).unwrap()
 }
 
-pub fn subjects() -> &'static [Subject] {
+pub(crate) fn subjects() -> &'static [Subject] {
     static SUBJECTS: OnceLock<Vec<Subject>> = OnceLock::new();
     SUBJECTS.get_or_init(|| {
         vec![
@@ -108,6 +108,6 @@ pub fn subjects() -> &'static [Subject] {
     })
 }
 
-pub fn subject(name: &str) -> &'static Subject {
+pub(crate) fn subject(name: &str) -> &'static Subject {
     subjects().iter().find(|subject| subject.name == name).unwrap()
 }

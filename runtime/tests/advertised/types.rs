@@ -1,36 +1,38 @@
 //! Input types and tools as users write them: every kind of constraint, and every way to nest.
 
+#![allow(dead_code, reason = "most values are decoded and encoded, and not looked at")]
+
 use safe_tool::prelude::*;
 
-pub const LAB: Scope = Scope::new("lab:all");
+pub(crate) const LAB: Scope = Scope::new("lab:all");
 
-#[derive(ToolInput, ToolOutput, Clone)]
+#[derive(ToolInput, ToolOutput, Debug, Clone)]
 #[text(pattern = "^[a-z][a-z0-9-]{0,30}$", example = "lamp-1")]
-pub struct Thing(String);
+pub(crate) struct Thing(String);
 
 /// Escapes that Rust and ECMA 262 read alike, a backslash before a `u` among them.
 #[derive(ToolInput)]
 #[text(pattern = "^(\\\\u0041|[\\u0042-\\u0044äß😀]|\\x45[.]\\.|[}\\]\\[{]|F\\$){1,8}$")]
-pub struct Odd(String);
+pub(crate) struct Odd(String);
 
 #[derive(ToolInput)]
 #[text(free_text, min_len = 2, max_len = 40)]
-pub struct Reason(String);
+pub(crate) struct Reason(String);
 
 #[derive(ToolInput)]
 #[text(pattern = "^[a-z]*$", min_len = 3, max_len = 6)]
-pub struct Bounded(String);
+pub(crate) struct Bounded(String);
 
-#[derive(ToolInput, ToolOutput, Clone, Copy)]
+#[derive(ToolInput, ToolOutput, Debug, Clone, Copy)]
 #[number(min = 1, max = 50_000, unit = "cents", example = 1_250)]
-pub struct Cents(pub u32);
+pub(crate) struct Cents(u32);
 
 #[derive(ToolInput)]
 #[number(min = -273.15, max = 1e6)]
-pub struct Degrees(f64);
+pub(crate) struct Degrees(f64);
 
-#[derive(ToolInput, ToolOutput, Clone, Copy)]
-pub enum Zone {
+#[derive(ToolInput, ToolOutput, Debug, Clone, Copy)]
+pub(crate) enum Zone {
     /// Offices.
     Office,
     /// Machines that customers reach.
@@ -42,7 +44,7 @@ pub enum Zone {
 }
 
 #[derive(ToolInput)]
-pub struct Numbers {
+pub(crate) struct Numbers {
     /// A byte.
     #[arg(min = 0, max = 255)]
     byte: u8,
@@ -73,7 +75,7 @@ pub struct Numbers {
 }
 
 #[derive(ToolInput)]
-pub struct Floats {
+pub(crate) struct Floats {
     /// A share.
     #[arg(min = 0, max = 1)]
     share: f64,
@@ -92,7 +94,7 @@ pub struct Floats {
 }
 
 #[derive(ToolInput)]
-pub struct Formats {
+pub(crate) struct Formats {
     /// A UUID.
     #[arg(format = uuid)]
     uuid: String,
@@ -123,7 +125,7 @@ pub struct Formats {
 }
 
 #[derive(ToolInput)]
-pub struct Texts {
+pub(crate) struct Texts {
     /// Words for people.
     #[arg(free_text, max_len = 12)]
     note: String,
@@ -146,7 +148,7 @@ pub struct Texts {
 }
 
 #[derive(ToolInput)]
-pub struct Point {
+pub(crate) struct Point {
     /// Across.
     #[arg(min = -10, max = 10)]
     x: f64,
@@ -156,7 +158,7 @@ pub struct Point {
 }
 
 #[derive(ToolInput)]
-pub struct Lists {
+pub(crate) struct Lists {
     /// Words, each once.
     #[arg(max_items = 3, unique, each(pattern = "^[a-z]{1,3}$"))]
     words: Vec<String>,
@@ -190,7 +192,7 @@ pub struct Lists {
 }
 
 #[derive(ToolInput)]
-pub enum Place {
+pub(crate) enum Place {
     /// At a point.
     Point {
         /// Which.
@@ -210,7 +212,7 @@ pub enum Place {
 }
 
 #[derive(ToolInput)]
-pub struct Inner {
+pub(crate) struct Inner {
     /// Where.
     place: Place,
     /// What it is worth.
@@ -218,7 +220,7 @@ pub struct Inner {
 }
 
 #[derive(ToolInput)]
-pub struct Outer {
+pub(crate) struct Outer {
     /// The first.
     inner: Inner,
     /// Others.
@@ -236,7 +238,7 @@ pub struct Outer {
 macro_rules! many_fields {
     ($name:ident: $($field:ident)*) => {
         #[derive(ToolInput)]
-        pub struct $name {
+        pub(crate) struct $name {
             $(
                 /// One of many.
                 #[arg(min = 0, max = 9)]
@@ -254,14 +256,14 @@ many_fields! { Many:
 }
 
 #[derive(ToolError)]
-pub enum Never {
+pub(crate) enum Never {
     #[tool_error(rejected, "it does not want to")]
     Unwilling,
 }
 
 /// Takes what there is.
 #[safe_tool(effect = read, scope = LAB)]
-pub async fn take_all(
+pub(crate) async fn take_all(
     /// A thing.
     #[arg(target)]
     thing: Thing,
@@ -287,13 +289,13 @@ pub async fn take_all(
 
 /// Takes nothing.
 #[safe_tool(effect = read, scope = LAB)]
-pub async fn take_nothing() -> Result<Done, Never> {
+pub(crate) async fn take_nothing() -> Result<Done, Never> {
     Ok(Done)
 }
 
 /// Takes a key of the caller's.
 #[safe_tool(effect = write, scope = LAB, key = client, undo = by_hand("give it back"))]
-pub async fn take_keyed(
+pub(crate) async fn take_keyed(
     /// The day.
     #[arg(format = date)]
     day: String,

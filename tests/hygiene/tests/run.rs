@@ -13,8 +13,7 @@ fn who() -> Principal {
 async fn the_tools_run() {
     let ledger = Ledger::open("memory:").unwrap();
     let server = Server::read("lab", 7_u32).tool::<look>().ledger(ledger).in_process(who()).await.unwrap();
-    let arguments =
-        r#"{"in":{"type":"top","kind":"shelf"},"type":"none","decoder":0,"walk":0,"writer":0,"index":0}"#;
+    let arguments = r#"{"in":{"type":"top","kind":"shelf"},"type":"none","decoder":0,"walk":0,"writer":0,"index":0}"#;
     let looked = server.call("look", arguments).await.unwrap();
     assert!(looked.starts_with(r#"{"status":"ok","data":{"shelves":["top"],"type":"none"}"#), "{looked}");
 

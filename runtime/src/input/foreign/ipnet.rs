@@ -20,7 +20,7 @@ text_form!(
     output = RULE,
     // `10.1.2.3/8` is the network 10.0.0.0/8, and that is what a person who approves it must read.
     parse = |text| text.parse::<IpNet>().ok().map(|net| net.trunc()),
-    text = |net| match net.trunc() {
+    text = |net| match net {
         IpNet::V4(net) => net.to_string(),
         IpNet::V6(net) => format!("{}/{}", v6_text(net.addr()), net.prefix_len()),
     },

@@ -46,7 +46,7 @@ pub trait MoneyPolicy: 'static {
 /// ```compile_fail,E0107
 /// fn refund(amount: safe_tool::input::Money) {}
 /// ```
-pub struct Money<P: MoneyPolicy> {
+pub struct Money<P> {
     minor: i64,
     currency: Currency,
     policy: PhantomData<fn() -> P>,
@@ -84,7 +84,7 @@ impl<P: MoneyPolicy> Money<P> {
     }
 }
 
-impl<P: MoneyPolicy> Money<P> {
+impl<P> Money<P> {
     /// The amount in the currency's smallest unit: 1,250 for `12.50 EUR`, 12 for `12 JPY`.
     pub fn minor(&self) -> i64 {
         self.minor
@@ -139,37 +139,36 @@ fn written(minor: i64, decimals: u16, code: &str) -> String {
     }
 }
 
-impl<P: MoneyPolicy> fmt::Display for Money<P> {
+impl<P> fmt::Display for Money<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Only currencies with decimals of their own get in.
         f.write_str(&written(self.minor, self.currency.exponent().unwrap_or_default(), self.currency.code()))
     }
 }
 
-impl<P: MoneyPolicy> fmt::Debug for Money<P> {
+impl<P> fmt::Debug for Money<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The caller chose the amount.
         f.debug_struct("Money").finish_non_exhaustive()
     }
 }
 
-impl<P: MoneyPolicy> Clone for Money<P> {
+impl<P> Clone for Money<P> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<P: MoneyPolicy> Copy for Money<P> {}
+impl<P> Copy for Money<P> {}
 
-impl<P: MoneyPolicy> PartialEq for Money<P> {
+impl<P> PartialEq for Money<P> {
     fn eq(&self, other: &Self) -> bool {
         (self.minor, self.currency) == (other.minor, other.currency)
     }
 }
 
-impl<P: MoneyPolicy> Eq for Money<P> {}
+impl<P> Eq for Money<P> {}
 
-#[diagnostic::do_not_recommend]
 impl<P: MoneyPolicy> ToolInput for Money<P> {
     fn decode(decoder: &mut Decoder<'_>) -> Option<Self> {
         read(decoder, Self::rule(), Self::parse)
@@ -184,7 +183,6 @@ impl<P: MoneyPolicy> ToolInput for Money<P> {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<P: MoneyPolicy> ToolOutput for Money<P> {
     fn encode(&self, writer: &mut Writer<'_>) {
         ToolInput::encode(self, writer);
@@ -195,7 +193,6 @@ impl<P: MoneyPolicy> ToolOutput for Money<P> {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<P: MoneyPolicy> KeyPart for Money<P> {
     fn part(&self, writer: &mut Writer<'_>) {
         ToolInput::encode(self, writer);

@@ -87,7 +87,8 @@ impl Hosts {
     /// `10.0.0.5`, each with a port where it is not the scheme's own: `localhost:8080`.
     ///
     /// # Panics
-    /// When a host is not of this form. A policy's hosts are constants, so this is an error of the compiler.
+    /// When a host is not of this form. A policy's hosts are constants, so the tool does not build (`cargo check` alone does
+    /// not evaluate them).
     #[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
     pub const fn only(hosts: &'static [&'static str]) -> Hosts {
         assert!(!hosts.is_empty(), "a URL policy without a host takes nothing\nhelp: name a host");
@@ -184,7 +185,7 @@ pub trait UrlPolicy: 'static {
 /// ```compile_fail,E0107
 /// fn fetch(from: safe_tool::input::WebUrl) {}
 /// ```
-pub struct WebUrl<P: UrlPolicy> {
+pub struct WebUrl<P> {
     url: Url,
     policy: PhantomData<fn() -> P>,
 }
@@ -221,41 +222,40 @@ impl<P: UrlPolicy> WebUrl<P> {
     }
 }
 
-impl<P: UrlPolicy> WebUrl<P> {
+impl<P> WebUrl<P> {
     /// The URL.
     pub fn as_url(&self) -> &Url {
         &self.url
     }
 }
 
-impl<P: UrlPolicy> fmt::Display for WebUrl<P> {
+impl<P> fmt::Display for WebUrl<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.url.as_str())
     }
 }
 
-impl<P: UrlPolicy> fmt::Debug for WebUrl<P> {
+impl<P> fmt::Debug for WebUrl<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The caller chose the URL, and a query may hold a token.
         f.debug_struct("WebUrl").finish_non_exhaustive()
     }
 }
 
-impl<P: UrlPolicy> Clone for WebUrl<P> {
+impl<P> Clone for WebUrl<P> {
     fn clone(&self) -> Self {
         WebUrl { url: self.url.clone(), policy: PhantomData }
     }
 }
 
-impl<P: UrlPolicy> PartialEq for WebUrl<P> {
+impl<P> PartialEq for WebUrl<P> {
     fn eq(&self, other: &Self) -> bool {
         self.url == other.url
     }
 }
 
-impl<P: UrlPolicy> Eq for WebUrl<P> {}
+impl<P> Eq for WebUrl<P> {}
 
-#[diagnostic::do_not_recommend]
 impl<P: UrlPolicy> ToolInput for WebUrl<P> {
     fn decode(decoder: &mut Decoder<'_>) -> Option<Self> {
         read(decoder, Self::rule(), Self::parse)
@@ -277,7 +277,6 @@ impl<P: UrlPolicy> ToolInput for WebUrl<P> {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<P: UrlPolicy> ToolOutput for WebUrl<P> {
     fn encode(&self, writer: &mut Writer<'_>) {
         ToolInput::encode(self, writer);
@@ -288,7 +287,6 @@ impl<P: UrlPolicy> ToolOutput for WebUrl<P> {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<P: UrlPolicy> KeyPart for WebUrl<P> {
     fn part(&self, writer: &mut Writer<'_>) {
         ToolInput::encode(self, writer);
