@@ -1,4 +1,5 @@
 #[allow(
+    clippy::missing_errors_doc,
     clippy::unused_async,
     clippy::needless_pass_by_value,
     clippy::too_many_arguments,

@@ -12,7 +12,7 @@ use syn::spanned::Spanned;
 /// The function as written. What its signature looks like was demanded here, so lints about that are silenced.
 pub(crate) fn function(written: TokenStream) -> TokenStream {
     quote! {
-        #[allow(clippy::unused_async, clippy::needless_pass_by_value, clippy::too_many_arguments, clippy::unnecessary_wraps)]
+        #[allow(clippy::missing_errors_doc, clippy::unused_async, clippy::needless_pass_by_value, clippy::too_many_arguments, clippy::unnecessary_wraps)]
         #written
     }
 }

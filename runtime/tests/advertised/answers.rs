@@ -112,7 +112,7 @@ async fn find(
     undo = switch_off(thing, note = out.ticket),
     timeout = "200ms",
     source = "switchboard",
-    rate(thing = "2/hour"),
+    rate(thing = "3/hour"),
 )]
 async fn switch_on(
     call: Call<Lab>,
@@ -210,6 +210,8 @@ fn memory() -> Ledger {
 /// Holds answers against the output schemas that `tools/list` publishes, and remembers what was seen.
 struct Judge {
     oracles: BTreeMap<String, jsonschema::Validator>,
+    /// Of the arguments, for calls that answers propose.
+    inputs: BTreeMap<String, jsonschema::Validator>,
     seen: BTreeSet<String>,
 }
 
@@ -220,7 +222,8 @@ impl Judge {
         tools.extend(Client::of(writer(&Lab::default()).identity(everybody()).ledger(memory())).await.tools().await);
         let name = |tool: &Value| tool["name"].as_str().unwrap().to_owned();
         let oracles = tools.iter().map(|tool| (name(tool), oracle(&tool["outputSchema"]))).collect();
-        Judge { oracles, seen: BTreeSet::new() }
+        let inputs = tools.iter().map(|tool| (name(tool), oracle(&tool["inputSchema"]))).collect();
+        Judge { oracles, inputs, seen: BTreeSet::new() }
     }
 
     fn judge(&mut self, tool: &str, envelope: &str) -> Value {
@@ -229,6 +232,9 @@ impl Judge {
             panic!("{tool}: {error}: {answer}");
         }
         assert!(!envelope.contains("secret"), "{answer}");
+        if let Some(undo) = answer.get("undo") {
+            assert!(self.inputs[undo["tool"].as_str().unwrap()].is_valid(&undo["arguments"]), "{answer}");
+        }
         let mut says = answer["status"].as_str().unwrap().to_owned();
         if says == "error" {
             let violations = answer["error"]["violations"].as_array().is_some_and(|list| !list.is_empty());
@@ -329,8 +335,9 @@ async fn writes_and_their_replays() {
 #[tokio::test]
 async fn time_limits_and_rates() {
     let mut judge = Judge::new().await;
-    let lab = Lab::default();
-    let server = Arc::new(writer(&lab).ledger(memory()).in_process(ann()).await.unwrap());
+    let (lab, ledger) = (Lab::default(), memory());
+    let server = Arc::new(writer(&lab).ledger(ledger.clone()).in_process(ann()).await.unwrap());
+    let other = writer(&lab).ledger(ledger.clone()).in_process(ann()).await.unwrap();
     let arguments = json!({ "thing": "waits", "level": 1 });
     let first = tokio::spawn({
         let (server, arguments) = (server.clone(), arguments.to_string());
@@ -338,12 +345,13 @@ async fn time_limits_and_rates() {
     });
     lab.started.acquire().await.unwrap().forget();
     judge.call(&server, "switch_on", json!({ "thing": "waits", "level": 2 })).await;
+    judge.call(&other, "switch_on", arguments.clone()).await;
     judge.judge("switch_on", &first.await.unwrap());
     judge.call(&server, "switch_on", arguments).await;
     lab.go_on.add_permits(1);
-    judge.saw(&["conflict, violations, first call", "in_doubt", "in_doubt, first call"]);
+    judge.saw(&["conflict, violations, first call", "in_progress, first call", "in_doubt", "in_doubt, first call"]);
     // An error without effect frees its key, so the rate counts each.
-    for _ in 0..3 {
+    for _ in 0..4 {
         judge.call(&server, "switch_on", json!({ "thing": "flickers", "level": 1 })).await;
     }
     judge.saw(&["transient", "rate_limited"]);
