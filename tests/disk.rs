@@ -106,7 +106,7 @@ async fn failing(stage: &Stage, inject: &str, nth: u32) -> Option<Connected> {
     let plain = stage.server("soc-contain").unwrap();
     let plain = plain.as_std();
     let mut traced = tokio::process::Command::new("strace");
-    traced.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(&journal);
+    traced.args(["-f", "-qq", "-o"]).arg(stage.ledger().with_extension("strace")).arg("-P").arg(&journal);
     traced.args(["-e", &format!("inject={inject}:when={nth}+")]);
     traced.arg(plain.get_program()).args(plain.get_args()).stderr(std::process::Stdio::null());
     traced.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -130,7 +130,8 @@ async fn when_the_intent_cannot_be_recorded_nothing_happens() {
         let Some(server) = failing(&stage, failure, 3).await else { return };
         assert_eq!(server.call("isolate_host", &isolate("web-01")).await.unwrap()["status"], "ok", "{failure}");
         refuses_and_nothing_happens(&stage, &server, "web-02").await;
-        server.kill().await.unwrap();
+        // Not killed: strace would die and leave the server behind, with the ledger's lock.
+        assert!(!server.hang_up().await.unwrap().success(), "{failure}: the ledger did not close");
     }
 }
 
@@ -147,7 +148,8 @@ async fn when_the_outcome_cannot_be_recorded_it_is_in_doubt_and_the_server_close
             "{failure}: {answer}"
         );
         refuses_and_nothing_happens(&stage, &server, "web-02").await;
-        server.kill().await.unwrap();
+        // Not killed: strace would die and leave the server behind, with the ledger's lock.
+        assert!(!server.hang_up().await.unwrap().success(), "{failure}: the ledger did not close");
         // The disk is well again. What a failed sync left there is read back where it survived, and is in doubt where it
         // did not; nothing runs a second time.
         let server = stage.contain().await.unwrap();

@@ -4,7 +4,7 @@ use rmcp::ServiceExt;
 use rmcp::model::CallToolRequestParams;
 use rmcp::service::{RoleClient, RunningService};
 use serde_json::Value;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use tokio::process::{Child, Command};
 
 /// Any failure of the stage itself.
@@ -52,13 +52,21 @@ impl Connected {
         Ok(())
     }
 
-    /// Closes the pipe and waits until the server has ended by itself.
+    /// Closes the pipe and waits until the server has ended by itself; the answer is how.
+    ///
+    /// # Errors
+    /// When the process is not there.
+    pub async fn hang_up(mut self) -> Result<ExitStatus, Failure> {
+        self.client.cancel().await?;
+        Ok(self.child.wait().await?)
+    }
+
+    /// The same for a server that has to end well.
     ///
     /// # Errors
     /// When it ended with a failure.
-    pub async fn close(mut self) -> Result<(), Failure> {
-        self.client.cancel().await?;
-        let status = self.child.wait().await?;
+    pub async fn close(self) -> Result<(), Failure> {
+        let status = self.hang_up().await?;
         if status.success() { Ok(()) } else { Err(format!("the server ended with {status}").into()) }
     }
 }

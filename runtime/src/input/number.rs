@@ -186,6 +186,24 @@ mod tests {
     }
 
     #[test]
+    fn what_json_does_not_call_a_number_is_none() {
+        for text in ["01", "-01", "1.", "1.e1", "1e", "1-1", "--1", "-"] {
+            assert_eq!(decode::<f64>(text, &WIDE), Err("json"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_sees_one_value_for_one_encoding() {
+        for text in ["-0", "-0.0", "-1e-400"] {
+            assert!(decode::<f64>(text, &SHARE).unwrap().is_sign_positive(), "{text}");
+        }
+        static TENTH: NumberRule = NumberRule { min: 0.0, max: 0.1, unit: None, example: None };
+        let value = decode::<f32>("0.1", &TENTH).unwrap();
+        let text = String::from_utf8(crate::writer::plain(|writer| value.encode(writer))).unwrap();
+        assert_eq!((text.as_str(), decode::<f32>(&text, &TENTH)), ("0.1", Ok(value)));
+    }
+
+    #[test]
     fn a_range_must_fit_its_type() {
         assert!(MINUTES.fits::<u8>());
         assert!(!WIDE.fits::<u32>());

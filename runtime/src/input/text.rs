@@ -293,6 +293,22 @@ mod tests {
     }
 
     #[test]
+    fn an_escaped_backslash_before_a_u_is_no_escape_of_a_character() {
+        let rule = TextRule::new(Some("^\\\\u0041\\u0042$"), None, false, None, None, None);
+        assert!(rule.check("\\u0041B").is_ok());
+        assert!(rule.check("\\AB").is_err());
+    }
+
+    #[test]
+    fn a_format_bounds_the_length_and_a_rule_may_bound_it_more() {
+        let rule = |max| TextRule::new(None, Some(Format::Hostname), false, None, max, None);
+        for (max, published) in [(None, 253), (Some(300), 253), (Some(20), 20)] {
+            assert_eq!(rule(max).schema().get("maxLength"), Some(&Value::from(published)));
+        }
+        assert_eq!(rule(Some(3)).check("abcd").unwrap_err().rule, "maxLength");
+    }
+
+    #[test]
     fn formats_say_what_patterns_cannot() {
         let rule = |format| TextRule::new(None, Some(format), false, None, None, None);
         assert!(rule(Format::Date).check("2024-02-29").is_ok());

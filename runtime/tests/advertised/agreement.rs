@@ -33,7 +33,6 @@ const DEEPEST: usize = 64;
 /// Runs a property on every subject; the name says which failed.
 fn each(cases: u32, property: impl Fn(&'static Subject, Value, Vec<u64>, u64) -> Result<(), TestCaseError>) {
     for subject in subjects() {
-        let cases = cases * std::env::var("TIMES").map_or(1, |times| times.parse().unwrap());
         let config = Config { cases, failure_persistence: None, max_global_rejects: 50_000, ..Config::default() };
         let input = (generate::valid(subject), proptest::collection::vec(any::<u64>(), 1..4), any::<u64>());
         let run = TestRunner::new(config)
@@ -62,7 +61,7 @@ fn mutated(subject: &Subject, value: &Value, mutations: &[u64]) -> Json {
 
 #[test]
 fn what_is_valid_is_taken() {
-    each(80, |subject, value, _, spelling| {
+    each(250, |subject, value, _, spelling| {
         let text = Json::from(&value).spelled(Some(spelling));
         let taken = subject.enforces(&text);
         prop_assert!(taken.is_ok(), "{} is valid, but {:?}", text, taken);
@@ -72,7 +71,7 @@ fn what_is_valid_is_taken() {
 
 #[test]
 fn what_is_taken_is_valid_and_the_other_way_round() {
-    each(400, |subject, value, mutations, spelling| {
+    each(1_200, |subject, value, mutations, spelling| {
         let json = mutated(subject, &value, &mutations);
         for text in [json.text(), json.spelled(Some(spelling))] {
             let (advertised, enforced) = (advertised(subject, &json, &text), subject.enforces(&text));
@@ -84,7 +83,7 @@ fn what_is_taken_is_valid_and_the_other_way_round() {
 
 #[test]
 fn violations_have_a_place_and_repeat_nothing() {
-    each(200, |subject, value, mutations, _| {
+    each(600, |subject, value, mutations, _| {
         let json = mutated(subject, &value, &mutations);
         let Err(violations) = subject.enforces(&json.text()) else { return Ok(()) };
         for violation in violations {
@@ -100,7 +99,7 @@ fn violations_have_a_place_and_repeat_nothing() {
 
 #[test]
 fn an_encoding_is_canonical_and_comes_back() {
-    each(120, |subject, value, _, spelling| {
+    each(300, |subject, value, _, spelling| {
         let json = Json::from(&value);
         let mut value = value;
         if let Some(members) = value.as_object_mut() {

@@ -77,7 +77,7 @@ fn thing() -> impl Strategy<Value = Thing> {
 }
 
 fn zone() -> impl Strategy<Value = Zone> {
-    prop::sample::select(vec![Zone::Office, Zone::DemilitarizedZone, Zone::PlantFloor])
+    prop::sample::select(vec![Zone::Office, Zone::Exposed, Zone::PlantFloor])
 }
 
 fn page<T: std::fmt::Debug>(item: impl Strategy<Value = T>) -> impl Strategy<Value = Page<T>> {

@@ -6,12 +6,15 @@ use safe_tool::prelude::*;
 use serde_json::Value;
 use std::sync::OnceLock;
 
+/// Text in; the canonical encoding or the violations out.
+type Decode = Box<dyn Fn(&str) -> Result<Vec<u8>, Vec<p::Violation>> + Send + Sync>;
+
 /// A type or tool, seen from outside.
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) schema: Value,
     oracle: jsonschema::Validator,
-    decode: Box<dyn Fn(&str) -> Result<Vec<u8>, Vec<p::Violation>> + Send + Sync>,
+    decode: Decode,
 }
 
 impl Subject {
@@ -43,11 +46,7 @@ impl Subject {
         Self::new(tool.name, p::object_schema(tool.arguments).into(), Box::new(decode))
     }
 
-    fn new(
-        name: &'static str,
-        schema: Value,
-        decode: Box<dyn Fn(&str) -> Result<Vec<u8>, Vec<p::Violation>> + Send + Sync>,
-    ) -> Self {
+    fn new(name: &'static str, schema: Value, decode: Decode) -> Self {
         let oracle = oracle(&schema);
         Subject { name, schema, oracle, decode }
     }

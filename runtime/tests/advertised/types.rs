@@ -38,7 +38,7 @@ pub(crate) enum Zone {
     /// Machines that customers reach.
     #[arg(name = "dmz")]
     #[output(name = "dmz")]
-    DemilitarizedZone,
+    Exposed,
     /// Machines of the plant.
     PlantFloor,
 }
