@@ -136,6 +136,15 @@ pub(crate) fn sig_borrowed(at: impl ToTokens, parameter: &str, ty: &str, owned: 
     )
 }
 
+pub(crate) fn sig_borrowed_state(at: impl ToTokens, tool: impl Display, state: &str) -> Error {
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` borrows the server's state as `&{state}`\nhelp: take `call: Call<{state}>`, and `call.state()` in the body\nnote: the call also says who asks, and carries the credential"
+        ),
+    )
+}
+
 pub(crate) fn sig_no_json_form(at: impl ToTokens, parameter: &str, ty: &str) -> Error {
     refusal(
         at,
@@ -707,7 +716,7 @@ pub(crate) fn args_refused_example(at: impl ToTokens, name: &str, rule: &str) ->
 }
 
 pub(crate) fn args_too_many(at: impl ToTokens, name: impl Display) -> Error {
-    refusal(at, format!("`{name}` takes more than 128 values\nhelp: group them in structs with `#[derive(ToolInput)]`"))
+    refusal(at, format!("`{name}` takes more than 127 values\nhelp: group them in structs with `#[derive(ToolInput)]`"))
 }
 
 pub(crate) fn args_newtype_without_rule(at: impl ToTokens, name: impl Display) -> Error {

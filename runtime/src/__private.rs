@@ -6,8 +6,8 @@ pub use crate::credential::{Credential, CredentialSpec};
 pub use crate::error::{EffectKnown, ErrorCase, ErrorReport, Kind, ToolError, states_effect};
 pub use crate::identity::Scope;
 pub use crate::input::{
-    Decoder, Field, Format, KeyPart, ListRule, NumberRule, PlainNumber, PlainText, Shape, TextRule, ToolInput, Variant,
-    Violation, Walk, enum_schema, list, number, object_schema, tagged_schema, text,
+    Decoder, Example, Field, Format, KeyPart, ListRule, NumberRule, PlainNumber, PlainText, Shape, TextRule, ToolInput,
+    Variant, Violation, Walk, enum_schema, list, number, object_schema, tagged_schema, text,
 };
 pub use crate::output::{Page, ToolOutput};
 pub use crate::tool::{
@@ -87,12 +87,20 @@ pub fn run<R: 'static, T, E: 'static>(
 impl<T, E> Ends<T, E> {
     fn finish(&self, result: Result<T, E>) -> Finished {
         match result {
-            Ok(output) => Ok(Produced {
-                data: plain(|writer| (self.encode)(&output, writer)),
-                empty: (self.is_empty)(&output),
-                truncated: (self.is_truncated)(&output),
-                undo: self.undo.iter().map(|write| plain(|writer| write(&output, writer))).collect(),
-            }),
+            Ok(output) => {
+                let data = crate::writer::full(|writer| (self.encode)(&output, writer));
+                if data.formless {
+                    // The body is through, so what it was to change may be changed.
+                    let effect = EffectKnown::Unknown;
+                    return Err(ErrorReport { effect, ..internal("the result holds a number that is not finite") });
+                }
+                Ok(Produced {
+                    data: data.bytes,
+                    empty: (self.is_empty)(&output),
+                    truncated: (self.is_truncated)(&output),
+                    undo: self.undo.iter().map(|write| plain(|writer| write(&output, writer))).collect(),
+                })
+            }
             Err(error) => Err((self.report)(&error)),
         }
     }
@@ -143,7 +151,7 @@ pub fn check_number<T>(
             path: String::new(),
             rule: "type",
             expected: Cow::Borrowed("a number"),
-            example: rule.example,
+            example: rule.example.map(Example::Number),
         }),
     }
 }

@@ -20,6 +20,7 @@ pub struct Writer<'a> {
     names: Vec<&'static str>,
     hid: bool,
     reworded: bool,
+    formless: bool,
 }
 
 impl std::fmt::Debug for Writer<'_> {
@@ -36,6 +37,8 @@ pub(crate) struct Encoded {
     pub(crate) hid: bool,
     /// It holds free text.
     pub(crate) reworded: bool,
+    /// It holds a value that JSON has no form for, written as `null`.
+    pub(crate) formless: bool,
 }
 
 /// Encodes as is.
@@ -59,9 +62,10 @@ pub(crate) fn redacted(redact: Redact<'_>, write: impl FnOnce(&mut Writer<'_>)) 
 }
 
 fn encode<'a>(mode: Mode<'a>, write: impl FnOnce(&mut Writer<'a>)) -> Encoded {
-    let mut writer = Writer { out: Vec::with_capacity(64), mode, names: Vec::new(), hid: false, reworded: false };
+    let mut writer =
+        Writer { out: Vec::with_capacity(64), mode, names: Vec::new(), hid: false, reworded: false, formless: false };
     write(&mut writer);
-    Encoded { bytes: writer.out, hid: writer.hid, reworded: writer.reworded }
+    Encoded { bytes: writer.out, hid: writer.hid, reworded: writer.reworded, formless: writer.formless }
 }
 
 impl Writer<'_> {
@@ -130,17 +134,18 @@ impl Writer<'_> {
     }
 
     /// Writes an integer.
-    pub fn int(&mut self, value: i64) {
+    pub fn int(&mut self, value: impl Into<i128>) {
         use std::io::Write as _;
         self.comma();
         // Writing into memory does not fail.
-        let _ok = write!(self.out, "{value}");
+        let _ok = write!(self.out, "{}", value.into());
     }
 
     /// Writes a float in its shortest form; `-0` as `0`, what is not finite as `null`.
     pub fn float(&mut self, value: f64) {
         self.comma();
         let value = if value == 0.0 { 0.0 } else { value };
+        self.formless |= !value.is_finite();
         if serde_json::to_writer(&mut self.out, &value).is_err() {
             self.out.extend_from_slice(b"null");
         }

@@ -467,6 +467,40 @@ async fn an_error_whose_effect_is_unknown_is_in_doubt() {
     assert_eq!(lab.runs(), 1);
 }
 
+/// A measurement.
+#[derive(ToolOutput)]
+struct Measure {
+    /// The value.
+    value: f64,
+    /// How often it was taken.
+    times: u64,
+}
+
+/// Measures.
+#[safe_tool(effect = read, scope = READ)]
+async fn measure(
+    call: Call<Lab>,
+    /// What to divide by.
+    #[arg(min = 0, max = 9, example = 4)]
+    by: u8,
+) -> Result<Measure, LabError> {
+    call.state().run();
+    Ok(Measure { value: 1.0 / f64::from(by), times: u64::MAX })
+}
+
+#[tokio::test]
+async fn a_number_that_json_has_not_is_no_answer() {
+    let lab = Lab::default();
+    let server = Server::read("lab", lab).tool::<measure>().ledger(Ledger::open("memory:").unwrap());
+    let server = server.in_process(ann()).await.unwrap();
+    let answer = server.call("measure", r#"{"by":4}"#).await.unwrap();
+    assert!(answer.contains(r#""data":{"value":0.25,"times":18446744073709551615}"#), "{answer}");
+    let infinite = call(&server, "measure", json!({ "by": 0 })).await;
+    assert_eq!((error(&infinite, "kind"), error(&infinite, "effect")), ("internal", "none"));
+    let refused = call(&server, "measure", json!({ "by": 10 })).await;
+    assert_eq!(refused["error"]["violations"][0]["example"], json!(4), "an example is of the argument's type");
+}
+
 #[tokio::test]
 async fn errors_without_effect_are_tried_again_and_not_stored() {
     let lab = Lab::default();
@@ -562,6 +596,48 @@ async fn what_was_undone_can_be_done_again() {
         }
     }
     assert_eq!(lab.runs(), 4);
+}
+
+/// A note that was filed.
+#[derive(ToolOutput)]
+struct Note {
+    /// Its number.
+    note: String,
+}
+
+/// Files a note.
+#[safe_tool(effect = write, scope = WRITE, key(number), undo = drop_note(note = out.note))]
+async fn file_note(
+    call: Call<Lab>,
+    /// Number to file it under.
+    #[arg(pattern = "^[a-z0-9]{1,9}$")]
+    number: String,
+) -> Result<Note, LabError> {
+    call.state().run();
+    Ok(Note { note: format!("n-{number}") })
+}
+
+/// Drops a note.
+#[safe_tool(effect = write, scope = WRITE, key(note), undo = by_hand("file it again"))]
+async fn drop_note(
+    call: Call<Lab>,
+    /// Number of the note.
+    #[arg(pattern = "^n-[0-9]{1,9}$")]
+    note: String,
+) -> Result<Done, LabError> {
+    let _ = note;
+    call.state().run();
+    Ok(Done)
+}
+
+#[tokio::test]
+async fn an_undo_call_that_would_be_refused_is_not_offered() {
+    let server = Server::write("notes", Lab::default()).tool::<file_note>().tool::<drop_note>();
+    let server = server.ledger(Ledger::open("memory:").unwrap()).in_process(ann()).await.unwrap();
+    let good = call(&server, "file_note", json!({ "number": "12" })).await;
+    assert_eq!(good["undo"], json!({ "tool": "drop_note", "arguments": { "note": "n-12" } }));
+    let bad = call(&server, "file_note", json!({ "number": "twelve" })).await;
+    assert_eq!((&bad["status"], bad.get("undo")), (&json!("ok"), None));
 }
 
 #[tokio::test]

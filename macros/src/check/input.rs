@@ -182,7 +182,7 @@ fn fields<'a>(
         fields.push(field);
     }
     // `kind` takes a place of its own.
-    if fields.len() + usize::from(tagged) > MOST_FIELDS {
+    if fields.len() + usize::from(tagged) >= MOST_FIELDS {
         whole.push(messages::args_too_many(owner, owner));
     }
     (!whole.failed()).then_some(fields)

@@ -49,8 +49,11 @@ pub(super) fn check(sig: &syn::Signature, sink: &Sink<'_>) -> Signature {
         };
         let documented = parse::has(&typed.attrs, "doc");
         let is_call = last_name(&typed.ty).is_some_and(|name| name == "Call");
-        if at == 0 && !documented && !parse::has(&typed.attrs, "arg") && may_be_context(&typed.ty) {
+        let bare_first = at == 0 && !documented && !parse::has(&typed.attrs, "arg");
+        if bare_first && may_be_context(&typed.ty) {
             signature.context = Some((*typed.ty).clone());
+        } else if let Some(state) = borrowed_state(&typed.ty).filter(|_| bare_first) {
+            part.push(messages::sig_borrowed_state(&typed.ty, tool, &state));
         } else if is_call {
             part.push(match (at, &signature.context) {
                 (0, _) => messages::sig_documented_context(&typed.ty, tool),
@@ -63,7 +66,8 @@ pub(super) fn check(sig: &syn::Signature, sink: &Sink<'_>) -> Signature {
             arguments.extend(argument(tool, typed, at + 1, &mut signature.names, &part));
         }
     }
-    if arguments.len() > super::input::MOST_FIELDS {
+    // One place is kept for the published key of `key = client`.
+    if arguments.len() >= super::input::MOST_FIELDS {
         part.push(messages::args_too_many(tool, tool));
     }
     if !part.failed() {
@@ -78,6 +82,14 @@ fn may_be_context(ty: &Type) -> bool {
         && peel(ty, "Option").is_none()
         && peel(ty, "Vec").is_none()
         && !super::values::is_plain(ty)
+}
+
+/// The type behind a reference that stands where the call context belongs.
+fn borrowed_state(ty: &Type) -> Option<String> {
+    match bare(ty) {
+        Type::Reference(reference) if may_be_context(&reference.elem) => Some(spelling(&reference.elem)),
+        _ => None,
+    }
 }
 
 fn qualifiers(sig: &syn::Signature, sink: &Sink<'_>) {

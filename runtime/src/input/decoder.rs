@@ -1,7 +1,7 @@
 //! Walks the JSON of a call's arguments once, without building a tree.
 
 use super::field::{Field, Variant, names};
-use super::violation::Violation;
+use super::violation::{Example, Violation};
 use std::borrow::Cow;
 
 /// More violations than this help nobody, and an answer must stay small.
@@ -53,17 +53,12 @@ impl<'a> Decoder<'a> {
     }
 
     /// Notes a violation at the present path.
-    pub fn violation(
-        &mut self,
-        rule: &'static str,
-        expected: impl Into<Cow<'static, str>>,
-        example: Option<&'static str>,
-    ) {
+    pub fn violation(&mut self, rule: &'static str, expected: impl Into<Cow<'static, str>>, example: Option<Example>) {
         let path = self.pointer(None);
         self.note(path, rule, expected.into(), example);
     }
 
-    fn note(&mut self, path: String, rule: &'static str, expected: Cow<'static, str>, example: Option<&'static str>) {
+    fn note(&mut self, path: String, rule: &'static str, expected: Cow<'static, str>, example: Option<Example>) {
         if self.violations.len() < MOST_VIOLATIONS {
             self.violations.push(Violation { path, rule, expected, example });
         }
@@ -199,7 +194,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads a string; anything else is a violation of `type`.
-    pub fn string(&mut self, example: Option<&'static str>) -> Option<Cow<'a, str>> {
+    pub fn string(&mut self, example: Option<Example>) -> Option<Cow<'a, str>> {
         if self.peek() == Some(b'"') {
             return self.unescaped();
         }
@@ -208,7 +203,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads a number's text as it stands; anything else is a violation of `type`.
-    pub(crate) fn number_text(&mut self, expected: &'static str, example: Option<&'static str>) -> Option<&'a str> {
+    pub(crate) fn number_text(&mut self, expected: &'static str, example: Option<Example>) -> Option<&'a str> {
         if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
             self.wrong_type(expected, example);
             return None;
@@ -245,7 +240,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn wrong_type(&mut self, expected: &'static str, example: Option<&'static str>) {
+    fn wrong_type(&mut self, expected: &'static str, example: Option<Example>) {
         self.violation("type", expected, example);
         self.skip();
     }
@@ -399,7 +394,7 @@ impl<'a> Decoder<'a> {
 
     /// Reads a closed string enum and answers the variant's place.
     pub fn one_of(&mut self, variants: &'static [Variant]) -> Option<usize> {
-        let value = self.string(variants.first().map(|v| v.name))?;
+        let value = self.string(variants.first().map(|v| Example::Text(v.name)))?;
         let place = variants.iter().position(|variant| variant.name == value);
         if place.is_none() {
             let list: Vec<String> = variants.iter().map(|v| format!("`{}`", v.name)).collect();

@@ -1,6 +1,6 @@
 //! The static field tables that drive decode and schema alike.
 
-use super::{ListRule, NumberRule, TextRule};
+use super::{Example, ListRule, NumberRule, TextRule};
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
@@ -41,10 +41,10 @@ impl Shape {
         }
     }
 
-    pub(crate) fn example(&self) -> Option<&'static str> {
+    pub(crate) fn example(&self) -> Option<Example> {
         match self {
-            Shape::Text(rule) => rule.example,
-            Shape::Number(rule, _) => rule.example,
+            Shape::Text(rule) => rule.example.map(Example::Text),
+            Shape::Number(rule, _) => rule.example.map(Example::Number),
             Shape::List(..) | Shape::Type(_) => None,
         }
     }

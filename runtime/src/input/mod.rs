@@ -20,7 +20,7 @@ pub use foreign::{Hosts, UrlPolicy, WebUrl};
 pub use list::{ListRule, list};
 pub use number::{NumberRule, PlainNumber, number};
 pub use text::{Format, PlainText, TextRule, text};
-pub use violation::Violation;
+pub use violation::{Example, Violation};
 
 use crate::writer::Writer;
 use schemars::Schema;

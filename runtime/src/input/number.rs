@@ -1,6 +1,6 @@
 //! Numbers: always within a stated range.
 
-use super::Decoder;
+use super::{Decoder, Example};
 use crate::writer::Writer;
 use schemars::Schema;
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ macro_rules! integers {
                 number as $ty
             }
             fn encode(&self, writer: &mut Writer<'_>) {
-                writer.int(*self as i64);
+                writer.int(*self);
             }
         }
     )*};
@@ -120,21 +120,22 @@ pub fn number<T: PlainNumber>(decoder: &mut Decoder<'_>, rule: &'static NumberRu
 
 fn checked(decoder: &mut Decoder<'_>, rule: &'static NumberRule, integer: bool) -> Option<f64> {
     let kind = if integer { "an integer" } else { "a number" };
-    let text = decoder.number_text(kind, rule.example)?;
+    let example = rule.example.map(Example::Number);
+    let text = decoder.number_text(kind, example)?;
     let Some(value) = text.parse::<f64>().ok().filter(|value| value.is_finite()) else {
-        decoder.violation("type", kind, rule.example);
+        decoder.violation("type", kind, example);
         return None;
     };
     if integer && value.fract() != 0.0 {
-        decoder.violation("type", kind, rule.example);
+        decoder.violation("type", kind, example);
         return None;
     }
     if value < rule.min {
-        decoder.violation("minimum", format!("at least {}", rule.min), rule.example);
+        decoder.violation("minimum", format!("at least {}", rule.min), example);
         return None;
     }
     if value > rule.max {
-        decoder.violation("maximum", format!("at most {}", rule.max), rule.example);
+        decoder.violation("maximum", format!("at most {}", rule.max), example);
         return None;
     }
     // `-0` is the number 0, and a body must not see two values of one action.

@@ -1,6 +1,6 @@
 //! Text: pattern, format, length, or free text that says so.
 
-use super::Decoder;
+use super::{Decoder, Example};
 use crate::writer::Writer;
 use regex::Regex;
 use schemars::Schema;
@@ -203,11 +203,11 @@ pub fn text<T: PlainText>(decoder: &mut Decoder<'_>, rule: &'static TextRule) ->
 }
 
 fn checked(decoder: &mut Decoder<'_>, rule: &'static TextRule) -> Option<String> {
-    let text = decoder.string(rule.example)?;
+    let text = decoder.string(rule.example.map(Example::Text))?;
     match rule.broken(&text) {
         None => Some(text.into_owned()),
         Some((name, expected)) => {
-            decoder.violation(name, expected, rule.example);
+            decoder.violation(name, expected, rule.example.map(Example::Text));
             None
         }
     }
@@ -259,7 +259,7 @@ impl TextRule {
         match self.broken(text) {
             None => Ok(()),
             Some((rule, expected)) => {
-                Err(super::Violation { path: String::new(), rule, expected, example: self.example })
+                Err(super::Violation { path: String::new(), rule, expected, example: self.example.map(Example::Text) })
             }
         }
     }

@@ -22,7 +22,8 @@ pub(super) fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
         }
         Ended::Finished(Err(error)) => {
             let code = error.code.clone();
-            (Body::error(&said(error), flow.source()), code)
+            // Whatever went wrong: a read has no effect.
+            (Body::error(&said(ErrorReport { effect: EffectKnown::None, ..error }), flow.source()), code)
         }
         Ended::Panicked => (Body::error(&internal(EffectKnown::None), flow.source()), Cow::Borrowed("internal")),
     };
@@ -216,7 +217,19 @@ fn undo(flow: &Flow, produced: &Produced) -> Option<UndoCall> {
     let tenant = flow.principal.as_ref()?.tenant();
     let mut decoder = Decoder::new(&text);
     let decoded = (tool.decode)(&mut decoder);
-    let key = decoded.and_then(|arguments| action::key_of_arguments(tool, arguments.as_ref(), tenant));
+    let (violations, _) = decoder.finish();
+    let Some(arguments) = decoded.filter(|_| violations.is_empty()) else {
+        // A ready call that would be refused helps nobody.
+        tracing::error!(
+            call = flow.id,
+            tool = flow.tool().name,
+            undo = tool.name,
+            ?violations,
+            "the undo call breaks its tool's contract"
+        );
+        return None;
+    };
+    let key = action::key_of_arguments(tool, arguments.as_ref(), tenant);
     let mut call = b"{\"tool\":".to_vec();
     call.extend_from_slice(&writer::plain(|writer| writer.str(tool.name)));
     call.extend_from_slice(b",\"arguments\":");

@@ -5,7 +5,7 @@ use super::record::now_ms;
 use super::refusal::Refusal;
 use crate::action::{self, Intent};
 use crate::error::Kind;
-use crate::input::{Decoder, Violation};
+use crate::input::{Decoder, Example, Violation};
 use crate::tool::Key;
 use crate::writer;
 use std::borrow::Cow;
@@ -64,7 +64,7 @@ fn client_key(flow: &Flow, published: Option<String>) -> Result<Option<String>, 
     keys.dedup();
     let place = "/_meta/dev.safe-tool~1idempotency-key";
     let broken = |rule, expected: Cow<'static, str>| {
-        let example = action::CLIENT_KEY.example;
+        let example = action::CLIENT_KEY.example.map(Example::Text);
         refusal("validate", vec![Violation { path: place.to_owned(), rule, expected, example }])
     };
     match keys.as_slice() {

@@ -29,11 +29,11 @@ pub use self::money::{Currency, Money, MoneyPolicy};
 #[cfg(feature = "url")]
 pub use self::url::{Hosts, UrlPolicy, WebUrl};
 
-use super::{Decoder, TextRule, Violation};
+use super::{Decoder, Example, TextRule, Violation};
 
 /// Reads a text and makes a value of it.
 fn read<T>(decoder: &mut Decoder<'_>, rule: &TextRule, parse: impl FnOnce(&str) -> Result<T, Violation>) -> Option<T> {
-    let text = decoder.string(rule.example)?;
+    let text = decoder.string(rule.example.map(Example::Text))?;
     match parse(&text) {
         Ok(value) => Some(value),
         Err(Violation { rule, expected, example, .. }) => {
@@ -51,7 +51,7 @@ fn made<T>(rule: &TextRule, text: &str, parse: fn(&str) -> Option<T>) -> Result<
         path: String::new(),
         rule: "format",
         expected: "a text that means a value".into(),
-        example: rule.example,
+        example: rule.example.map(Example::Text),
     })
 }
 

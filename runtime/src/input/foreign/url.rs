@@ -2,7 +2,7 @@
 
 use super::policy::rule_of;
 use super::read;
-use crate::input::{Decoder, KeyPart, TextRule, ToolInput, Violation};
+use crate::input::{Decoder, Example, KeyPart, TextRule, ToolInput, Violation};
 use crate::output::ToolOutput;
 use crate::writer::Writer;
 use schemars::Schema;
@@ -201,7 +201,7 @@ impl<P: UrlPolicy> WebUrl<P> {
             path: String::new(),
             rule: name,
             expected: expected.into(),
-            example: rule.example,
+            example: rule.example.map(Example::Text),
         };
         rule.check(text)?;
         if matches!(P::HOSTS.0, Kind::Public) && LOCAL.check(text).is_ok() {
