@@ -7,6 +7,7 @@
 )]
 const _: () = {
     use ::safe_tool::__private as p;
+    const _: () = p::check_depth(<Target as p::ToolInput>::DEPTH);
     static FIELDS_0: &[p::Field] = &[
         p::Field {
             name: "kind",
@@ -130,6 +131,7 @@ const _: () = {
         fn schema() -> p::Schema {
             p::tagged_schema(VARIANTS)
         }
+        const DEPTH: ::core::primitive::u32 = p::deeper(&[]);
     }
     #[automatically_derived]
     impl p::Reachable for Target {

@@ -231,6 +231,7 @@ const _: () = {
     const _: () = p::check_effects(
         <<Answer<Isolation> as p::ToolReturn>::Error as p::ToolError>::CASES,
     );
+    const _: () = p::check_target(<HostId as p::ToolInput>::FREE_TEXT);
     #[allow(unused_variables)]
     const _: fn(
         &Arguments,

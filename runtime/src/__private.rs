@@ -273,6 +273,35 @@ pub const fn check_exact(inexact: &[&str], field: &str) {
     );
 }
 
+/// The depth of a type that holds types of these depths, each perhaps in a list.
+pub const fn deeper(held: &[u32]) -> u32 {
+    let (mut deepest, mut at) = (0, 0);
+    while at < held.len() {
+        if held[at] > deepest {
+            deepest = held[at];
+        }
+        at += 1;
+    }
+    deepest + 2
+}
+
+/// Refuses a type that no message could hold: gate 0 lets 64 levels through, and the message takes three.
+#[track_caller]
+#[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
+pub const fn check_depth(depth: u32) {
+    assert!(depth <= 60, "values of this type are nested more than 60 levels deep\nhelp: flatten it");
+}
+
+/// Refuses free text as what an effect hits.
+#[track_caller]
+#[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
+pub const fn check_target(free_text: bool) {
+    assert!(
+        !free_text,
+        "free text cannot be a `target`\nhelp: give the type a pattern or a format, or remove `target`\nnote: policy and limits compare targets exactly"
+    );
+}
+
 /// Refuses an undo call without an argument that the undo tool requires.
 #[track_caller]
 #[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]

@@ -202,6 +202,7 @@ pub(crate) fn expand(input: &Input, names: &Names) -> TokenStream {
 fn tool_input(
     ident: &Ident,
     names: &Names,
+    constant: &TokenStream,
     inexact: &[String],
     decode: &TokenStream,
     encode: &TokenStream,
@@ -215,11 +216,36 @@ fn tool_input(
             fn decode(#decoder: &mut #p::Decoder<'_>) -> ::core::option::Option<Self> { #decode }
             fn encode(&self, #writer: &mut #p::Writer<'_>) { #encode }
             fn schema() -> #p::Schema { #schema }
+            #constant
         }
         #[automatically_derived]
         impl #p::Reachable for #ident {
             const INEXACT: &'static [&'static ::core::primitive::str] = &[#(#inexact),*];
         }
+    }
+}
+
+/// The depth of a type that holds other types, and a check of it: a type that holds itself has none.
+fn depth<'a>(ident: &Ident, fields: impl Iterator<Item = &'a Field>, names: &Names) -> (TokenStream, TokenStream) {
+    let p = private(names);
+    let mut held = Vec::new();
+    for field in fields {
+        hold(&field.rule, &field.ty, &mut held);
+    }
+    let each = held.iter().map(|ty| qualified(&p, ty, "ToolInput", "DEPTH"));
+    let constant = quote!(const DEPTH: ::core::primitive::u32 = #p::deeper(&[#(#each),*]););
+    let q = at(&p, ident.span());
+    let own = qualified(&p, ident, "ToolInput", "DEPTH");
+    let call = quote::quote_spanned!(ident.span()=> #q::check_depth(#own));
+    (constant, quote!(const _: () = #call;))
+}
+
+/// The types whose values stand in a value of type `ty`.
+fn hold<'a>(rule: &'a Rule, ty: &'a Type, held: &mut Vec<&'a Type>) {
+    match rule {
+        Rule::Type => held.push(ty),
+        Rule::List { item, each, .. } => hold(each, item, held),
+        Rule::Text(_) | Rule::Number(_) => {}
     }
 }
 
@@ -274,8 +300,11 @@ fn object_type(ident: &Ident, fields: &[Field], names: &Names) -> TokenStream {
         .filter(|field| field.optional || field.sensitive || field.rule.free_text())
         .map(|field| crate::names::plain(&field.ident))
         .collect();
-    let implementation = tool_input(ident, names, &inexact, &decode, &encode, &quote!(#p::object_schema(#table_name)));
+    let (constant, check) = depth(ident, fields.iter(), names);
+    let schema = quote!(#p::object_schema(#table_name));
+    let implementation = tool_input(ident, names, &constant, &inexact, &decode, &encode, &schema);
     quote! {
+        #check
         #rules
         static #table_name: &[#p::Field] = &[#(#table),*];
         #implementation
@@ -286,12 +315,20 @@ fn text_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &TextRule, n
     let p = private(names);
     let (decoder, writer, text) = (local("decoder"), local("writer"), local("text"));
     let name = names.fresh("RULE");
-    let key = if rule.free_text { TokenStream::new() } else { key_part(ident, names) };
+    let free = rule.free_text;
+    let key = if free { TokenStream::new() } else { key_part(ident, names) };
     let rule = text_rule(rule, &p);
     let [from, as_text] = ["from_text", "as_text"].map(|item| qualified(&p, ty, "PlainText", item));
     let decode = quote!(#p::plain_text(#decoder, &#name, #from).map(Self));
     let encode = quote!(#name.encode(#as_text(&self.0), #writer););
-    let implementation = tool_input(ident, names, &[], &decode, &encode, &quote!(#name.schema()));
+    let constant = free
+        .then(|| {
+            quote!(
+                const FREE_TEXT: ::core::primitive::bool = true;
+            )
+        })
+        .unwrap_or_default();
+    let implementation = tool_input(ident, names, &constant, &[], &decode, &encode, &quote!(#name.schema()));
     let ruled = ruled(ident, names);
     let (parse_docs, text_docs) = (format!("Checks a text and makes a `{ident}` of it."), "The text.");
     quote! {
@@ -333,7 +370,7 @@ fn number_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &NumberRul
     let name = names.fresh("RULE");
     let decode = quote!(#decode.map(Self));
     let encode = quote!(let #value = &self.0; #encode);
-    let implementation = tool_input(ident, names, &[], &decode, &encode, &quote!(#shape.schema()));
+    let implementation = tool_input(ident, names, &TokenStream::new(), &[], &decode, &encode, &quote!(#shape.schema()));
     let whole = crate::parse::input::spelled(ty, &["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64"]);
     let key = if whole { key_part(ident, names) } else { TokenStream::new() };
     let ruled = ruled(ident, names);
@@ -398,7 +435,8 @@ fn words(ident: &Ident, variants: &[Variant], names: &Names) -> TokenStream {
         }
     };
     let encode = quote!(#writer.str(match self { #(Self::#idents => #wires,)* }););
-    let implementation = tool_input(ident, names, &[], &decode, &encode, &quote!(#p::enum_schema(#table_name)));
+    let schema = quote!(#p::enum_schema(#table_name));
+    let implementation = tool_input(ident, names, &TokenStream::new(), &[], &decode, &encode, &schema);
     let key = key_part(ident, names);
     quote!(#table #implementation #key)
 }
@@ -463,8 +501,10 @@ fn tagged(ident: &Ident, variants: &[Variant], names: &Names) -> TokenStream {
         match self { #encodes }
         #writer.end_object();
     };
-    let implementation = tool_input(ident, names, &[], &decode, &encode, &quote!(#p::tagged_schema(#table_name)));
-    quote!(#statics #table #implementation)
+    let (constant, check) = depth(ident, variants.iter().flat_map(|variant| &variant.fields), names);
+    let schema = quote!(#p::tagged_schema(#table_name));
+    let implementation = tool_input(ident, names, &constant, &[], &decode, &encode, &schema);
+    quote!(#check #statics #table #implementation)
 }
 
 /// The entry for `kind`; the schema of the tagged object replaces its shape.

@@ -98,6 +98,7 @@ impl Context<'_> {
         let undo = self.undo_check();
         let effect = effect_name(tool.effect);
         let effect_check = if tool.effect == Effect::Read { TokenStream::new() } else { self.effect_check() };
+        let target_checks = self.target_checks();
         let runs_on = self.runs_on();
         let ident = &tool.ident;
         let static_name = names.fresh("DESCRIPTOR");
@@ -133,6 +134,7 @@ impl Context<'_> {
             #runs_on
             #checks
             #effect_check
+            #target_checks
             #undo
         }
     }
@@ -390,6 +392,20 @@ impl Context<'_> {
                 }
             }
         }
+    }
+
+    /// What the effect hits is compared, which free text cannot be; the model knows it of plain text, a constant of a type.
+    fn target_checks(&self) -> TokenStream {
+        let p = &self.p;
+        let typed = self.tool.arguments.iter().filter(|field| field.target && matches!(field.rule, Rule::Type));
+        let checks = typed.map(|field| {
+            let place = field.ty.span();
+            let q = at(p, place);
+            let free = qualified(p, &field.ty, "ToolInput", "FREE_TEXT");
+            let check = quote_spanned!(place=> #q::check_target(#free));
+            quote!(const _: () = #check;)
+        });
+        quote!(#(#checks)*)
     }
 
     /// An error that may come after an effect has to say so.

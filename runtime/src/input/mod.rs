@@ -55,6 +55,12 @@ pub trait ToolInput: Sized + Send + Sync + 'static {
 
     /// The JSON Schema (2020-12) of the type, inlined.
     fn schema() -> Schema;
+
+    /// Whether it is free text, which a policy or a limit cannot compare.
+    const FREE_TEXT: bool = false;
+
+    /// How many levels of JSON it takes at most. A type that holds itself has no such number and does not compile.
+    const DEPTH: u32 = 1;
 }
 
 impl ToolInput for bool {
