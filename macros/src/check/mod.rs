@@ -93,3 +93,23 @@ fn foreign(attrs: &[Attribute], sink: &Sink<'_>) {
         }
     }
 }
+
+/// Checks the variants of an enum, all of them whatever fails; `true` when all are plain words.
+fn variants<V>(
+    name: &Ident,
+    data: &syn::DataEnum,
+    sink: &Sink<'_>,
+    check: impl Fn(&syn::Variant, &[V], &Sink<'_>) -> Option<V>,
+) -> Option<(Vec<V>, bool)> {
+    if data.variants.is_empty() {
+        sink.push(messages::item_empty_enum(name, name));
+        return None;
+    }
+    let words = data.variants.iter().all(|variant| matches!(variant.fields, syn::Fields::Unit));
+    let part = sink.part();
+    let mut variants = Vec::new();
+    for variant in &data.variants {
+        variants.extend(check(variant, &variants, &part));
+    }
+    (!part.failed()).then_some((variants, words))
+}

@@ -40,19 +40,8 @@ pub(crate) fn check(item: DeriveInput, sink: &Sink<'_>) -> Option<Output> {
             }
         },
         Data::Enum(data) => {
-            if data.variants.is_empty() {
-                sink.push(messages::item_empty_enum(&name, &name));
-                return None;
-            }
-            let words = data.variants.iter().all(|variant| matches!(variant.fields, Fields::Unit));
-            let part = sink.part();
-            let mut variants: Vec<OutputVariant> = Vec::new();
-            for variant in &data.variants {
-                variants.extend(self::variant(&name, variant, &variants, &part));
-            }
-            if part.failed() {
-                return None;
-            }
+            let (variants, words) =
+                super::variants(&name, &data, sink, |one, earlier, part| variant(&name, one, earlier, part))?;
             if words { OutputForm::Words(variants) } else { OutputForm::Tagged(variants) }
         }
         Data::Union(_) => {

@@ -321,13 +321,13 @@ fn text_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &TextRule, n
     let [from, as_text] = ["from_text", "as_text"].map(|item| qualified(&p, ty, "PlainText", item));
     let decode = quote!(#p::plain_text(#decoder, &#name, #from).map(Self));
     let encode = quote!(#name.encode(#as_text(&self.0), #writer););
-    let constant = free
-        .then(|| {
-            quote!(
-                const FREE_TEXT: ::core::primitive::bool = true;
-            )
-        })
-        .unwrap_or_default();
+    let constant = if free {
+        quote!(
+            const FREE_TEXT: ::core::primitive::bool = true;
+        )
+    } else {
+        TokenStream::new()
+    };
     let implementation = tool_input(ident, names, &constant, &[], &decode, &encode, &quote!(#name.schema()));
     let ruled = ruled(ident, names);
     let (parse_docs, text_docs) = (format!("Checks a text and makes a `{ident}` of it."), "The text.");
