@@ -34,6 +34,8 @@ pub trait ToolOutput: Send + 'static {
     fn is_truncated(&self) -> bool {
         false
     }
+    /// How many levels of JSON it takes at most. A type that holds itself has no such number and does not compile.
+    const DEPTH: u32 = 1;
 }
 
 /// A list that is capped and says when it was.
@@ -80,6 +82,8 @@ impl<T> Page<T> {
 }
 
 impl<T: ToolOutput> ToolOutput for Page<T> {
+    const DEPTH: u32 = T::DEPTH + 1;
+
     fn encode(&self, writer: &mut Writer<'_>) {
         writer.begin_list();
         for item in &self.items {

@@ -1,7 +1,7 @@
 //! Decode, schema and canonical encoding of arguments and input types, from one rule each.
 
 use super::wrap::{private, wrap};
-use super::{at, option, qualified};
+use super::{at, depth, option, qualified};
 use crate::model::{Field, Input, InputForm, NumberRule, Rule, TextRule, Variant};
 use crate::names::{Names, local};
 use proc_macro2::{Ident, TokenStream};
@@ -225,19 +225,12 @@ fn tool_input(
     }
 }
 
-/// The depth of a type that holds other types, and a check of it: a type that holds itself has none.
-fn depth<'a>(ident: &Ident, fields: impl Iterator<Item = &'a Field>, names: &Names) -> (TokenStream, TokenStream) {
-    let p = private(names);
+fn held<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<&'a Type> {
     let mut held = Vec::new();
     for field in fields {
         hold(&field.rule, &field.ty, &mut held);
     }
-    let each = held.iter().map(|ty| qualified(&p, ty, "ToolInput", "DEPTH"));
-    let constant = quote!(const DEPTH: ::core::primitive::u32 = #p::deeper(&[#(#each),*]););
-    let q = at(&p, ident.span());
-    let own = qualified(&p, ident, "ToolInput", "DEPTH");
-    let call = quote::quote_spanned!(ident.span()=> #q::check_depth(#own));
-    (constant, quote!(const _: () = #call;))
+    held
 }
 
 /// The types whose values stand in a value of type `ty`.
@@ -300,7 +293,7 @@ fn object_type(ident: &Ident, fields: &[Field], names: &Names) -> TokenStream {
         .filter(|field| field.optional || field.sensitive || field.rule.free_text())
         .map(|field| crate::names::plain(&field.ident))
         .collect();
-    let (constant, check) = depth(ident, fields.iter(), names);
+    let (constant, check) = depth(ident, "ToolInput", &held(fields.iter()), names);
     let schema = quote!(#p::object_schema(#table_name));
     let implementation = tool_input(ident, names, &constant, &inexact, &decode, &encode, &schema);
     quote! {
@@ -501,7 +494,8 @@ fn tagged(ident: &Ident, variants: &[Variant], names: &Names) -> TokenStream {
         match self { #encodes }
         #writer.end_object();
     };
-    let (constant, check) = depth(ident, variants.iter().flat_map(|variant| &variant.fields), names);
+    let (constant, check) =
+        depth(ident, "ToolInput", &held(variants.iter().flat_map(|variant| &variant.fields)), names);
     let schema = quote!(#p::tagged_schema(#table_name));
     let implementation = tool_input(ident, names, &constant, &[], &decode, &encode, &schema);
     quote!(#check #statics #table #implementation)

@@ -13,6 +13,7 @@ mod snapshots;
 pub(crate) mod tool;
 mod wrap;
 
+use crate::names::Names;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
@@ -39,4 +40,15 @@ fn option<T: ToTokens>(value: Option<T>) -> TokenStream {
         Some(value) => quote!(::core::option::Option::Some(#value)),
         None => quote!(::core::option::Option::None),
     }
+}
+
+/// The depth of a type that holds others, and a check of it: a type that holds itself has none.
+fn depth(ident: &Ident, trait_name: &str, held: &[&syn::Type], names: &Names) -> (TokenStream, TokenStream) {
+    let p = wrap::private(names);
+    let each = held.iter().map(|ty| qualified(&p, ty, trait_name, "DEPTH"));
+    let constant = quote!(const DEPTH: ::core::primitive::u32 = #p::deeper(&[#(#each),*]););
+    let q = at(&p, ident.span());
+    let own = qualified(&p, ident, trait_name, "DEPTH");
+    let check = quote_spanned!(ident.span()=> #q::check_depth(#own));
+    (constant, quote!(const _: () = #check;))
 }

@@ -1,8 +1,8 @@
 //! Encoding and schema of output types.
 
 use super::input::{kind_field, variant_table};
-use super::qualified;
 use super::wrap::{private, wrap};
+use super::{depth, qualified};
 use crate::model::{Members, Output, OutputForm, OutputVariant};
 use crate::names::{Names, local};
 use proc_macro2::{Ident, TokenStream};
@@ -25,6 +25,7 @@ pub(crate) fn expand(output: &Output, names: &Names) -> TokenStream {
 fn tool_output(
     ident: &Ident,
     names: &Names,
+    held: &[&Type],
     encode: &TokenStream,
     schema: &TokenStream,
     empty: &TokenStream,
@@ -32,13 +33,16 @@ fn tool_output(
 ) -> TokenStream {
     let p = private(names);
     let writer = local("writer");
+    let (constant, check) = depth(ident, "ToolOutput", held, names);
     quote! {
+        #check
         #[automatically_derived]
         impl #p::ToolOutput for #ident {
             fn encode(&self, #writer: &mut #p::Writer<'_>) { #encode }
             fn schema() -> #p::Schema { #schema }
             fn is_empty(&self) -> ::core::primitive::bool { #empty }
             fn is_truncated(&self) -> ::core::primitive::bool { #truncated }
+            #constant
         }
     }
 }
@@ -112,8 +116,9 @@ fn object_type(ident: &Ident, members: &Members, names: &Names) -> TokenStream {
         #encode
         #writer.end_object();
     };
-    let implementation =
-        tool_output(ident, names, &encode, &quote!(#p::object_schema(#table_name)), &empty, &truncated);
+    let held: Vec<&Type> = members.fields.iter().map(|field| &field.ty).collect();
+    let schema = quote!(#p::object_schema(#table_name));
+    let implementation = tool_output(ident, names, &held, &encode, &schema, &empty, &truncated);
     quote! {
         static #table_name: &[#p::Field] = &[#(#table),*];
         #implementation
@@ -130,6 +135,7 @@ fn newtype(ident: &Ident, ty: &Type, ruled: bool, names: &Names) -> TokenStream 
     tool_output(
         ident,
         names,
+        &[ty],
         &quote!(#encode(&self.0, #writer)),
         &quote!(#schema()),
         &quote!(#empty(&self.0)),
@@ -145,8 +151,8 @@ fn words(ident: &Ident, variants: &[OutputVariant], names: &Names) -> TokenStrea
     let idents = variants.iter().map(|variant| &variant.ident);
     let wires = variants.iter().map(|variant| &variant.wire);
     let encode = quote!(#writer.str(match self { #(Self::#idents => #wires,)* }););
-    let implementation =
-        tool_output(ident, names, &encode, &quote!(#p::enum_schema(#table_name)), &quote!(false), &quote!(false));
+    let (schema, no) = (quote!(#p::enum_schema(#table_name)), quote!(false));
+    let implementation = tool_output(ident, names, &[], &encode, &schema, &no, &no);
     quote!(#table #implementation)
 }
 
@@ -188,8 +194,9 @@ fn tagged(ident: &Ident, variants: &[OutputVariant], names: &Names) -> TokenStre
     };
     let empty = quote!(match self { #empties });
     let truncated = quote!(match self { #truncations });
-    let implementation =
-        tool_output(ident, names, &encode, &quote!(#p::tagged_schema(#table_name)), &empty, &truncated);
+    let held: Vec<&Type> = variants.iter().flat_map(|variant| &variant.members.fields).map(|field| &field.ty).collect();
+    let schema = quote!(#p::tagged_schema(#table_name));
+    let implementation = tool_output(ident, names, &held, &encode, &schema, &empty, &truncated);
     quote! {
         #statics
         #table
