@@ -213,7 +213,7 @@ async fn open_box(
     Ok(Change { run: call.state().run() })
 }
 
-/// Mints for one call, then fails.
+/// Fails, panics, and then mints.
 struct Once(AtomicU32);
 
 impl CredentialBroker for Once {
@@ -222,10 +222,14 @@ impl CredentialBroker for Once {
         _: &'static safe_tool::credential::CredentialSpec,
         _: &'a Principal,
     ) -> BoxFuture<'a, Result<safe_tool::SecretString, CredentialError>> {
-        let first = self.0.fetch_add(1, Ordering::SeqCst) > 0;
-        Box::pin(
-            async move { if first { Ok("minted".into()) } else { Err(CredentialError("secret of the lab".into())) } },
-        )
+        let call = self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            match call {
+                0 => Err(CredentialError("secret of the lab".into())),
+                1 => panic!("secret of the lab"),
+                _ => Ok("minted".into()),
+            }
+        })
     }
 }
 
@@ -660,6 +664,12 @@ async fn the_callers_key_comes_from_meta_or_argument_and_must_agree() {
     assert_eq!(call_with(&server, "print_label", json!({ "text": "a" }), meta.clone()).await["replayed"], json!(false));
     let argument = json!({ "text": "a", "idempotency_key": "key-00000001" });
     assert_eq!(call(&server, "print_label", argument).await["replayed"], json!(true), "either place is the same key");
+    for (unfit, rule) in [(json!("a b\n"), "pattern"), (json!(7), "type"), (json!("x".repeat(300)), "pattern")] {
+        let meta = json!({ "dev.safe-tool/idempotency-key": unfit, "dev.safe-tool/turn": unfit });
+        let answer = call_with(&server, "print_label", json!({ "text": "a" }), meta).await;
+        let violations = answer["error"]["violations"].as_array().unwrap();
+        assert_eq!((violations.len(), &violations[0]["rule"]), (2, &json!(rule)), "{answer}");
+    }
     let contradiction = json!({ "text": "a", "idempotency_key": "key-00000002" });
     let answer = call_with(&server, "print_label", contradiction, meta).await;
     assert_eq!(answer["error"]["violations"][0]["rule"], "differs");
@@ -689,9 +699,15 @@ async fn what_needs_an_approval_is_denied_while_nobody_can_be_asked() {
 async fn without_a_credential_nothing_runs_and_the_key_is_free() {
     let lab = Lab::default();
     let server = write_server(&lab).await;
-    let answer = call(&server, "open_box", json!({ "thing": "box" })).await;
-    assert_eq!((error(&answer, "kind"), error(&answer, "code")), ("unavailable", "credential_unavailable"));
-    assert!(!answer.to_string().contains("secret") && lab.runs() == 0);
+    for broker in ["fails", "panics"] {
+        let answer = call(&server, "open_box", json!({ "thing": "box" })).await;
+        assert_eq!(
+            (error(&answer, "kind"), error(&answer, "code")),
+            ("unavailable", "credential_unavailable"),
+            "{broker}"
+        );
+        assert!(!answer.to_string().contains("secret") && lab.runs() == 0, "{broker}");
+    }
     assert_eq!(call(&server, "open_box", json!({ "thing": "box" })).await["status"], "ok");
 }
 

@@ -2,12 +2,17 @@
 
 use super::flow::Flow;
 use super::refusal::Refusal;
+use crate::credential::CredentialError;
 use crate::error::Kind;
+use futures_util::FutureExt;
 use secrecy::SecretString;
+use std::panic::AssertUnwindSafe;
 
 pub(super) async fn pass(flow: &Flow) -> Result<Option<SecretString>, Refusal> {
     let (Some(spec), Some(principal)) = (flow.tool().credential, &flow.principal) else { return Ok(None) };
-    match flow.pipeline.broker.mint(spec, principal).await {
+    // A broker is the server author's code: should it panic, nothing has run yet, and that is what is answered.
+    let minted = AssertUnwindSafe(flow.pipeline.broker.mint(spec, principal)).catch_unwind().await;
+    match minted.unwrap_or_else(|_| Err(CredentialError("the broker panicked".to_owned()))) {
         Ok(secret) => Ok(Some(secret)),
         Err(error) => {
             tracing::error!(call = flow.id, tool = flow.tool().name, %error, "no credential");

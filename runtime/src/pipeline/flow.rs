@@ -7,9 +7,11 @@ use crate::call::{Context, Facts};
 use crate::envelope::{Body, Stamp};
 use crate::error::{EffectKnown, Kind};
 use crate::identity::Principal;
+use crate::input::{TextRule, Violation};
 use crate::ledger::{Entry, Receipt};
 use crate::tool::{Arguments, Descriptor};
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,7 +26,35 @@ pub(crate) struct Request {
     pub(crate) turn: Option<String>,
     /// The keys the caller gave, from `_meta` and from the header.
     pub(crate) client_keys: Vec<String>,
+    /// What is wrong with the facts above; gate 3 tells it.
+    pub(crate) violations: Vec<Violation>,
 }
+
+impl Request {
+    /// Takes what a call's `_meta` says of it. The names go into records and keys, so they are short and visible.
+    pub(crate) fn facts(&mut self, meta: &Map<String, Value>) {
+        self.investigation = self.fact(meta, "investigation");
+        self.turn = self.fact(meta, "turn");
+        let key = self.fact(meta, "idempotency-key");
+        self.client_keys.extend(key);
+    }
+
+    fn fact(&mut self, meta: &Map<String, Value>, name: &str) -> Option<String> {
+        let value = meta.get(&format!("dev.safe-tool/{name}"))?;
+        let (rule, expected) = match value.as_str().map(|text| (text, FACT.broken(text))) {
+            Some((text, None)) => return Some(text.to_owned()),
+            Some((_, Some(broken))) => broken,
+            None => ("type", "a string".into()),
+        };
+        // `~1` is how a JSON pointer writes a slash.
+        let path = format!("/_meta/dev.safe-tool~1{name}");
+        self.violations.push(Violation { path, rule, expected, example: None });
+        None
+    }
+}
+
+/// What `_meta` may name: an investigation, a turn, a key.
+static FACT: TextRule = TextRule::new(Some("^[!-~]{1,255}$"), None, false, None, None, None);
 
 /// The answer to one call.
 #[derive(Debug)]

@@ -14,7 +14,8 @@ pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
     let tool = flow.tool();
     let mut decoder = Decoder::new(&flow.request.arguments);
     let decoded = (tool.decode)(&mut decoder);
-    let (violations, published_key) = decoder.finish();
+    let (mut violations, published_key) = decoder.finish();
+    violations.append(&mut flow.request.violations);
     let arguments = match decoded {
         Some(arguments) if violations.is_empty() => arguments,
         _ => return Err(refusal("validate", violations)),

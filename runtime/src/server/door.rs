@@ -39,17 +39,15 @@ impl Door {
 
     async fn answer(&self, request: Request) -> Option<Reply> {
         let Ok(arguments) = String::from_utf8(request.arguments) else { return None };
-        let meta =
-            |name: &str| request.meta.get(&format!("dev.safe-tool/{name}")).and_then(Value::as_str).map(str::to_owned);
-        let request = pipeline::Request {
+        let mut call = pipeline::Request {
             tool: request.tool,
             arguments,
             bearer: bearer(request.caller),
-            investigation: meta("investigation"),
-            turn: meta("turn"),
-            client_keys: meta("idempotency-key").into_iter().chain(request.idempotency_header).collect(),
+            client_keys: request.idempotency_header.into_iter().collect(),
+            ..pipeline::Request::default()
         };
-        self.pipeline.call(request).await.map(reply)
+        call.facts(&request.meta);
+        self.pipeline.call(call).await.map(reply)
     }
 }
 

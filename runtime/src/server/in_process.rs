@@ -70,15 +70,10 @@ impl InProcess {
 
     /// [`call`](InProcess::call) with the `_meta` of a request.
     pub async fn call_with(&self, tool: &str, arguments: &str, meta: &Value) -> Option<String> {
-        let meta = |name: &str| meta.get(format!("dev.safe-tool/{name}")).and_then(Value::as_str).map(str::to_owned);
-        let request = Request {
-            tool: tool.to_owned(),
-            arguments: arguments.to_owned(),
-            bearer: None,
-            investigation: meta("investigation"),
-            turn: meta("turn"),
-            client_keys: meta("idempotency-key").into_iter().collect(),
-        };
+        let mut request = Request { tool: tool.to_owned(), arguments: arguments.to_owned(), ..Request::default() };
+        if let Some(meta) = meta.as_object() {
+            request.facts(meta);
+        }
         self.0.pipeline.call(request).await.map(|answer| answer.envelope)
     }
 }
