@@ -6,7 +6,7 @@ use crate::envelope;
 use crate::input::{Violation, object_schema};
 use crate::pipeline::{self, Answer, Pipeline};
 use crate::tool::{BoxFuture, Descriptor, Effect, Undo};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use std::borrow::Cow;
 use std::sync::Arc;
 
