@@ -40,13 +40,19 @@ pub struct Server<K, S> {
     name: String,
     version: String,
     state: Arc<S>,
-    tools: Vec<&'static Descriptor>,
+    tools: Vec<Added>,
     identity: Option<Arc<dyn Identity>>,
     policy: Option<Arc<dyn Policy>>,
     broker: Arc<dyn CredentialBroker>,
     ledger: Option<Ledger>,
     instructions: Option<String>,
     kind: PhantomData<fn() -> K>,
+}
+
+/// A tool and where it stands in the code.
+struct Added {
+    descriptor: &'static Descriptor,
+    path: &'static str,
 }
 
 impl<K, S> std::fmt::Debug for Server<K, S> {
@@ -91,7 +97,7 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
     where
         K: Takes<T::Effect>,
     {
-        self.tools.push(T::descriptor());
+        self.tools.push(Added { descriptor: T::descriptor(), path: std::any::type_name::<T>() });
         self
     }
 
@@ -141,7 +147,7 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
     pub(super) async fn build(self, reached: Reached) -> Result<Arc<Door>, ServeError> {
         check_tools(&self.tools)?;
         if let Some(policy) = &self.policy {
-            let served = |name: &String| self.tools.iter().any(|tool| tool.name == name);
+            let served = |name: &String| self.tools.iter().any(|added| added.descriptor.name == name);
             if let Some(name) = policy.tools_named().into_iter().find(|name| !served(name)) {
                 return Err(ServeError::PolicyNamesNoTool { name });
             }
@@ -151,7 +157,7 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
             None => identity_from_environment(reached)?,
         };
         let mut tools = Vec::new();
-        for descriptor in self.tools {
+        for Added { descriptor, .. } in self.tools {
             let limits = Limits::of(descriptor).ok_or(ServeError::Rate { tool: descriptor.name })?;
             tools.push(Served { descriptor, limits });
         }
@@ -177,17 +183,17 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
     }
 }
 
-fn check_tools(tools: &[&'static Descriptor]) -> Result<(), ServeError> {
+fn check_tools(tools: &[Added]) -> Result<(), ServeError> {
     if tools.is_empty() {
         return Err(ServeError::NoTools);
     }
-    for (place, tool) in tools.iter().enumerate() {
-        if tools.iter().take(place).any(|other| other.name == tool.name) {
-            return Err(ServeError::DuplicateTool { name: tool.name });
+    for (place, Added { descriptor: tool, path }) in tools.iter().enumerate() {
+        if let Some(other) = tools.iter().take(place).find(|other| other.descriptor.name == tool.name) {
+            return Err(ServeError::DuplicateTool { name: tool.name, first: other.path, second: path });
         }
         if let Undo::Tool { tool: undo, .. } = &tool.undo {
             let undo = undo();
-            let served = tools.iter().any(|other| std::ptr::eq(*other, undo));
+            let served = tools.iter().any(|other| std::ptr::eq(other.descriptor, undo));
             if !served || undo.effect != Effect::Write {
                 return Err(ServeError::UndoNotServed { tool: tool.name, undo: undo.name });
             }

@@ -15,6 +15,10 @@ pub enum ServeError {
     DuplicateTool {
         /// The name.
         name: &'static str,
+        /// The tool's path in the code.
+        first: &'static str,
+        /// The other's.
+        second: &'static str,
     },
     /// The undo of a tool is not on the server, or does not write.
     UndoNotServed {
@@ -51,7 +55,9 @@ impl std::fmt::Display for ServeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ServeError::NoTools => f.write_str("the server has no tool; add one with `.tool::<name>()`"),
-            ServeError::DuplicateTool { name } => write!(f, "two tools are named `{name}`; rename one with `name = \"..\"`"),
+            ServeError::DuplicateTool { name, first, second } => {
+                write!(f, "`{first}` and `{second}` are both named `{name}`; rename one with `name = \"..\"`")
+            }
             ServeError::UndoNotServed { tool, undo } => write!(
                 f,
                 "the undo of `{tool}` is `{undo}`, which is not a write tool of this server; add `.tool::<{undo}>()`"
