@@ -649,6 +649,15 @@ pub(crate) fn args_wide_integer(at: impl ToTokens, name: &str, ty: &str) -> Erro
     )
 }
 
+pub(crate) fn args_single_float(at: impl ToTokens, name: &str) -> Error {
+    refusal(
+        at,
+        format!(
+            "`{name}` is `f32`\nhelp: use `f64`\nnote: numbers in JSON are doubles, so an `f32` would not be the number that was sent and checked"
+        ),
+    )
+}
+
 pub(crate) fn args_secret(at: impl ToTokens, name: &str) -> Error {
     refusal(
         at,

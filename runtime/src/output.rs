@@ -156,5 +156,16 @@ macro_rules! numbers {
 numbers! {
     u8: "integer"; u16: "integer"; u32: "integer"; u64: "integer";
     i8: "integer"; i16: "integer"; i32: "integer"; i64: "integer";
-    f32: "number"; f64: "number";
+    f64: "number";
+}
+
+impl ToolOutput for f32 {
+    fn encode(&self, writer: &mut Writer<'_>) {
+        // By its shortest digits: `0.1_f32` says 0.1, not what a double makes of it.
+        writer.float(self.to_string().parse().unwrap_or_else(|_| f64::from(*self)));
+    }
+
+    fn schema() -> Schema {
+        f64::schema()
+    }
 }

@@ -13,7 +13,7 @@ use syn::{LitStr, Type};
 
 /// The greatest number that every reader of JSON keeps exactly.
 const MOST: f64 = 9_007_199_254_740_991.0;
-const NUMBERS: [&str; 10] = ["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64"];
+const NUMBERS: [&str; 9] = ["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f64"];
 const MAPS: [&str; 4] = ["HashMap", "BTreeMap", "IndexMap", "FxHashMap"];
 /// The formats' names and the variants of the runtime's `Format`.
 const FORMATS: [(&str, &str); 8] = [
@@ -88,6 +88,7 @@ fn refused_type(ty: &Type, name: &str) -> Option<syn::Error> {
                 "Value" | "Map" if first == "serde_json" => Some(messages::args_untyped_json(ty, name, &text)),
                 last if MAPS.contains(&last) => Some(messages::args_map(ty, name, last)),
                 "u128" | "i128" | "usize" | "isize" => Some(messages::args_wide_integer(ty, name, &last)),
+                "f32" if path.path.is_ident("f32") => Some(messages::args_single_float(ty, name)),
                 "Secret" | "SecretString" | "SecretBox" => Some(messages::args_secret(ty, name)),
                 _ => None,
             }

@@ -85,9 +85,6 @@ pub(crate) struct Floats {
     /// Tiny.
     #[arg(min = 1e-7, max = 0.1)]
     tiny: f64,
-    /// In single precision.
-    #[arg(min = -0.1, max = 0.1)]
-    single: f32,
     /// Wide.
     #[arg(min = -9_007_199_254_740_991, max = 9_007_199_254_740_991)]
     wide: f64,
