@@ -1,6 +1,6 @@
 //! An index that lives as long as its process, for tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
 use super::super::action::{Action, State};
@@ -11,41 +11,59 @@ use super::{Head, Index};
 
 /// All actions, in memory.
 #[derive(Default)]
-pub(in super::super) struct MemoryIndex(RwLock<(Option<Head>, BTreeMap<Hash, Action>)>);
+pub(in super::super) struct MemoryIndex(RwLock<Held>);
 
-impl MemoryIndex {
-    fn keys(&self, wanted: impl Fn(&Action) -> bool) -> Vec<Hash> {
-        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        held.1.values().filter(|action| wanted(action)).map(|action| action.key).collect()
+#[derive(Default)]
+struct Held {
+    head: Option<Head>,
+    actions: BTreeMap<Hash, Action>,
+    /// Key of an undo, then of an action that it undoes: asked for at every completion.
+    undone: BTreeSet<(Hash, Hash)>,
+}
+
+impl Held {
+    fn replace(&mut self, key: Hash, action: Option<Action>) {
+        let undo = action.as_ref().and_then(|action| action.undo);
+        if let Some(undo) = undo {
+            self.undone.insert((undo, key));
+        }
+        let before = match action {
+            Some(action) => self.actions.insert(key, action),
+            None => self.actions.remove(&key),
+        };
+        if let Some(stale) = before.and_then(|before| before.undo).filter(|stale| Some(*stale) != undo) {
+            self.undone.remove(&(stale, key));
+        }
     }
 }
 
 impl Index for MemoryIndex {
     fn head(&self) -> Result<Option<Head>, LedgerError> {
-        Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).0.clone())
+        Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).head.clone())
     }
 
     fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
-        Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).1.get(key).cloned())
+        Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).actions.get(key).cloned())
     }
 
     fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
-        Ok(self.keys(|action| action.undo == Some(*undo)))
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let from = (*undo, Hash::ZERO);
+        Ok(held.undone.range(from..).take_while(|(key, _)| key == undo).map(|(_, action)| *action).collect())
     }
 
     fn started(&self) -> Result<Vec<Hash>, LedgerError> {
-        Ok(self.keys(|action| matches!(action.state, State::Started { .. })))
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let started = |action: &&Action| matches!(action.state, State::Started { .. });
+        Ok(held.actions.values().filter(started).map(|action| action.key).collect())
     }
 
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for (key, change) in changes.iter() {
-            match &change.action {
-                Some(action) => held.1.insert(*key, Action::clone(action)),
-                None => held.1.remove(key),
-            };
+            held.replace(*key, change.action.as_ref().map(|action| Action::clone(action)));
         }
-        held.0 = Some(head.clone());
+        held.head = Some(head.clone());
         Ok(())
     }
 
