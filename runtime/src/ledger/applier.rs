@@ -7,6 +7,9 @@ use super::changes::Changes;
 use super::index::{Head, Index};
 use super::shared::Shared;
 
+/// Batches are put together up to this many actions; beyond it one write to the index would hold up its readers.
+const MOST_AT_ONCE: usize = 4096;
+
 /// The changes of one durable batch, and the head they lead to.
 pub(super) struct Applied {
     pub(super) changes: Changes,
@@ -15,7 +18,14 @@ pub(super) struct Applied {
 
 /// Applies batches until there are no more to come, then flushes. The first failure poisons the ledger and ends it.
 pub(super) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>, shared: &Shared) {
-    while let Ok(Applied { changes, head }) = batches.recv() {
+    while let Ok(Applied { mut changes, mut head }) = batches.recv() {
+        // What waits meanwhile goes along: an action that started and ended since is written once.
+        while changes.len() < MOST_AT_ONCE
+            && let Ok(next) = batches.try_recv()
+        {
+            changes.absorb(&next.changes);
+            head = next.head;
+        }
         if let Err(error) = index.apply(&changes, &head) {
             return shared.poison(&error);
         }

@@ -23,7 +23,7 @@ use super::{Claim, Claimed, Entry, NoteEvent, Receipt, Settle, Store};
 /// Operations that may wait for the committer.
 const QUEUE: usize = 4096;
 /// Batches that may wait for the index.
-const APPLIER_QUEUE: usize = 16;
+const APPLIER_QUEUE: usize = 256;
 
 /// A journal, its index, and the threads that keep them.
 pub(super) struct LocalStore {
