@@ -7,7 +7,7 @@
 use crate::input::{TextRule, Violation};
 use crate::ledger::{ArgumentDigest, Hash, Redactor};
 use crate::tool::{Arguments, Descriptor, Key, Part};
-use crate::writer::{self, Writer};
+use crate::writer::{self, Encoded};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -46,6 +46,8 @@ pub(crate) struct Names {
     /// Names the intent whatever the bucket: what runs at once in this server.
     pub(crate) flight: Hash,
     pub(crate) arguments: Vec<ArgumentDigest>,
+    /// The encoding of each argument that is present, in the tool's order: the undo call is made of them.
+    pub(crate) encoded: Vec<Option<Encoded>>,
 }
 
 struct Feed(Sha256);
@@ -77,13 +79,8 @@ pub(crate) fn names(
     intent: &Intent<'_>,
     redactor: &Redactor,
 ) -> Result<Names, Vec<Violation>> {
-    let (flight, every) = intent_of(tool, arguments, intent)?;
-    let digests: Vec<ArgumentDigest> = tool
-        .arguments
-        .iter()
-        .enumerate()
-        .map(|(index, field)| digest_of(tool.name, field.name, redactor, |writer| arguments.encode(index, writer)))
-        .collect();
+    let (digests, encoded): (Vec<_>, Vec<_>) = digests(tool, arguments, redactor).unzip();
+    let (flight, every) = intent_of(tool, arguments, &digests, intent)?;
     let mut feed = Feed::new("safe_tool/digest/v1");
     feed.part(intent.tenant.as_bytes());
     feed.part(tool.name.as_bytes());
@@ -97,12 +94,18 @@ pub(crate) fn names(
         Some(bucket) => (bucketed(flight, bucket), bucket.checked_sub(1).map(|before| bucketed(flight, before))),
         None => (flight, None),
     };
-    Ok(Names { digest: feed.hash(), key, before, flight, arguments: digests })
+    Ok(Names { digest: feed.hash(), key, before, flight, arguments: digests, encoded })
 }
 
 /// The key of a call whose key needs nothing but arguments; `None` for any other.
-pub(crate) fn key_of_arguments(tool: &Descriptor, arguments: &dyn Arguments, tenant: &str) -> Option<Hash> {
-    match intent_of(tool, arguments, &Intent { tenant, ..Intent::default() }) {
+pub(crate) fn key_of_arguments(
+    tool: &Descriptor,
+    arguments: &dyn Arguments,
+    tenant: &str,
+    redactor: &Redactor,
+) -> Option<Hash> {
+    let digests: Vec<ArgumentDigest> = digests(tool, arguments, redactor).map(|(digest, _)| digest).collect();
+    match intent_of(tool, arguments, &digests, &Intent { tenant, ..Intent::default() }) {
         Ok((key, None)) if !needs_principal(tool) => Some(key),
         _ => None,
     }
@@ -122,6 +125,7 @@ fn bucketed(flight: Hash, bucket: u64) -> Hash {
 fn intent_of(
     tool: &Descriptor,
     arguments: &dyn Arguments,
+    digests: &[ArgumentDigest],
     intent: &Intent<'_>,
 ) -> Result<(Hash, Option<Duration>), Vec<Violation>> {
     let mut feed = Feed::new("safe_tool/key/v1");
@@ -137,11 +141,8 @@ fn intent_of(
         },
         Key::Natural(_) => {
             // Setting the same value on the same thing is the same intent: all arguments name it.
-            for index in 0..tool.arguments.len() {
-                let encoded = writer::exact(|writer| {
-                    arguments.encode(index, writer);
-                });
-                feed.part(&encoded.bytes);
+            for digest in digests {
+                feed.part(&digest.exact.0);
             }
         }
         Key::Parts { parts, every: bucket } => {
@@ -175,30 +176,32 @@ fn needed(name: &str, expected: &'static str) -> Violation {
     }
 }
 
-fn digest_of(
-    tool: &str,
-    name: &'static str,
-    redactor: &Redactor,
-    encode: impl Fn(&mut Writer<'_>) -> bool,
-) -> ArgumentDigest {
-    let hash = |encoded: &writer::Encoded| {
-        if encoded.hid {
-            redactor.hash(tool, name, &encoded.bytes)
+/// The digests of each argument, with its encoding where it is present.
+fn digests<'a>(
+    tool: &'a Descriptor,
+    arguments: &'a dyn Arguments,
+    redactor: &'a Redactor,
+) -> impl Iterator<Item = (ArgumentDigest, Option<Encoded>)> + 'a {
+    tool.arguments.iter().enumerate().map(move |(index, field)| {
+        let hash = |encoded: &Encoded| {
+            if encoded.hid {
+                redactor.hash(tool.name, field.name, &encoded.bytes)
+            } else {
+                let mut feed = Feed::new("safe_tool/argument/v1");
+                feed.part(&encoded.bytes);
+                feed.hash()
+            }
+        };
+        let mut present = false;
+        let encoded = writer::full(|writer| present = arguments.encode(index, writer));
+        let full = hash(&encoded);
+        let exact = if encoded.reworded {
+            hash(&writer::exact(|writer| {
+                arguments.encode(index, writer);
+            }))
         } else {
-            let mut feed = Feed::new("safe_tool/argument/v1");
-            feed.part(&encoded.bytes);
-            feed.hash()
-        }
-    };
-    let full = writer::full(|writer| {
-        encode(writer);
-    });
-    let exact = if full.reworded {
-        hash(&writer::exact(|writer| {
-            encode(writer);
-        }))
-    } else {
-        hash(&full)
-    };
-    ArgumentDigest { name: name.to_owned(), exact, full: hash(&full) }
+            full
+        };
+        (ArgumentDigest { name: field.name.to_owned(), exact, full }, present.then_some(encoded))
+    })
 }

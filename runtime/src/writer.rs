@@ -31,6 +31,7 @@ impl std::fmt::Debug for Writer<'_> {
 }
 
 /// What one encoding held.
+#[derive(Clone)]
 pub(crate) struct Encoded {
     pub(crate) bytes: Vec<u8>,
     /// It holds a sensitive value or free text.
@@ -39,6 +40,13 @@ pub(crate) struct Encoded {
     pub(crate) reworded: bool,
     /// It holds a value that JSON has no form for, written as `null`.
     pub(crate) formless: bool,
+}
+
+impl std::fmt::Debug for Encoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What was written may be a secret.
+        f.debug_struct("Encoded").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
 }
 
 /// Encodes as is.

@@ -99,6 +99,11 @@ impl Principal {
         &self.tenant
     }
 
+    /// Agent and user as one text, for keys and limits: two principals never have the same.
+    pub(crate) fn who(&self) -> String {
+        format!("{}\0{}", self.agent, self.user.as_deref().unwrap_or(""))
+    }
+
     /// Whether it holds a scope.
     pub fn holds(&self, scope: &Scope) -> bool {
         self.scopes.contains(scope.as_str())

@@ -95,8 +95,6 @@ pub(crate) struct Flow {
     pub(super) principal: Option<Principal>,
     /// After gate 3, until the body takes them.
     pub(super) arguments: Option<Box<dyn Arguments>>,
-    /// After gate 3: the canonical encoding of each argument that is present.
-    pub(super) encoded: Vec<Option<Vec<u8>>>,
     /// After gate 3: the arguments as the ledger may hold them.
     pub(super) redacted: Option<String>,
     /// After gate 3, for what changes the world.
@@ -114,7 +112,6 @@ impl Flow {
             request,
             principal: None,
             arguments: None,
-            encoded: Vec::new(),
             redacted: None,
             names: None,
         })

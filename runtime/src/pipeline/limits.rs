@@ -58,9 +58,7 @@ pub(super) fn pass(flow: &Flow) -> Result<(), Refusal> {
 
 fn value(flow: &Flow, rate: &Rate) -> String {
     match (rate.per, &flow.principal, &flow.arguments) {
-        (Per::Principal, Some(principal), _) => {
-            format!("{}\0{}\0{}", principal.tenant(), principal.agent_name(), principal.user().unwrap_or(""))
-        }
+        (Per::Principal, Some(principal), _) => format!("{}\0{}", principal.tenant(), principal.who()),
         (Per::Argument(place, _), _, Some(arguments)) => {
             String::from_utf8(writer::plain(|writer| arguments.part(place, writer))).unwrap_or_default()
         }

@@ -98,7 +98,7 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
     match ended {
         Ended::Finished(Ok(produced)) => {
             let undo = undo(flow, &produced);
-            let body = Body::success(&produced, source, undo.as_ref().map(|undo| undo.call.as_slice()));
+            let body = Body::success(&produced, source, undo.as_ref().and_then(|undo| undo.call.as_deref()));
             let outcome = Outcome::Completed {
                 payload: body.stored(),
                 code: Cow::Borrowed(status(&produced)),
@@ -188,19 +188,26 @@ fn internal(effect: EffectKnown) -> ErrorBody {
     *Refusal::new("execute", Kind::Internal, "the tool broke down").effect(effect).error
 }
 
-/// The ready-made undo call, and its key where nothing but its arguments makes it.
+/// What undoes an effect.
 struct UndoCall {
-    call: Vec<u8>,
+    /// The ready-made call, as JSON; it stands in the answer and so in the ledger, and holds nothing that is hidden there.
+    call: Option<Vec<u8>>,
+    /// Its key, where nothing but its arguments makes it.
     key: Option<Hash>,
 }
 
 fn undo(flow: &Flow, produced: &Produced) -> Option<UndoCall> {
     let Undo::Tool { tool, arguments } = &flow.tool().undo else { return None };
     let tool = tool();
+    let encoded = &flow.names.as_ref()?.encoded;
+    let mut hidden = false;
     let mut text = b"{".to_vec();
     for argument in *arguments {
         let value = match argument.from {
-            UndoFrom::Argument(index) => flow.encoded.get(index)?.as_deref(),
+            UndoFrom::Argument(index) => encoded.get(index)?.as_ref().map(|value| {
+                hidden |= value.hid;
+                value.bytes.as_slice()
+            }),
             UndoFrom::Output(index) => Some(produced.undo.get(index)?.as_slice()),
         };
         if let Some(value) = value {
@@ -229,11 +236,14 @@ fn undo(flow: &Flow, produced: &Produced) -> Option<UndoCall> {
         );
         return None;
     };
-    let key = action::key_of_arguments(tool, arguments.as_ref(), tenant);
-    let mut call = b"{\"tool\":".to_vec();
-    call.extend_from_slice(&writer::plain(|writer| writer.str(tool.name)));
-    call.extend_from_slice(b",\"arguments\":");
-    call.extend_from_slice(text.as_bytes());
-    call.push(b'}');
+    let key = action::key_of_arguments(tool, arguments.as_ref(), tenant, flow.pipeline.ledger.redactor());
+    let call = (!hidden).then(|| {
+        let mut call = b"{\"tool\":".to_vec();
+        call.extend_from_slice(&writer::plain(|writer| writer.str(tool.name)));
+        call.extend_from_slice(b",\"arguments\":");
+        call.extend_from_slice(text.as_bytes());
+        call.push(b'}');
+        call
+    });
     Some(UndoCall { call, key })
 }

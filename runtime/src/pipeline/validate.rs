@@ -5,6 +5,7 @@ use super::record::now_ms;
 use super::refusal::Refusal;
 use crate::action::{self, Intent};
 use crate::error::Kind;
+use crate::identity::Principal;
 use crate::input::{Decoder, Example, Violation};
 use crate::tool::Key;
 use crate::writer;
@@ -35,8 +36,7 @@ pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
         let principal = flow.principal.as_ref();
         let intent = Intent {
             tenant: principal.map_or("", |principal| principal.tenant()),
-            principal: principal
-                .map_or_else(String::new, |p| format!("{}\0{}", p.agent_name(), p.user().unwrap_or(""))),
+            principal: principal.map_or_else(String::new, Principal::who),
             turn: flow.request.turn.as_deref(),
             investigation: flow.request.investigation.as_deref(),
             client_key: client_key.as_deref(),
@@ -44,13 +44,6 @@ pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
         };
         let names = action::names(tool, arguments.as_ref(), &intent, redactor);
         flow.names = Some(names.map_err(|violations| refusal("validate", violations))?);
-        flow.encoded = (0..tool.arguments.len())
-            .map(|index| {
-                let mut present = false;
-                let bytes = writer::plain(|writer| present = arguments.encode(index, writer));
-                present.then_some(bytes)
-            })
-            .collect();
     }
     flow.arguments = Some(arguments);
     Ok(())
