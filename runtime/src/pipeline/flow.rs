@@ -138,6 +138,7 @@ impl Flow {
             investigation: self.request.investigation.clone(),
             turn: self.request.turn.clone(),
             deadline: Instant::now() + self.tool().timeout,
+            action: self.names.as_ref().map(|names| names.key),
         };
         Some(Context { state: self.pipeline.state.clone(), credential, facts: Arc::new(facts) })
     }
