@@ -98,7 +98,7 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
     match ended {
         Ended::Finished(Ok(produced)) => {
             let undo = undo(flow, &produced);
-            let body = Body::success(&produced, source, undo.as_ref().and_then(|undo| undo.call.as_deref()));
+            let body = Body::success(&produced, source, undo.as_ref().map(|undo| undo.call.as_slice()));
             let outcome = Outcome::Completed {
                 payload: body.stored(),
                 code: Cow::Borrowed(status(&produced)),
@@ -190,8 +190,9 @@ fn internal(effect: EffectKnown) -> ErrorBody {
 
 /// What undoes an effect.
 struct UndoCall {
-    /// The ready-made call, as JSON; it stands in the answer and so in the ledger, and holds nothing that is hidden there.
-    call: Option<Vec<u8>>,
+    /// The ready-made call, as JSON; it stands in the answer and so in the ledger, and the macro lets nothing into it that is
+    /// hidden there.
+    call: Vec<u8>,
     /// Its key, where nothing but its arguments makes it.
     key: Option<Hash>,
 }
@@ -200,14 +201,10 @@ fn undo(flow: &Flow, produced: &Produced) -> Option<UndoCall> {
     let Undo::Tool { tool, arguments } = &flow.tool().undo else { return None };
     let tool = tool();
     let encoded = &flow.names.as_ref()?.encoded;
-    let mut hidden = false;
     let mut text = b"{".to_vec();
     for argument in *arguments {
         let value = match argument.from {
-            UndoFrom::Argument(index) => encoded.get(index)?.as_ref().map(|value| {
-                hidden |= value.hid;
-                value.bytes.as_slice()
-            }),
+            UndoFrom::Argument(index) => encoded.get(index)?.as_ref().map(|value| value.bytes.as_slice()),
             UndoFrom::Output(index) => Some(produced.undo.get(index)?.as_slice()),
         };
         if let Some(value) = value {
@@ -237,13 +234,10 @@ fn undo(flow: &Flow, produced: &Produced) -> Option<UndoCall> {
         return None;
     };
     let key = action::key_of_arguments(tool, arguments.as_ref(), tenant, flow.pipeline.ledger.redactor());
-    let call = (!hidden).then(|| {
-        let mut call = b"{\"tool\":".to_vec();
-        call.extend_from_slice(&writer::plain(|writer| writer.str(tool.name)));
-        call.extend_from_slice(b",\"arguments\":");
-        call.extend_from_slice(text.as_bytes());
-        call.push(b'}');
-        call
-    });
+    let mut call = b"{\"tool\":".to_vec();
+    call.extend_from_slice(&writer::plain(|writer| writer.str(tool.name)));
+    call.extend_from_slice(b",\"arguments\":");
+    call.extend_from_slice(text.as_bytes());
+    call.push(b'}');
     Some(UndoCall { call, key })
 }
