@@ -26,7 +26,6 @@ struct Desk(tempfile::TempDir);
 impl Desk {
     fn new() -> Desk {
         let desk = Desk(tempfile::tempdir().unwrap());
-        std::fs::create_dir(desk.path("db")).unwrap();
         desk
     }
 
@@ -280,6 +279,21 @@ async fn a_refund_whose_record_was_lost_is_found_by_its_key() {
 }
 
 #[tokio::test]
+async fn without_its_ledger_the_database_still_refuses_a_second_refund() {
+    let desk = Desk::new();
+    let arguments = json!({ "order_id": "ord-1001", "cents": 12_900, "note": "it leaks" });
+    let server = desk.open().await;
+    let first = server.call("refund_order", &arguments).await.unwrap();
+    server.close().await.unwrap();
+    std::fs::remove_dir_all(desk.path("ledger")).unwrap();
+    let server = desk.open().await;
+    let second = server.call("refund_order", &arguments).await.unwrap();
+    assert_eq!((&second["data"], &second["replayed"]), (&first["data"], &json!(false)));
+    assert_eq!(desk.effects(), [1, 0, 0]);
+    server.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_return_whose_record_was_lost_is_found_at_start_up() {
     let desk = Desk::new();
     let arguments = json!({ "order_id": "ord-1005" });
@@ -305,4 +319,18 @@ async fn a_busy_database_is_no_doubt() {
     assert_eq!(server.call("create_ticket", &arguments).await.unwrap()["status"], "ok");
     assert_eq!(desk.effects(), [0, 0, 1]);
     server.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_step_that_fails_behind_another_is_a_doubt_and_the_repeat_goes_on_there() {
+    let desk = Desk::new();
+    let server = desk.open().await;
+    let warehouse = desk.database("warehouse.db");
+    let held = hold(&warehouse);
+    let answer = server.call("return_order", &json!({ "order_id": "ord-1005" })).await.unwrap();
+    assert_eq!((&answer["error"]["kind"], &answer["error"]["effect"]), (&json!("in_doubt"), &json!("unknown")));
+    assert_eq!(desk.effects(), [1, 0, 0]);
+    drop(held);
+    server.close().await.unwrap();
+    converges(&desk).await;
 }

@@ -48,6 +48,7 @@ impl Shop {
 /// When the server does not start, or its transport fails.
 pub async fn run(reached: Reached) -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::var_os("ORDERS_DB").ok_or("ORDERS_DB is not set: the directory of the databases")?;
+    std::fs::create_dir_all(&directory)?;
     let server = Server::write("orders", Shop::open(Path::new(&directory))?)
         .version(env!("CARGO_PKG_VERSION"))
         .tool::<refunds::refund_order>()
