@@ -25,8 +25,7 @@ struct Desk(tempfile::TempDir);
 
 impl Desk {
     fn new() -> Desk {
-        let desk = Desk(tempfile::tempdir().unwrap());
-        desk
+        Desk(tempfile::tempdir().unwrap())
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -68,7 +68,7 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
     let settled = settle(flow, version, Outcome::InDoubt { code: Cow::Borrowed("timeout") }, How::Call).await;
     let error = if settled.is_ok() { error } else { *unrecorded().error };
     let body = Body::error(&error, flow.source());
-    lead.land(&body, &flow.id);
+    lead.late();
     let version = settled.as_ref().ok().map(|receipt| receipt.sequence);
     Doubt { answer: flow.answer(&body, settled.ok()), version }
 }
