@@ -2,10 +2,13 @@
 
 use super::Shop;
 use super::words::{Note, OrderId, OrdersError};
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use safe_tool::prelude::*;
 
 const ORDERS_REFUND: Scope = Scope::new("orders:refund");
+
+// A refusal over a limit is an outcome and stored under the key like any other: the same order with a smaller amount is a
+// `conflict` then, so nobody splits what a person is to decide.
 
 /// What an agent may refund at once, in cents.
 const MOST_AT_ONCE: u32 = 50_000;
@@ -75,17 +78,20 @@ pub(super) fn pay_back(
             return Err(OrdersError::RefundExceedsLimit { cents, limit, per });
         }
     }
-    shop.execute("INSERT INTO refunds (action, order_id, cents) VALUES (?1, ?2, ?3)", (action, order.as_str(), cents))?;
-    refund_of(shop, action)?.ok_or(OrdersError::NoOrder)
+    let book = "INSERT INTO refunds (action, order_id, cents) VALUES (?1, ?2, ?3) RETURNING id, cents";
+    Ok(shop.query_row(book, (action, order.as_str(), cents), Refund::read)?)
 }
 
 /// The refund that carries a key.
 pub(super) fn refund_of(shop: &Connection, action: &str) -> Result<Option<Refund>, OrdersError> {
-    let refund = "SELECT id, cents FROM refunds WHERE action = ?1";
-    Ok(shop.query_row(refund, [action], |row| Ok(Refund { refund: row.get(0)?, cents: row.get(1)? })).optional()?)
+    Ok(shop.query_row("SELECT id, cents FROM refunds WHERE action = ?1", [action], Refund::read).optional()?)
 }
 
 impl Refund {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Refund { refund: row.get(0)?, cents: row.get(1)? })
+    }
+
     /// What was paid back, in cents.
     pub(super) fn cents(&self) -> u32 {
         self.cents

@@ -87,8 +87,8 @@ pub(super) fn open(
     }
     // The foreign key would refuse it too, and say less.
     super::order::order(shop, order)?;
-    shop.execute("INSERT INTO tickets (action, order_id, topic) VALUES (?1, ?2, ?3)", (action, order.as_str(), topic))?;
-    open_ticket_of(shop, action)?.ok_or(OrdersError::NoTicket)
+    let add = "INSERT INTO tickets (action, order_id, topic) VALUES (?1, ?2, ?3) RETURNING id";
+    Ok(shop.query_row(add, (action, order.as_str(), topic), |row| row.get(0).map(TicketId))?)
 }
 
 /// The open ticket that carries a key.
