@@ -1,0 +1,193 @@
+//! What the journal says, read without any code of the ledger: lines, and what they make of each action.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// Where an action stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Its intent is recorded.
+    Started,
+    /// Its outcome is stored: the payload.
+    Completed(String),
+    /// Nobody knows.
+    InDoubt,
+}
+
+/// An action that answers for its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// The tool.
+    pub(super) tool: String,
+    /// Its arguments.
+    pub(super) arguments: String,
+    /// Where it stands.
+    pub(super) standing: Standing,
+    /// The call that started it.
+    pub(super) call: String,
+    /// Sequence of the last record of it.
+    pub(super) version: u64,
+}
+
+/// How a call that started an action ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// With a stored outcome.
+    Completed {
+        /// Its code.
+        code: String,
+        /// Its payload.
+        payload: String,
+    },
+    /// Without effect.
+    Failed,
+    /// In doubt.
+    InDoubt {
+        /// Why.
+        code: String,
+    },
+}
+
+/// A whole journal.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    /// Its records, in order.
+    pub(super) records: Vec<Value>,
+    /// Actions by key.
+    pub(super) actions: BTreeMap<String, Known>,
+    /// What each call that started an action came to; `None` while it is not known.
+    pub(super) calls: HashMap<String, Option<Ended>>,
+    /// Every action that was ever started: tool and arguments by key, the last that were used.
+    pub(super) ever: BTreeMap<String, (String, String)>,
+}
+
+#[derive(Deserialize)]
+struct Payload<'a> {
+    payload: String,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+/// The segments of a ledger, in order.
+pub(super) fn segments(ledger: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(ledger.join("journal")) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+impl Journal {
+    /// Reads the journal of a ledger and follows every action.
+    ///
+    /// # Errors
+    /// Says which record makes no sense where it stands.
+    pub(super) fn read(ledger: &Path) -> Result<Journal, String> {
+        let mut journal = Journal::default();
+        let mut payload = None;
+        for segment in segments(ledger) {
+            let text = std::fs::read_to_string(&segment).map_err(|error| error.to_string())?;
+            for line in text.split_terminator('\n') {
+                if line.starts_with(r#"{"payload""#) {
+                    let read: Payload = serde_json::from_str(line).map_err(|error| error.to_string())?;
+                    payload = Some((read.payload, read.body.get().to_owned()));
+                    continue;
+                }
+                let record: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+                journal.follow(&record, payload.take()).map_err(|why| format!("{why}: {line:.600}"))?;
+                journal.records.push(record);
+            }
+        }
+        Ok(journal)
+    }
+
+    fn follow(&mut self, record: &Value, payload: Option<(String, String)>) -> Result<(), String> {
+        let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+        let sequence = record["seq"].as_u64().unwrap_or_default();
+        if sequence != self.records.len() as u64 + 1 {
+            return Err("a sequence is missing".to_owned());
+        }
+        let (key, call, code) = (text("key"), text("call"), text("code"));
+        let before = self.actions.get(&key).cloned();
+        match text("event").as_str() {
+            "open" | "close" | "checkpoint" | "refused" | "replayed" => {}
+            "started" => {
+                let tool = text("tool");
+                let natural = tool == "set_level";
+                match before.map(|known| known.standing) {
+                    None => {}
+                    Some(Standing::Completed(_) | Standing::InDoubt) if natural => {}
+                    Some(standing) => return Err(format!("started over {standing:?}")),
+                }
+                let arguments = record["arguments"].to_string();
+                self.ever.insert(key.clone(), (tool.clone(), arguments.clone()));
+                if self.calls.insert(call.clone(), None).is_some() {
+                    return Err("one call started twice".to_owned());
+                }
+                let known = Known { tool, arguments, standing: Standing::Started, call, version: sequence };
+                self.actions.insert(key, known);
+            }
+            event @ ("completed" | "failed" | "in_doubt") => {
+                let Some(known) = before.filter(|known| !matches!(known.standing, Standing::Completed(_))) else {
+                    return Err(format!("{event}, and it neither runs nor is in doubt"));
+                };
+                let ended = match event {
+                    "completed" => {
+                        let (named, payload) = payload.ok_or("completed without a payload")?;
+                        if named != text("payload") {
+                            return Err("the payload is another one".to_owned());
+                        }
+                        self.complete(&key, known.clone(), sequence, &payload, &record["frees"])?;
+                        Ended::Completed { code, payload }
+                    }
+                    "failed" => {
+                        self.actions.remove(&key);
+                        Ended::Failed
+                    }
+                    _ => {
+                        let doubted = Known { standing: Standing::InDoubt, version: sequence, ..known.clone() };
+                        self.actions.insert(key, doubted);
+                        Ended::InDoubt { code }
+                    }
+                };
+                self.calls.insert(known.call, Some(ended));
+            }
+            event => return Err(format!("no script makes a record of `{event}`")),
+        }
+        Ok(())
+    }
+
+    /// An action completes, and what it undoes answers no longer.
+    fn complete(&mut self, key: &str, known: Known, version: u64, payload: &str, frees: &Value) -> Result<(), String> {
+        let other = match known.tool.as_str() {
+            "put_item" => Some("drop_item"),
+            "drop_item" => Some("put_item"),
+            _ => None,
+        };
+        let id = |arguments: &str| {
+            serde_json::from_str::<Value>(arguments).map(|read| read["id"].clone()).unwrap_or_default()
+        };
+        let undone = |other: &Known| {
+            matches!(other.standing, Standing::Completed(_)) && id(&other.arguments) == id(&known.arguments)
+        };
+        let expected: Vec<String> = (self.actions.iter())
+            .filter(|(_, action)| Some(action.tool.as_str()) == other && undone(action))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let freed: Vec<String> =
+            frees.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        // A final error is completed too, and undoes nothing.
+        let applied = payload.contains(r#""status":"ok""#);
+        if applied && freed != expected {
+            return Err(format!("frees {freed:?} where {expected:?} are undone"));
+        }
+        for freed in freed {
+            self.actions.remove(&freed);
+        }
+        let standing = Standing::Completed(payload.to_owned());
+        self.actions.insert(key.to_owned(), Known { standing, version, ..known });
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! The server of the witnessed tools, called in process.
+
+use super::World;
+use super::tools::{ITEMS_CHANGE, drop_item, put_item, set_level};
+use safe_tool::{InProcess, Ledger, Principal, ServeError, Server};
+
+/// Serves the witnessed tools with `ledger`.
+///
+/// # Errors
+/// As [`Server::in_process`].
+pub async fn serve(world: World, ledger: Ledger) -> Result<InProcess, ServeError> {
+    Server::write("witnessed", world)
+        .tool::<put_item>()
+        .tool::<drop_item>()
+        .tool::<set_level>()
+        .ledger(ledger)
+        .in_process(Principal::agent("crash-test").with_scope(ITEMS_CHANGE.as_str()))
+        .await
+}
