@@ -14,10 +14,10 @@ mod tear;
 
 use history::History;
 use places::{Files, blows};
-use run::{Blow, Call, Plan, Point, Went, run};
+use run::{Blow, Call, Plan, Point, run};
 use safe_tool_tests::cannot;
 use safe_tool_tests::witness::script::Script;
-use series::{Base, Series, Struck, Table, copy};
+use series::{Base, Series, Struck, Table};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -137,7 +137,9 @@ fn at_every_point_the_story_is_one() {
                 loop {
                     let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(series) = next else { break };
+                    let t = Instant::now();
                     let table = series.play(&runtime, scratch.path());
+                    eprintln!("{:?} {} {}", t.elapsed(), table.to_string().lines().last().unwrap(), table.broken.join("\n"));
                     total.lock().unwrap_or_else(PoisonError::into_inner).add(table);
                 }
             });

@@ -142,7 +142,8 @@ impl Series {
                 Went::Broken
             });
             *table.rows.entry(self.row()).or_default().entry(went).or_default() += 1;
-            if went == Went::NotReached {
+            // A few of a kind tell as much as all of them.
+            if went == Went::NotReached || table.broken.len() > 2 {
                 break;
             }
         }
