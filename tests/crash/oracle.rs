@@ -1,16 +1,18 @@
 //! What must hold after whatever happened.
 
 use super::history::{Here, History, Seen};
+use super::run::PATIENCE;
 use super::journal::{Ended, Journal, Known, Standing, segments};
 use safe_tool::ledger::{Action, Hash, State, verify};
-use safe_tool::{InProcess, Ledger};
-use safe_tool_tests::witness::server::serve;
+use safe_tool::{InProcess, Ledger, LedgerError};
+use safe_tool_tests::witness::server::{self, serve};
 use safe_tool_tests::witness::{Verdict, World};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// What is compared of an envelope.
 #[derive(Deserialize)]
@@ -54,8 +56,14 @@ pub(super) async fn holds(ledger: &Path, history: History) -> Result<(), String>
 }
 
 fn open(ledger: &Path) -> Result<Ledger, String> {
-    let path = ledger.to_str().ok_or("not a text")?;
-    Ledger::open(path).map_err(|error| format!("the ledger does not open: {error}"))
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match server::open(ledger) {
+            // Another thread that just starts a server holds all our files for a moment, and so does a process that dies.
+            Err(LedgerError::Locked { .. }) if Instant::now() < patience => std::thread::yield_now(),
+            other => return other.map_err(|error| format!("the ledger does not open: {error}")),
+        }
+    }
 }
 
 /// The journal, which verifies and agrees with the witness.
@@ -98,7 +106,7 @@ fn whole(segment: &[u8]) -> usize {
 async fn compare(ledger: &Ledger, journal: &Journal) -> Result<(), String> {
     for key in journal.ever.keys() {
         let hash = Hash::parse(key).ok_or("not a key")?;
-        let action = ledger.lookup(&hash).map_err(|error| error.to_string())?;
+        let action = ledger.lookup(&hash).await.map_err(|error| error.to_string())?;
         let known = journal.actions.get(key);
         let same = match (&action, known) {
             (None, None) => true,
@@ -118,7 +126,7 @@ async fn same(ledger: &Ledger, action: &Action, known: &Known) -> Result<bool, S
         && match (&action.state, &known.standing) {
             (State::InDoubt, Standing::InDoubt) => true,
             (State::Completed, Standing::Completed(payload)) => {
-                ledger.payload(action).map_err(|error| error.to_string())? == payload.as_bytes()
+                ledger.payload(action).await.map_err(|error| error.to_string())? == payload.as_bytes()
             }
             // Nothing runs here, so nothing is started.
             _ => false,

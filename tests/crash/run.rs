@@ -3,13 +3,14 @@
 use super::history::{History, Seen};
 use safe_tool_tests::witness::line::{Told, word};
 use safe_tool_tests::witness::script::Script;
-use std::io::{BufRead, BufReader, Write};
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is done to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ pub(super) struct Plan {
 }
 
 /// A server that does not answer for this long hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Plays the script on the ledger in `ledger` and strikes.
 ///
@@ -147,7 +148,12 @@ fn attend(
     let mut tracer: Option<Child> = None;
     let mut last = None;
     for (number, line) in BufReader::new(socket).lines().enumerate() {
-        let line = line.map_err(|error| format!("after {last:?} the server hangs: {error}"))?;
+        let line = match line {
+            Ok(line) => line,
+            // It died with our answer unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break,
+            Err(error) => return Err(format!("after {last:?} the server hangs: {error}")),
+        };
         let told = Told::parse(&line).ok_or_else(|| format!("the server said {line:?}"))?;
         let mut killed = false;
         if let Point::Message { nth, counted } = plan.point
@@ -184,14 +190,29 @@ fn attend(
 
 /// Traces one thread of a process; from the answer on.
 fn attach(process: u32, thread: &str, mut command: Command) -> Result<Child, String> {
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).map_err(|error| error.to_string())?;
-    let named = |path: &PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == thread);
-    let task = tasks.filter_map(Result::ok).map(|entry| entry.path()).find(named);
-    let id = task.as_deref().and_then(Path::file_name).ok_or("no such thread")?.to_owned();
-    let mut tracer =
-        command.arg("-p").arg(id).stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+    let patience = Instant::now() + PATIENCE;
+    let id = loop {
+        match named(process, thread).map_err(|error| error.to_string())? {
+            Some(id) => break id,
+            // A thread names itself once it runs.
+            None if Instant::now() < patience => std::thread::yield_now(),
+            None => return Err(format!("there is no thread {thread}")),
+        }
+    };
+    let mut tracer = command.arg("-p").arg(id).stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
     let mut told = String::new();
     let stderr = tracer.stderr.take().ok_or("no pipe")?;
     BufReader::new(stderr).read_line(&mut told).map_err(|error| error.to_string())?;
     if told.contains("attached") { Ok(tracer) } else { Err(format!("strace said {told:?}")) }
+}
+
+/// The id of the thread of this name.
+fn named(process: u32, thread: &str) -> io::Result<Option<OsString>> {
+    for entry in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let entry = entry?;
+        if std::fs::read_to_string(entry.path().join("comm"))?.trim_end() == thread {
+            return Ok(Some(entry.file_name()));
+        }
+    }
+    Ok(None)
 }

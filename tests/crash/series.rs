@@ -126,7 +126,7 @@ impl Series {
         let mut history = self.base.history.clone();
         let plan = Plan { script: self.script, point: self.point(&ledger, nth), blow: self.blow };
         let went = run(&ledger, &plan, &mut history)?;
-        if let Some(tear) = self.tear {
+        if let Some(tear) = self.tear.filter(|_| went == Went::Killed) {
             tear.tear(&ledger).map_err(|error| error.to_string())?;
         }
         runtime.block_on(oracle::holds(&ledger, history))?;

@@ -1,13 +1,13 @@
 //! `safe-tool-crash-writer DIRECTORY SCRIPT`: a server that plays a script and tells its witness, on the socket that is
 //! its standard input, what happens; for tests to kill.
 
-use safe_tool::Ledger;
 use safe_tool_tests::witness::World;
 use safe_tool_tests::witness::line::{Line, Told};
 use safe_tool_tests::witness::script::Script;
-use safe_tool_tests::witness::server::serve;
+use safe_tool_tests::witness::server::{open, serve};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 
 type Failure = Box<dyn std::error::Error>;
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Failure> {
     let script: Script = script.parse().map_err(|()| "no such script")?;
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let line = Arc::new(Line::new(socket));
-    let ledger = match Ledger::open(&directory) {
+    let ledger = match open(Path::new(&directory)) {
         Ok(ledger) => ledger,
         Err(error) => {
             line.tell(&Told::Refused(error.to_string()))?;

@@ -2,7 +2,19 @@
 
 use super::World;
 use super::tools::{ITEMS_CHANGE, drop_item, put_item, set_level};
-use safe_tool::{InProcess, Ledger, Principal, ServeError, Server};
+use safe_tool::{InProcess, Ledger, LedgerError, Principal, ServeError, Server};
+use std::path::Path;
+
+/// Short, so that every script makes several segments.
+const SEGMENT_BYTES: u64 = 8 * 1024;
+
+/// Opens a ledger whose segments are short.
+///
+/// # Errors
+/// As [`Ledger::open`].
+pub fn open(ledger: &Path) -> Result<Ledger, LedgerError> {
+    Ledger::options().segment_bytes(SEGMENT_BYTES).open(&ledger.to_string_lossy())
+}
 
 /// Serves the witnessed tools with `ledger`.
 ///
