@@ -4,18 +4,16 @@
 //! again; what the journal says, what the index says, what callers were told and what happened must be one story.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
-mod history;
-mod journal;
-mod oracle;
 mod places;
 mod run;
 mod series;
+mod syncs;
 mod tear;
 
-use history::History;
 use places::{Files, blows};
 use run::{Blow, Call, Plan, Point, run};
 use safe_tool_tests::cannot;
+use safe_tool_tests::witness::history::History;
 use safe_tool_tests::witness::script::Script;
 use series::{Base, Series, Struck, Table};
 use std::path::{Path, PathBuf};
@@ -137,9 +135,7 @@ fn at_every_point_the_story_is_one() {
                 loop {
                     let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(series) = next else { break };
-                    let t = Instant::now();
                     let table = series.play(&runtime, scratch.path());
-                    eprintln!("{:?} {} {}", t.elapsed(), table.to_string().lines().last().unwrap(), table.broken.join("\n"));
                     total.lock().unwrap_or_else(PoisonError::into_inner).add(table);
                 }
             });
@@ -150,4 +146,23 @@ fn at_every_point_the_story_is_one() {
     eprintln!("{total}{runs} runs in {} s", begun.elapsed().as_secs());
     assert!(total.broken.is_empty(), "{} broken:\n{}", total.broken.len(), total.broken.join("\n"));
     assert!(runs >= LEAST, "{runs} runs only");
+}
+
+#[test]
+fn what_is_told_was_synced_before() {
+    if !traces() {
+        return;
+    }
+    let mut told = 0;
+    for script in [Script::Life, Script::Volume, Script::Crowd] {
+        let scratch = tempfile::tempdir().unwrap();
+        let ledger = scratch.path().join("ledger");
+        let trace = run::traced(&ledger, script).unwrap();
+        let found = syncs::check(&trace, ledger.to_str().unwrap()).unwrap_or_else(|why| panic!("{script}: {why}"));
+        eprintln!("{script}: {found:?}");
+        // Opening makes the ledger, its two directories, a segment and two keys.
+        assert!(found.told > 10 && found.synced > 10 && found.named > 6, "{script}: {found:?}");
+        told += found.told;
+    }
+    assert!(told > 120, "{told}");
 }

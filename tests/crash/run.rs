@@ -1,6 +1,7 @@
 //! One server, started to be killed or failed at one point, and its witness.
 
-use super::history::{History, Seen};
+use safe_tool_tests::witness::PATIENCE;
+use safe_tool_tests::witness::history::{History, Seen};
 use safe_tool_tests::witness::line::{Told, word};
 use safe_tool_tests::witness::script::Script;
 use std::ffi::OsString;
@@ -10,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What is done to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,27 +79,25 @@ pub(super) struct Plan {
     pub(super) blow: Blow,
 }
 
-/// A server that does not answer for this long hangs.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-
 /// Plays the script on the ledger in `ledger` and strikes.
 ///
 /// # Errors
 /// When the server hangs, ends in another way than it may, or cannot be traced.
 pub(super) fn run(ledger: &Path, plan: &Plan, history: &mut History) -> Result<Went, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_safe-tool-crash-writer"));
+    if let Point::Any(call, nth) = &plan.point {
+        command = strace(&ledger.with_extension("strace"), call, plan.blow, *nth);
+        command.args(["-f", "-qq"]).arg(env!("CARGO_BIN_EXE_safe-tool-crash-writer"));
+    }
+    play(command, ledger, plan, history)
+}
+
+fn play(mut command: Command, ledger: &Path, plan: &Plan, history: &mut History) -> Result<Went, String> {
     history.seen.push(Seen::Started);
     let trace = ledger.with_extension("strace");
     let (here, there) = UnixStream::pair().map_err(|error| error.to_string())?;
     here.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
-    let mut command = match &plan.point {
-        Point::Any(call, nth) => {
-            let mut command = strace(&trace, call, plan.blow, *nth);
-            command.args(["-f", "-qq"]).arg(env!("CARGO_BIN_EXE_safe-tool-crash-writer"));
-            command
-        }
-        _ => Command::new(env!("CARGO_BIN_EXE_safe-tool-crash-writer")),
-    };
-    command.arg(ledger).arg(plan.script.name()).stdin(OwnedFd::from(there));
+    command.arg(ledger).arg(plan.script.to_string()).stdin(OwnedFd::from(there));
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     // It holds the other end of the socket, whose end tells that the server has ended.
@@ -120,6 +119,23 @@ pub(super) fn run(ledger: &Path, plan: &Plan, history: &mut History) -> Result<W
         Some(Told::Closed(true)) => Ok(Went::NotReached),
         Some(Told::Closed(false)) if injected() => Ok(Went::ClosedBadly),
         other => Err(format!("the server ended after {other:?}")),
+    }
+}
+
+/// Plays the script to its end, and gives the trace of all that makes something durable or tells somebody.
+///
+/// # Errors
+/// When the server does not end well.
+pub(super) fn traced(ledger: &Path, script: Script) -> Result<String, String> {
+    const CALLS: &str = "trace=openat,mkdir,rename,write,fsync,fdatasync,sendto";
+    let trace = ledger.with_extension("strace");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-qq", "-s", "200000", "-e", CALLS, "-o"]).arg(&trace);
+    command.arg(env!("CARGO_BIN_EXE_safe-tool-crash-writer"));
+    let plan = Plan { script, point: Point::Nowhere, blow: Blow::Kill };
+    match play(command, ledger, &plan, &mut History::default())? {
+        Went::NotReached => std::fs::read_to_string(&trace).map_err(|error| error.to_string()),
+        other => Err(format!("{other:?}")),
     }
 }
 

@@ -1,10 +1,10 @@
 //! One system call, one blow: struck at the first, the second, the third.. until there is none left to strike.
 
-use super::history::History;
-use super::oracle;
 use super::places::Files;
 use super::run::{Blow, Call, Plan, Point, Went, run};
 use super::tear::Tear;
+use safe_tool_tests::witness::history::History;
+use safe_tool_tests::witness::oracle;
 use safe_tool_tests::witness::script::Script;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ impl Series {
             Blow::Errors(error) => format!("{error}.."),
         };
         let torn = self.tear.map_or_else(String::new, |_| ", torn".to_owned());
-        format!("{} {}: {struck}: {blow}{torn}", self.base.name, self.script.name())
+        format!("{} {}: {struck}: {blow}{torn}", self.base.name, self.script)
     }
 
     fn point(&self, ledger: &Path, nth: u32) -> Point {

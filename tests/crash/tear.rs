@@ -1,6 +1,6 @@
 //! What a disk may hold of a batch that was written and not synced.
 
-use super::journal::segments;
+use safe_tool_tests::witness::journal::segments;
 use serde_json::Value;
 use std::path::Path;
 

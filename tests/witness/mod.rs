@@ -3,12 +3,20 @@
 //! A [`Witness`] does the effects and remembers what callers were told. It lives in the test, at the other end of a
 //! socket, so it knows what happened whatever becomes of the server.
 
+pub mod history;
+pub mod journal;
 pub mod line;
+pub mod oracle;
 pub mod script;
 pub mod server;
 mod tools;
 
+use std::time::Duration;
+
 pub use tools::World;
+
+/// A server that does not answer for this long hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What became of one effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! What an item is called says how its effect goes: `flaky-` fails once without effect, `lost-` is once not heard of,
 //! `never-` is refused for good, and all else succeeds.
 
+use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
 /// One call.
@@ -28,31 +29,36 @@ pub enum Script {
     Crowd,
     /// One call and its repeat.
     Brief,
+    /// Eight callers at once without an end, results of so many bytes.
+    Load(u32),
 }
 
 impl Script {
-    /// All of them.
-    pub const ALL: [Script; 4] = [Script::Life, Script::Volume, Script::Crowd, Script::Brief];
-
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Script::Life => "life",
-            Script::Volume => "volume",
-            Script::Crowd => "crowd",
-            Script::Brief => "brief",
-        }
-    }
-
     /// What is done.
     #[must_use]
-    pub fn steps(self) -> Vec<Step> {
+    pub fn steps(self) -> Box<dyn Iterator<Item = Step>> {
         match self {
-            Script::Life => life(),
-            Script::Volume => volume(),
-            Script::Crowd => crowd(),
-            Script::Brief => [put("brief", 9), put("brief", 9), level("brief", 1)].map(|asked| vec![asked]).into(),
+            Script::Life => Box::new(life().into_iter()),
+            Script::Volume => Box::new(volume().into_iter()),
+            Script::Crowd => Box::new(crowd().into_iter()),
+            Script::Brief => {
+                Box::new([put("brief", 9), put("brief", 9), level("brief", 1)].into_iter().map(|asked| vec![asked]))
+            }
+            Script::Load(bytes) => {
+                Box::new((0_u64..).map(move |step| (0..8).map(|n| put(&format!("l-{step}-{n}"), bytes)).collect()))
+            }
+        }
+    }
+}
+
+impl Display for Script {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Script::Life => f.write_str("life"),
+            Script::Volume => f.write_str("volume"),
+            Script::Crowd => f.write_str("crowd"),
+            Script::Brief => f.write_str("brief"),
+            Script::Load(bytes) => write!(f, "load-{bytes}"),
         }
     }
 }
@@ -61,7 +67,11 @@ impl FromStr for Script {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Script, ()> {
-        Script::ALL.into_iter().find(|script| script.name() == name).ok_or(())
+        if let Some(bytes) = name.strip_prefix("load-") {
+            return bytes.parse().map(Script::Load).map_err(|_| ());
+        }
+        let named = [Script::Life, Script::Volume, Script::Crowd, Script::Brief];
+        named.into_iter().find(|script| script.to_string() == name).ok_or(())
     }
 }
 

@@ -1,12 +1,11 @@
 //! What must hold after whatever happened.
 
 use super::history::{Here, History, Seen};
-use super::run::PATIENCE;
 use super::journal::{Ended, Journal, Known, Standing, segments};
+use super::server::{self, serve};
+use super::{PATIENCE, Verdict, World};
 use safe_tool::ledger::{Action, Hash, State, verify};
 use safe_tool::{InProcess, Ledger, LedgerError};
-use safe_tool_tests::witness::server::{self, serve};
-use safe_tool_tests::witness::{Verdict, World};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -30,7 +29,7 @@ struct Envelope {
 ///
 /// # Errors
 /// Says which promise is broken.
-pub(super) async fn holds(ledger: &Path, history: History) -> Result<(), String> {
+pub async fn holds(ledger: &Path, history: History) -> Result<(), String> {
     let before: Vec<_> = segments(ledger).iter().map(|path| std::fs::read(path).unwrap_or_default()).collect();
     let first = open(ledger)?;
     let found = read(ledger, &history)?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Where an action stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub enum Standing {
     /// Its intent is recorded.
     Started,
     /// Its outcome is stored: the payload.
@@ -19,22 +19,22 @@ pub(super) enum Standing {
 
 /// An action that answers for its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub struct Known {
     /// The tool.
-    pub(super) tool: String,
+    pub tool: String,
     /// Its arguments.
-    pub(super) arguments: String,
+    pub arguments: String,
     /// Where it stands.
-    pub(super) standing: Standing,
+    pub standing: Standing,
     /// The call that started it.
-    pub(super) call: String,
+    pub call: String,
     /// Sequence of the last record of it.
-    pub(super) version: u64,
+    pub version: u64,
 }
 
 /// How a call that started an action ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub enum Ended {
     /// With a stored outcome.
     Completed {
         /// Its code.
@@ -53,15 +53,15 @@ pub(super) enum Ended {
 
 /// A whole journal.
 #[derive(Debug, Default)]
-pub(super) struct Journal {
+pub struct Journal {
     /// Its records, in order.
-    pub(super) records: Vec<Value>,
+    pub records: Vec<Value>,
     /// Actions by key.
-    pub(super) actions: BTreeMap<String, Known>,
+    pub actions: BTreeMap<String, Known>,
     /// What each call that started an action came to; `None` while it is not known.
-    pub(super) calls: HashMap<String, Option<Ended>>,
+    pub calls: HashMap<String, Option<Ended>>,
     /// Every action that was ever started: tool and arguments by key, the last that were used.
-    pub(super) ever: BTreeMap<String, (String, String)>,
+    pub ever: BTreeMap<String, (String, String)>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +72,7 @@ struct Payload<'a> {
 }
 
 /// The segments of a ledger, in order.
-pub(super) fn segments(ledger: &Path) -> Vec<PathBuf> {
+pub fn segments(ledger: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(ledger.join("journal")) else { return Vec::new() };
     let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();
@@ -84,7 +84,7 @@ impl Journal {
     ///
     /// # Errors
     /// Says which record makes no sense where it stands.
-    pub(super) fn read(ledger: &Path) -> Result<Journal, String> {
+    pub fn read(ledger: &Path) -> Result<Journal, String> {
         let mut journal = Journal::default();
         let mut payload = None;
         for segment in segments(ledger) {

@@ -1,13 +1,13 @@
 //! What the witness knows: the effects that happened and the answers that callers got, in order.
 
-use safe_tool_tests::witness::line::Told;
-use safe_tool_tests::witness::{Verdict, Witness};
+use super::line::Told;
+use super::{Verdict, Witness};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One thing the witness saw.
 #[derive(Clone, Debug)]
-pub(super) enum Seen {
+pub enum Seen {
     /// A server was started.
     Started,
     /// An effect was asked for, and what became of it.
@@ -27,16 +27,16 @@ pub(super) enum Seen {
 
 /// All of it, over as many servers as played on one ledger.
 #[derive(Clone, Debug, Default)]
-pub(super) struct History {
+pub struct History {
     /// In order.
-    pub(super) seen: Vec<Seen>,
+    pub seen: Vec<Seen>,
     attempts: HashMap<(String, String), u64>,
     serial: u64,
 }
 
 impl History {
     /// Does an effect: what an item is called says how it goes.
-    pub(super) fn effect(&mut self, call: &str, tool: &str, id: &str) -> Verdict {
+    pub fn effect(&mut self, call: &str, tool: &str, id: &str) -> Verdict {
         let attempts = self.attempts.entry((tool.to_owned(), id.to_owned())).or_default();
         *attempts += 1;
         let verdict = match id.split_once('-').map_or(id, |parts| parts.0) {
@@ -54,7 +54,7 @@ impl History {
     }
 
     /// Takes a message of a server; `Some` when an effect was asked for.
-    pub(super) fn take(&mut self, told: &Told) -> Option<Verdict> {
+    pub fn take(&mut self, told: &Told) -> Option<Verdict> {
         match told {
             Told::Effect { call, tool, id } => Some(self.effect(call, tool, id)),
             Told::Answer(envelope) => {
@@ -68,7 +68,7 @@ impl History {
 
 /// The witness of a server in this process.
 #[derive(Clone)]
-pub(super) struct Here(pub(super) Arc<Mutex<History>>);
+pub struct Here(pub Arc<Mutex<History>>);
 
 impl Witness for Here {
     fn effect(&self, call: &str, tool: &str, id: &str) -> std::io::Result<Verdict> {
