@@ -24,6 +24,8 @@ use tear::Tear;
 
 /// The committer, as the system names its thread.
 const COMMITTER: &str = "ledger";
+/// What removes expired results.
+const SWEEPER: &str = "ledger-sweep";
 /// Whoever calls; its name is cut to what the system keeps.
 const CALLER: &str = "safe-tool-crash";
 
@@ -103,6 +105,24 @@ fn all_series(bases: &[Arc<Base>]) -> Vec<Series> {
             for blow in blows(syscall) {
                 add(new, script, Struck::Any(Files::Index, syscall), *blow, None);
             }
+        }
+    }
+    for (files, syscall) in [
+        (Files::Swept, "openat"),
+        (Files::Swept, "read"),
+        (Files::Swept, "write"),
+        (Files::Swept, "fsync"),
+        (Files::Swept, "rename"),
+        (Files::Directories, "openat"),
+        (Files::Directories, "fsync"),
+    ] {
+        for blow in blows(syscall) {
+            add(new, Script::Sweep, Struck::Thread(SWEEPER, files, syscall), *blow, None);
+        }
+    }
+    for syscall in ["write", "fdatasync"] {
+        for blow in blows(syscall) {
+            add(new, Script::Sweep, Struck::Thread(COMMITTER, Files::Journal, syscall), *blow, None);
         }
     }
     for base in bases {

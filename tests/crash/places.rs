@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 pub(super) enum Files {
     /// The segments of the journal.
     Journal,
+    /// What a segment is before it is swept, and after.
+    Swept,
     /// The directories that hold the ledger.
     Directories,
     /// Keys, and what they are before they are named so.
@@ -26,6 +28,10 @@ impl Files {
     pub(super) fn paths(self, ledger: &Path) -> Vec<PathBuf> {
         let under = |names: &[&str]| names.iter().map(|name| ledger.join(name)).collect::<Vec<_>>();
         match self {
+            Files::Swept => {
+                let swept = (1..SEQUENCES).map(|first| ledger.join(format!("journal/{first:020}.swept")));
+                swept.chain(Files::Journal.paths(ledger)).collect()
+            }
             Files::Journal => (1..SEQUENCES).map(|first| ledger.join(format!("journal/{first:020}.jsonl"))).collect(),
             Files::Directories => {
                 let mut paths = under(&["journal", "index"]);
@@ -53,6 +59,7 @@ impl Files {
             Files::Directories => &["mkdir", "openat", "getdents64", "fsync"],
             Files::Keys => &["openat", "read", "write", "fsync", "rename"],
             Files::Lock => &["openat", "flock"],
+            Files::Swept => &[],
             Files::Index => {
                 &["mkdir", "openat", "write", "pread64", "pwrite64", "fsync", "sync_file_range", "ftruncate", "unlinkat"]
             }

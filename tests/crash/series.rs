@@ -79,7 +79,8 @@ impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const COLUMNS: [Went; 4] = [Went::Killed, Went::Refused, Went::ClosedWell, Went::ClosedBadly];
         writeln!(f, "{:<58} {:>7} {:>7} {:>7} {:>7}", "", "killed", "refused", "went on", "latched")?;
-        for (row, counts) in &self.rows {
+        let reached = |counts: &BTreeMap<Went, u32>| counts.keys().any(|went| *went != Went::NotReached);
+        for (row, counts) in self.rows.iter().filter(|(_, counts)| reached(counts)) {
             write!(f, "{row:<58}")?;
             for column in COLUMNS {
                 write!(f, " {:>7}", counts.get(&column).copied().unwrap_or(0))?;

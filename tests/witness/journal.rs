@@ -1,20 +1,52 @@
 //! What the journal says, read without any code of the ledger: lines, and what they make of each action.
 
+use safe_tool::ledger::Hash;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Where an action stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Its intent is recorded.
     Started,
-    /// Its outcome is stored: the payload.
-    Completed(String),
+    /// Its outcome is stored.
+    Completed(Stored),
     /// Nobody knows.
     InDoubt,
+}
+
+/// A stored outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The bytes; `None` once retention has removed them.
+    pub payload: Option<String>,
+    /// Their hash, as the record names it.
+    pub hash: String,
+    /// When it stops answering, in ms since 1970.
+    pub expires_ms: u64,
+}
+
+impl Stored {
+    /// Whether an answer begins with the stored bytes, or with bytes of their hash.
+    #[must_use]
+    pub fn is_in(&self, answer: &str) -> bool {
+        let body = answer.split_once(r#","replayed":"#).map(|(body, _)| format!("{body}}}"));
+        body.is_some_and(|body| {
+            self.payload.as_ref().is_none_or(|payload| *payload == body)
+                && Hash::of(body.as_bytes()).to_string() == self.hash
+        })
+    }
+
+    /// Whether it answers no longer.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u128::from(self.expires_ms) <= now.as_millis()
+    }
 }
 
 /// An action that answers for its key.
@@ -39,8 +71,8 @@ pub enum Ended {
     Completed {
         /// Its code.
         code: String,
-        /// Its payload.
-        payload: String,
+        /// What is stored.
+        stored: Stored,
     },
     /// Without effect.
     Failed,
@@ -60,6 +92,8 @@ pub struct Journal {
     pub actions: BTreeMap<String, Known>,
     /// What each call that started an action came to; `None` while it is not known.
     pub calls: HashMap<String, Option<Ended>>,
+    /// Keys of completed actions whose payload is gone, and who have not expired so far.
+    gone: BTreeSet<String>,
     /// Every action that was ever started: tool and arguments by key, the last that were used.
     pub ever: BTreeMap<String, (String, String)>,
 }
@@ -74,7 +108,8 @@ struct Payload<'a> {
 /// The segments of a ledger, in order.
 pub fn segments(ledger: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(ledger.join("journal")) else { return Vec::new() };
-    let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|name| name == "jsonl")).collect();
     paths.sort();
     paths
 }
@@ -100,7 +135,10 @@ impl Journal {
                 journal.records.push(record);
             }
         }
-        Ok(journal)
+        match journal.gone.first() {
+            Some(key) => Err(format!("the payload of {key} is gone, and it never expired")),
+            None => Ok(journal),
+        }
     }
 
     fn follow(&mut self, record: &Value, payload: Option<(String, String)>) -> Result<(), String> {
@@ -119,6 +157,7 @@ impl Journal {
                 match before.map(|known| known.standing) {
                     None => {}
                     Some(Standing::Completed(_) | Standing::InDoubt) if natural => {}
+                    Some(Standing::Completed(stored)) if stored.is_expired() => {}
                     Some(standing) => return Err(format!("started over {standing:?}")),
                 }
                 let arguments = record["arguments"].to_string();
@@ -129,18 +168,31 @@ impl Journal {
                 let known = Known { tool, arguments, standing: Standing::Started, call, version: sequence };
                 self.actions.insert(key, known);
             }
+            "expired" => {
+                for key in record["keys"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                    match self.actions.remove(key).map(|known| known.standing) {
+                        Some(Standing::Completed(stored)) if stored.is_expired() => self.gone.remove(key),
+                        standing => return Err(format!("expired, and it is {standing:?}")),
+                    };
+                }
+            }
             event @ ("completed" | "failed" | "in_doubt") => {
                 let Some(known) = before.filter(|known| !matches!(known.standing, Standing::Completed(_))) else {
                     return Err(format!("{event}, and it neither runs nor is in doubt"));
                 };
                 let ended = match event {
                     "completed" => {
-                        let (named, payload) = payload.ok_or("completed without a payload")?;
-                        if named != text("payload") {
+                        let (hash, expires_ms) = (text("payload"), record["expires"].as_u64().unwrap_or_default());
+                        if payload.as_ref().is_some_and(|(named, _)| *named != hash) {
                             return Err("the payload is another one".to_owned());
                         }
-                        self.complete(&key, known.clone(), sequence, &payload, &record["frees"])?;
-                        Ended::Completed { code, payload }
+                        if payload.is_none() {
+                            self.gone.insert(key.clone());
+                        }
+                        let stored = Stored { payload: payload.map(|(_, bytes)| bytes), hash, expires_ms };
+                        let completed = Known { standing: Standing::Completed(stored.clone()), ..known.clone() };
+                        self.complete(&key, Known { version: sequence, ..completed }, code == "ok", &record["frees"])?;
+                        Ended::Completed { code, stored }
                     }
                     "failed" => {
                         self.actions.remove(&key);
@@ -160,7 +212,7 @@ impl Journal {
     }
 
     /// An action completes, and what it undoes answers no longer.
-    fn complete(&mut self, key: &str, known: Known, version: u64, payload: &str, frees: &Value) -> Result<(), String> {
+    fn complete(&mut self, key: &str, known: Known, applied: bool, frees: &Value) -> Result<(), String> {
         let other = match known.tool.as_str() {
             "put_item" => Some("drop_item"),
             "drop_item" => Some("put_item"),
@@ -179,15 +231,13 @@ impl Journal {
         let freed: Vec<String> =
             frees.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         // A final error is completed too, and undoes nothing.
-        let applied = payload.contains(r#""status":"ok""#);
         if applied && freed != expected {
             return Err(format!("frees {freed:?} where {expected:?} are undone"));
         }
         for freed in freed {
             self.actions.remove(&freed);
         }
-        let standing = Standing::Completed(payload.to_owned());
-        self.actions.insert(key.to_owned(), Known { standing, version, ..known });
+        self.actions.insert(key.to_owned(), known);
         Ok(())
     }
 }

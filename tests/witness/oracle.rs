@@ -124,8 +124,9 @@ async fn same(ledger: &Ledger, action: &Action, known: &Known) -> Result<bool, S
     Ok(names
         && match (&action.state, &known.standing) {
             (State::InDoubt, Standing::InDoubt) => true,
-            (State::Completed, Standing::Completed(payload)) => {
-                ledger.payload(action).await.map_err(|error| error.to_string())? == payload.as_bytes()
+            (State::Completed, Standing::Completed(stored)) => {
+                let payload = ledger.payload(action).await.map_err(|error| error.to_string())?;
+                stored.payload.as_ref().is_some_and(|stored| payload == stored.as_bytes())
             }
             // Nothing runs here, so nothing is started.
             _ => false,
@@ -145,9 +146,10 @@ async fn everything_again(server: &InProcess, journal: &Journal, history: &Mutex
         let read: Envelope = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
         let right = match journal.actions.get(key) {
             _ if tool == "set_level" => ran && !read.replayed,
-            Some(Known { standing: Standing::Completed(payload), .. }) => {
-                !ran && read.replayed && carries(&answer, payload)
+            Some(Known { standing: Standing::Completed(stored), .. }) if !stored.is_expired() => {
+                !ran && read.replayed && stored.is_in(&answer)
             }
+            Some(Known { standing: Standing::Completed(_), .. }) => ran && !read.replayed,
             Some(_) => !ran && read.error["kind"] == "in_doubt",
             // An earlier call of this loop may have been its undo, so that it is known by now.
             None => ran != read.replayed,
@@ -157,11 +159,6 @@ async fn everything_again(server: &InProcess, journal: &Journal, history: &Mutex
         }
     }
     Ok(())
-}
-
-/// An answer begins with the stored bytes.
-fn carries(answer: &str, payload: &str) -> bool {
-    payload.strip_suffix('}').is_some_and(|stored| answer.starts_with(stored))
 }
 
 /// Every effect has its intent, every answer its record, and the other way round.
@@ -188,9 +185,12 @@ fn agree(journal: &Journal, history: &History) -> Result<(), String> {
     for (call, ended) in &journal.calls {
         let effect = effects.get(call.as_str());
         let right = match ended {
-            Some(Ended::Completed { code, payload }) if code == "ok" => {
-                matches!(effect, Some(Verdict::Done(serial)) if payload.contains(&format!("\"serial\":{serial},"))
-                    || payload.contains(&format!("\"serial\":{serial}}}")))
+            Some(Ended::Completed { code, stored }) if code == "ok" => {
+                let tells = |serial: &u64| {
+                    let payload = stored.payload.as_deref().unwrap_or_default();
+                    [',', '}'].iter().any(|end| payload.contains(&format!("\"serial\":{serial}{end}")))
+                };
+                matches!(effect, Some(Verdict::Done(serial)) if stored.payload.is_none() || tells(serial))
             }
             Some(Ended::Completed { .. }) => effect == Some(&Verdict::Refused),
             Some(Ended::Failed) => effect == Some(&Verdict::NotNow),
@@ -209,7 +209,7 @@ fn answered(journal: &Journal, effects: &HashMap<&str, Verdict>, answer: &str) -
     let read: Envelope = serde_json::from_str(answer).map_err(|error| error.to_string())?;
     let wrong = |why: &str| Err(format!("{why}: {answer:.600}"));
     let stored = |call: &str| match journal.calls.get(call) {
-        Some(Some(Ended::Completed { payload, .. })) => carries(answer, payload),
+        Some(Some(Ended::Completed { stored, .. })) => stored.is_in(answer),
         _ => false,
     };
     let effect = effects.get(read.call.as_str());

@@ -29,6 +29,8 @@ pub enum Script {
     Crowd,
     /// One call and its repeat.
     Brief,
+    /// As [`Script::Volume`], with results that expire at once and are swept at the end.
+    Sweep,
     /// Eight callers at once without an end, results of so many bytes.
     Load(u32),
 }
@@ -39,7 +41,7 @@ impl Script {
     pub fn steps(self) -> Box<dyn Iterator<Item = Step>> {
         match self {
             Script::Life => Box::new(life().into_iter()),
-            Script::Volume => Box::new(volume().into_iter()),
+            Script::Volume | Script::Sweep => Box::new(volume().into_iter()),
             Script::Crowd => Box::new(crowd().into_iter()),
             Script::Brief => {
                 Box::new([put("brief", 9), put("brief", 9), level("brief", 1)].into_iter().map(|asked| vec![asked]))
@@ -58,6 +60,7 @@ impl Display for Script {
             Script::Volume => f.write_str("volume"),
             Script::Crowd => f.write_str("crowd"),
             Script::Brief => f.write_str("brief"),
+            Script::Sweep => f.write_str("sweep"),
             Script::Load(bytes) => write!(f, "load-{bytes}"),
         }
     }
@@ -70,7 +73,7 @@ impl FromStr for Script {
         if let Some(bytes) = name.strip_prefix("load-") {
             return bytes.parse().map(Script::Load).map_err(|_| ());
         }
-        let named = [Script::Life, Script::Volume, Script::Crowd, Script::Brief];
+        let named = [Script::Life, Script::Volume, Script::Crowd, Script::Brief, Script::Sweep];
         named.into_iter().find(|script| script.to_string() == name).ok_or(())
     }
 }

@@ -2,8 +2,10 @@
 
 use super::World;
 use super::tools::{ITEMS_CHANGE, drop_item, put_item, set_level};
+use safe_tool::ledger::LedgerOptions;
 use safe_tool::{InProcess, Ledger, LedgerError, Principal, ServeError, Server};
 use std::path::Path;
+use std::time::Duration;
 
 /// Short, so that every script makes several segments.
 const SEGMENT_BYTES: u64 = 8 * 1024;
@@ -13,7 +15,19 @@ const SEGMENT_BYTES: u64 = 8 * 1024;
 /// # Errors
 /// As [`Ledger::open`].
 pub fn open(ledger: &Path) -> Result<Ledger, LedgerError> {
-    Ledger::options().segment_bytes(SEGMENT_BYTES).open(&ledger.to_string_lossy())
+    options().open(&ledger.to_string_lossy())
+}
+
+/// The same, and what is completed from now on expires at once.
+///
+/// # Errors
+/// As [`Ledger::open`].
+pub fn open_forgetful(ledger: &Path) -> Result<Ledger, LedgerError> {
+    options().retention(Duration::from_millis(1)).open(&ledger.to_string_lossy())
+}
+
+fn options() -> LedgerOptions {
+    Ledger::options().segment_bytes(SEGMENT_BYTES)
 }
 
 /// Serves the witnessed tools with `ledger`.
