@@ -40,13 +40,6 @@ impl Stored {
                 && Hash::of(body.as_bytes()).to_string() == self.hash
         })
     }
-
-    /// Whether it answers no longer.
-    #[must_use]
-    pub fn is_expired(&self) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        u128::from(self.expires_ms) <= now.as_millis()
-    }
 }
 
 /// An action that answers for its key.
@@ -62,6 +55,15 @@ pub struct Known {
     pub call: String,
     /// Sequence of the last record of it.
     pub version: u64,
+}
+
+impl Known {
+    /// Whether it is completed, and answers no longer.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        matches!(&self.standing, Standing::Completed(stored) if u128::from(stored.expires_ms) <= now.as_millis())
+    }
 }
 
 /// How a call that started an action ended.
@@ -154,11 +156,10 @@ impl Journal {
             "started" => {
                 let tool = text("tool");
                 let natural = tool == "set_level";
-                match before.map(|known| known.standing) {
+                match before {
                     None => {}
-                    Some(Standing::Completed(_) | Standing::InDoubt) if natural => {}
-                    Some(Standing::Completed(stored)) if stored.is_expired() => {}
-                    Some(standing) => return Err(format!("started over {standing:?}")),
+                    Some(known) if known.is_expired() || (natural && known.standing != Standing::Started) => {}
+                    Some(known) => return Err(format!("started over {:?}", known.standing)),
                 }
                 let arguments = record["arguments"].to_string();
                 self.ever.insert(key.clone(), (tool.clone(), arguments.clone()));
@@ -170,9 +171,9 @@ impl Journal {
             }
             "expired" => {
                 for key in record["keys"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                    match self.actions.remove(key).map(|known| known.standing) {
-                        Some(Standing::Completed(stored)) if stored.is_expired() => self.gone.remove(key),
-                        standing => return Err(format!("expired, and it is {standing:?}")),
+                    match self.actions.remove(key) {
+                        Some(known) if known.is_expired() => self.gone.remove(key),
+                        other => return Err(format!("expired, and it is {other:?}")),
                     };
                 }
             }

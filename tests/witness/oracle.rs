@@ -106,7 +106,7 @@ async fn compare(ledger: &Ledger, journal: &Journal) -> Result<(), String> {
     for key in journal.ever.keys() {
         let hash = Hash::parse(key).ok_or("not a key")?;
         let action = ledger.lookup(&hash).await.map_err(|error| error.to_string())?;
-        let known = journal.actions.get(key);
+        let known = journal.actions.get(key).filter(|known| !known.is_expired());
         let same = match (&action, known) {
             (None, None) => true,
             (Some(action), Some(known)) => same(ledger, action, known).await?,
@@ -146,10 +146,10 @@ async fn everything_again(server: &InProcess, journal: &Journal, history: &Mutex
         let read: Envelope = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
         let right = match journal.actions.get(key) {
             _ if tool == "set_level" => ran && !read.replayed,
-            Some(Known { standing: Standing::Completed(stored), .. }) if !stored.is_expired() => {
+            Some(known) if known.is_expired() => ran && !read.replayed,
+            Some(Known { standing: Standing::Completed(stored), .. }) => {
                 !ran && read.replayed && stored.is_in(&answer)
             }
-            Some(Known { standing: Standing::Completed(_), .. }) => ran && !read.replayed,
             Some(_) => !ran && read.error["kind"] == "in_doubt",
             // An earlier call of this loop may have been its undo, so that it is known by now.
             None => ran != read.replayed,
