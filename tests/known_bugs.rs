@@ -50,12 +50,7 @@ const ROWS: [(&str, &str, &str, &str); 13] = [
         "tests/known_bugs.rs",
         "a_doubt_is_listed_and_resolved_and_the_key_is_free",
     ),
-    (
-        "dbos-py #544",
-        "at once, all calls of one id ran",
-        "runtime/tests/gates.rs",
-        "sixty_four_at_once_are_one",
-    ),
+    ("dbos-py #544", "at once, all calls of one id ran", "runtime/tests/gates.rs", "sixty_four_at_once_are_one"),
     (
         "dbos-java #491",
         "recovery adopted a call that began in the same millisecond",
@@ -208,7 +203,7 @@ async fn no_retention_and_endless_retention_are_what_they_say() {
 
 #[tokio::test]
 async fn a_result_is_kept_as_long_as_it_was_said_to_the_millisecond() {
-    for retention in [0, 1, 999, 1_000, 1_001, 86_400_000] {
+    for retention in [59_999, 60_000, 60_001, 86_400_000] {
         let ledger = Ledger::options().retention(Duration::from_millis(retention)).open("memory:").unwrap();
         let version = win(&ledger, "a", "first").await;
         settle(&ledger, "a", version, completed(), How::Call).await.unwrap();

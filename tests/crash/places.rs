@@ -60,15 +60,22 @@ impl Files {
             Files::Keys => &["openat", "read", "write", "fsync", "rename"],
             Files::Lock => &["openat", "flock"],
             Files::Swept => &[],
-            Files::Index => {
-                &["mkdir", "openat", "write", "pread64", "pwrite64", "fsync", "sync_file_range", "ftruncate", "unlinkat"]
-            }
+            Files::Index => &[
+                "mkdir",
+                "openat",
+                "write",
+                "pread64",
+                "pwrite64",
+                "fsync",
+                "sync_file_range",
+                "ftruncate",
+                "unlinkat",
+            ],
         }
     }
 
     /// All of them.
-    pub(super) const ALL: [Files; 5] =
-        [Files::Journal, Files::Directories, Files::Keys, Files::Lock, Files::Index];
+    pub(super) const ALL: [Files; 5] = [Files::Journal, Files::Directories, Files::Keys, Files::Lock, Files::Index];
 }
 
 /// What is done at a system call.

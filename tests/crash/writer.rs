@@ -52,7 +52,7 @@ async fn sweep(ledger: &Ledger, directory: &Path) {
     // The last result has to be older than it may be.
     tokio::time::sleep(Duration::from_millis(5)).await;
     ledger.tick();
-    let patience = Instant::now() + Duration::from_millis(500);
+    let patience = Instant::now() + Duration::from_millis(200);
     while !swept(directory) && Instant::now() < patience {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

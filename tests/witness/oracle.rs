@@ -147,15 +147,16 @@ async fn everything_again(server: &InProcess, journal: &Journal, history: &Mutex
         let right = match journal.actions.get(key) {
             _ if tool == "set_level" => ran && !read.replayed,
             Some(known) if known.is_expired() => ran && !read.replayed,
-            Some(Known { standing: Standing::Completed(stored), .. }) => {
-                !ran && read.replayed && stored.is_in(&answer)
-            }
+            Some(Known { standing: Standing::Completed(stored), .. }) => !ran && read.replayed && stored.is_in(&answer),
             Some(_) => !ran && read.error["kind"] == "in_doubt",
             // An earlier call of this loop may have been its undo, so that it is known by now.
             None => ran != read.replayed,
         };
         if !right {
-            return Err(format!("asked again ({tool} {arguments}), where {:?}: {answer:.600}", journal.actions.get(key)));
+            return Err(format!(
+                "asked again ({tool} {arguments}), where {:?}: {answer:.600}",
+                journal.actions.get(key)
+            ));
         }
     }
     Ok(())
