@@ -18,19 +18,23 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 mod action;
+mod anchor;
 mod applier;
 mod catch_up;
 mod chain;
 mod changes;
+mod checkpoint;
 mod committer;
 mod error;
 mod hash;
 mod index;
 mod journal;
 mod open;
+pub(crate) mod reader;
 mod record;
 mod redact;
 mod shared;
@@ -40,10 +44,12 @@ mod tests;
 mod verify;
 
 pub use action::{Action, ArgumentDigest, PayloadAt, State};
+pub use anchor::{Anchor, AnchorError};
+pub use checkpoint::Checkpoint;
 pub use error::LedgerError;
 pub use hash::Hash;
 pub use redact::Redactor;
-pub use verify::{Report, VerifyError, verify};
+pub use verify::{Report, Rung, Verification, VerifyError, verify};
 
 /// Who asked for what: goes into every record of a call.
 #[derive(Clone)]
@@ -154,7 +160,8 @@ pub struct Settle {
 }
 
 /// Where a record stands: with this, whoever holds it can show that a ledger was cut or rewritten.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// Id of the journal, random, made at its creation.
     pub log: String,

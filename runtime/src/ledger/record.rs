@@ -32,6 +32,7 @@ const HEX: usize = 64;
 pub(super) enum Event {
     Open,
     Close,
+    Checkpoint,
     Started,
     Completed,
     Failed,
@@ -121,6 +122,10 @@ pub(super) struct Line<'a> {
     pub(super) undo: Option<Hash>,
     #[serde(skip_serializing_if = "<[Hash]>::is_empty")]
     pub(super) frees: &'a [Hash],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signature: Option<&'a str>,
 }
 
 impl<'a> Line<'a> {
@@ -155,6 +160,8 @@ impl<'a> Line<'a> {
             payload: None,
             undo: None,
             frees: &[],
+            signer: None,
+            signature: None,
         }
     }
 
@@ -242,7 +249,7 @@ pub(super) fn write_payload(bytes: &mut Vec<u8>, segment: u64, offset: u64, body
 pub(super) struct Record {
     pub(super) seq: u64,
     pub(super) prev: Hash,
-    at: String,
+    pub(super) at: String,
     pub(super) durable: u64,
     pub(super) event: Event,
     pub(super) log: Option<String>,
@@ -259,6 +266,8 @@ pub(super) struct Record {
     undo: Option<Hash>,
     #[serde(default)]
     frees: Vec<Hash>,
+    pub(super) signer: Option<String>,
+    pub(super) signature: Option<String>,
 }
 
 impl Record {
@@ -268,7 +277,9 @@ impl Record {
     pub(super) fn into_step(self, payload: Option<PayloadAt>) -> Result<Option<Step>, &'static str> {
         const INCOMPLETE: &str = "a member that the event needs is missing";
         let change = match self.event {
-            Event::Open | Event::Close | Event::Refused | Event::Read | Event::Replayed => return Ok(None),
+            Event::Open | Event::Close | Event::Checkpoint | Event::Refused | Event::Read | Event::Replayed => {
+                return Ok(None);
+            }
             Event::Started => Transition::Start {
                 epoch: self.epoch.ok_or(INCOMPLETE)?,
                 digest: self.digest.ok_or(INCOMPLETE)?,

@@ -28,6 +28,7 @@ mod equal;
 mod files;
 mod life;
 mod poison;
+mod scribe;
 mod tamper;
 
 fn key(name: &str) -> Hash {
