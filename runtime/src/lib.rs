@@ -54,6 +54,7 @@ pub mod error;
 pub mod identity;
 pub mod input;
 pub mod ledger;
+pub mod operate;
 pub mod output;
 mod pipeline;
 pub mod policy;
