@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -351,10 +351,25 @@ impl Ledger {
         LedgerOptions::default()
     }
 
+    /// A handle that does not keep the ledger open.
+    pub(crate) fn downgrade(&self) -> WeakLedger {
+        WeakLedger(Arc::downgrade(&self.0))
+    }
+
     /// A ledger kept by another store.
     #[must_use]
     pub fn with(store: Arc<dyn Store>) -> Ledger {
         Ledger(store)
+    }
+}
+
+/// A [`Ledger`] that somebody else keeps open, or not any more.
+pub(crate) struct WeakLedger(Weak<dyn Store>);
+
+impl WeakLedger {
+    /// The ledger, if it is still kept.
+    pub(crate) fn upgrade(&self) -> Option<Ledger> {
+        self.0.upgrade().map(Ledger)
     }
 }
 

@@ -7,6 +7,7 @@
 mod cef;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod desk;
 #[cfg(feature = "cli")]
 mod filter;
 #[cfg(feature = "cli")]
@@ -15,7 +16,11 @@ mod meaning;
 mod ocsf;
 #[cfg(feature = "cli")]
 mod place;
+mod request;
 #[cfg(feature = "cli")]
 mod row;
+mod socket;
 #[cfg(feature = "cli")]
 mod text;
+
+pub(crate) use socket::Desk;

@@ -10,7 +10,7 @@ use crate::operate::row::Row;
 use crate::operate::{cef, ocsf, text};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
 pub(super) enum Audit {
@@ -82,16 +82,20 @@ impl Ledger {
     }
 
     fn segments(&self) -> Result<Vec<Segment>, Failed> {
-        segments(&self.directory()?)
-            .map_err(|(path, error)| Failed::unusable(format_args!("cannot read {}: {error}", path.display())))
+        segments_in(&self.directory()?)
     }
+}
+
+fn segments_in(directory: &Path) -> Result<Vec<Segment>, Failed> {
+    segments(directory)
+        .map_err(|(path, error)| Failed::unusable(format_args!("cannot read {}: {error}", path.display())))
 }
 
 pub(super) fn run(audit: Audit, output: &mut Output) -> Result<(), Failed> {
     match audit {
         Audit::Verify(arguments) => verify::run(arguments, output),
         Audit::Checkpoint { ledger } => checkpoint(&ledger, output),
-        Audit::Show { ledger, json, filter } => print(&ledger, output, &mut |record, row| {
+        Audit::Show { ledger, json, filter } => print(&ledger.segments()?, output, &mut |record, row| {
             Ok(filter.takes(row).then(|| if json { record.to_owned() } else { text::line(row) }))
         }),
         Audit::Export { ledger, format, filter } => export(&ledger, format, &filter, output),
@@ -101,7 +105,7 @@ pub(super) fn run(audit: Audit, output: &mut Output) -> Result<(), Failed> {
 fn export(ledger: &Ledger, format: Format, filter: &Filter, output: &mut Output) -> Result<(), Failed> {
     let mut exporter = ocsf::Exporter::default();
     let mut log = String::new();
-    print(ledger, output, &mut |record, row| {
+    print(&ledger.segments()?, output, &mut |record, row| {
         if let Some(of) = &row.log {
             of.clone_into(&mut log);
         }
@@ -117,12 +121,16 @@ fn export(ledger: &Ledger, format: Format, filter: &Filter, output: &mut Output)
     })
 }
 
+/// Prints the records about one action.
+pub(super) fn records_of(directory: &Path, key: &Hash, output: &mut Output) -> Result<(), Failed> {
+    print(&segments_in(directory)?, output, &mut |_, row| Ok((row.key == Some(*key)).then(|| text::line(row))))
+}
+
 /// What becomes of a record: a line to print, or nothing, or a reason why it cannot be read.
 type Each<'a> = &'a mut dyn FnMut(&str, &Row<'_>) -> Result<Option<String>, &'static str>;
 
 /// Prints what `each` makes of every record, in order. A line that is not as it was written is named and left out.
-fn print(ledger: &Ledger, output: &mut Output, each: Each<'_>) -> Result<(), Failed> {
-    let segments = ledger.segments()?;
+fn print(segments: &[Segment], output: &mut Output, each: Each<'_>) -> Result<(), Failed> {
     let mut broken = 0_u64;
     for (place, segment) in segments.iter().enumerate() {
         let last = place + 1 == segments.len();

@@ -1,8 +1,11 @@
 //! The command line `safe-tool`. Its help texts are the operators' manual.
 
+mod approvals;
 mod audit;
+mod doubts;
 mod hash;
 mod output;
+mod reach;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +36,18 @@ enum Command {
     /// Verify, read and export the journal
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// See and resolve actions that started and whose outcome nobody knows
+    ///
+    /// While the server runs, it is asked through the socket `operator.sock` in the ledger's directory. While none runs, the
+    /// command opens the ledger itself.
+    #[command(subcommand)]
+    Doubts(doubts::Doubts),
+    /// See and decide on actions that may not start before an operator agrees
+    ///
+    /// While the server runs, it is asked through the socket `operator.sock` in the ledger's directory. While none runs, the
+    /// command opens the ledger itself.
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
     /// What a hidden value looks like in this ledger, to find records by it
     Hash(hash::Arguments),
 }
@@ -74,6 +89,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match arguments.command {
         Command::Audit(audit) => audit::run(audit, &mut output),
+        Command::Doubts(doubts) => doubts::run(doubts, &mut output),
+        Command::Approvals(approvals) => approvals::run(approvals, &mut output),
         Command::Hash(hash) => hash::run(&hash, &mut output),
     };
     let done = done.and_then(|()| Ok(output.flush()?));
