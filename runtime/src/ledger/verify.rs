@@ -3,6 +3,7 @@
 //! By itself it can show that nothing in it was changed without also changing all that follows, and that whoever did so
 //! did not have the key that signs checkpoints. It cannot show that its end is not missing. That takes an [`Anchor`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::{error, io};
@@ -63,8 +64,10 @@ pub struct Report {
     pub records: u64,
     /// Payloads that are there and match their name.
     pub payloads: u64,
-    /// Payloads that a record names and that are not there: retention removed them.
+    /// Payloads that a record names and that are not there.
     pub missing_payloads: u64,
+    /// Of these, payloads in segments to which retention has not come yet, as far as the journal tells.
+    pub lost_payloads: u64,
     /// Sequence of the last record.
     pub last_sequence: u64,
     /// Hash of the last record.
@@ -291,6 +294,10 @@ struct Walk<'a> {
     closed: bool,
     /// The key that the last `open` announced.
     signer: Option<String>,
+    /// Payloads that are missing, by segment.
+    missing: BTreeMap<u64, u64>,
+    /// First sequence of the segment up to which retention has come.
+    swept: u64,
     /// When the last checkpoint was signed.
     signed_at: Option<Timestamp>,
 }
@@ -303,6 +310,7 @@ impl<'a> Walk<'a> {
             records: 0,
             payloads: 0,
             missing_payloads: 0,
+            lost_payloads: 0,
             last_sequence: 0,
             last_hash: Hash::ZERO,
             last_at: String::new(),
@@ -317,7 +325,19 @@ impl<'a> Walk<'a> {
             first_backdated: None,
         };
         let chain = Chain::from(1);
-        Walk { asked, chain, report, met: 0, durable: 0, epoch: 0, closed: false, signer: None, signed_at: None }
+        Walk {
+            asked,
+            chain,
+            report,
+            met: 0,
+            durable: 0,
+            epoch: 0,
+            closed: false,
+            signer: None,
+            missing: BTreeMap::new(),
+            swept: 0,
+            signed_at: None,
+        }
     }
 
     /// Takes a whole line; `true` when it was a record. `broken` makes the error of a place and a reason.
@@ -336,7 +356,10 @@ impl<'a> Walk<'a> {
         let Linked { record, tail, payload } = linked;
         self.report.records += 1;
         self.report.payloads += u64::from(payload.is_some());
-        self.report.missing_payloads += u64::from(payload.is_none() && record.payload.is_some());
+        if payload.is_none() && record.payload.is_some() {
+            *self.missing.entry(segment).or_default() += 1;
+        }
+        self.swept = self.swept.max(record.swept.unwrap_or(0));
         self.report.last_sequence = tail.sequence;
         self.report.last_hash = tail.hash;
         self.in_order(&record).map_err(broken)?;
@@ -467,6 +490,8 @@ impl<'a> Walk<'a> {
         if let Rung::Complete { up_to, behind, .. } = &mut self.report.rung {
             *behind = last - *up_to;
         }
+        self.report.missing_payloads = self.missing.values().sum();
+        self.report.lost_payloads = self.missing.range(self.swept..).map(|(_, missing)| missing).sum();
         self.report.clean_close = self.closed && self.report.unfinished_bytes == 0;
         Ok(self.report)
     }

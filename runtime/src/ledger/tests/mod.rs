@@ -31,6 +31,7 @@ mod files;
 mod life;
 mod poison;
 mod scribe;
+mod sweep;
 mod tamper;
 
 fn key(name: &str) -> Hash {

@@ -148,11 +148,11 @@ fn in_words(report: &Report, output: &mut Output) -> Result<(), Failed> {
         "  records     {}, the last of {} with hash {}",
         report.records, report.last_at, report.last_hash
     ))?;
-    let removed = match report.missing_payloads {
-        0 => String::new(),
-        missing => format!("; {missing} more were removed by retention, or by somebody"),
-    };
-    output.line(&format!("  results     {} stored, each as its record names it{removed}", report.payloads))?;
+    let removed = report.missing_payloads - report.lost_payloads;
+    output.line(&format!(
+        "  results     {} stored, each as its record names it; {removed} removed by retention",
+        report.payloads
+    ))?;
     output.line(&match report.checkpoints {
         0 => "  signatures  none".to_owned(),
         checkpoints => format!(
@@ -171,6 +171,9 @@ fn in_words(report: &Report, output: &mut Output) -> Result<(), Failed> {
         }
     ))?;
     let mut notes = Vec::new();
+    if report.lost_payloads > 0 {
+        notes.push(format!("{} results are gone that retention has not recorded as removed", report.lost_payloads));
+    }
     if report.cut_bytes > 0 {
         notes.push(format!("servers cut {} bytes of unfinished records when they started", report.cut_bytes));
     }
