@@ -28,6 +28,7 @@ mod batches;
 mod crash;
 mod equal;
 mod files;
+mod golden;
 mod life;
 mod poison;
 mod scribe;

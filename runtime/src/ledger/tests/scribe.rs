@@ -68,7 +68,8 @@ impl Scribe {
         format!("2026-11-20T{:02}:{:02}:00.000Z", self.minute / 60, self.minute % 60)
     }
 
-    fn write(&mut self, line: Line<'_>) -> Receipt {
+    /// Appends a record.
+    pub(super) fn write(&mut self, line: Line<'_>) -> Receipt {
         let at = self.at();
         let event = line.event;
         let (_, bytes) = self.segments.last_mut().unwrap();
@@ -99,17 +100,22 @@ impl Scribe {
         let who: Entry = entry(name);
         let (epoch, digest) = (Some(self.epoch), Some(Hash::of(name.as_bytes())));
         let started = self.write(Line { key: Some(key(name)), digest, epoch, ..Line::of(Event::Started, &who) });
-        let (first, bytes) = self.segments.last_mut().unwrap();
-        let offset = bytes.len() as u64;
-        let payload = write_payload(bytes, *first, offset, format!("{{\"of\":\"{name}\"}}").as_bytes());
+        let payload = self.payload(&format!("{{\"of\":\"{name}\"}}"));
         self.write(Line {
             key: Some(key(name)),
             code: Some("ok"),
             supersedes: Some(started.sequence),
-            payload: Some(payload.hash),
+            payload: Some(payload),
             undo: undo.map(key),
             ..Line::of(Event::Completed, &who)
         })
+    }
+
+    /// Appends a payload line, and gives its name.
+    pub(super) fn payload(&mut self, body: &str) -> Hash {
+        let (first, bytes) = self.segments.last_mut().unwrap();
+        let offset = bytes.len() as u64;
+        write_payload(bytes, *first, offset, body.as_bytes()).hash
     }
 
     /// A call is refused.
