@@ -184,6 +184,7 @@ fn own(row: &Row<'_>) -> Value {
         "cut_bytes": row.tail.as_ref().map(|tail| tail.cut),
         "frees": (!row.frees.is_empty()).then_some(&row.frees),
         "expired": (!row.keys.is_empty()).then_some(&row.keys),
+        "swept": row.swept,
         "signer": row.signer,
     })
 }

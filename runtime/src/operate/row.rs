@@ -61,6 +61,7 @@ pub(super) struct Row<'a> {
     pub(super) frees: Vec<Hash>,
     #[serde(default)]
     pub(super) keys: Vec<Hash>,
+    pub(super) swept: Option<u64>,
     pub(super) signer: Option<String>,
 }
 

@@ -82,8 +82,11 @@ pub(super) fn line(row: &Row<'_>) -> String {
             say("cut", &tail.cut.to_string());
         }
     }
-    if row.event == "expired" {
+    if !row.keys.is_empty() {
         say("actions", &row.keys.len().to_string());
+    }
+    if let Some(swept) = row.swept {
+        say("swept", &swept.to_string());
     }
     if let Some(key) = &row.key {
         say("key", &short(key));
@@ -91,6 +94,7 @@ pub(super) fn line(row: &Row<'_>) -> String {
     if let Some(arguments) = row.arguments {
         say("arguments", arguments.get());
     }
+    out.truncate(out.trim_end().len());
     out
 }
 

@@ -32,7 +32,7 @@ fn journal() -> Scribe {
     let odd = Entry {
         agent: "eve|=\\\n\u{1b}[2J".to_owned(),
         user: None,
-        investigation: Some("INC=1|\u{202e}".to_owned()),
+        investigation: Some("INC=1|".to_owned()),
         ..entry("01JDB0000000000000000000C2")
     };
     scribe.write(Line::note(&odd, &note("denied", "scope", 1)));
@@ -49,7 +49,7 @@ fn journal() -> Scribe {
         ..Line::of(event, &done)
     };
     let approval =
-        Approval { id: "01JDB0000000000000000000A1".to_owned(), expires_ms: 1_795_000_000_000, decision: None };
+        Approval { id: "01JDB0000000000000000000A1".to_owned(), expires_ms: 1_795_136_760_000, decision: None };
     let asked = scribe.write(Line { approval: Some(&approval), ..begun(Event::AwaitingApproval, "isolate", None) });
     let decided = |event, operator, supersedes| Line {
         operator: Some(operator),
@@ -67,7 +67,7 @@ fn journal() -> Scribe {
         code: Some("ok"),
         supersedes: Some(started.sequence),
         payload: Some(payload),
-        expires: Some(1_795_600_000_000),
+        expires: Some(1_795_738_140_000),
         frees: &[key("release")],
         late: true,
         ..Line::of(Event::Completed, &done)
