@@ -122,7 +122,7 @@ pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput};
 /// | `key(part, ..)` | write, destroy | what names the intent: arguments (`order.id` reaches inside), `call.turn`, `call.investigation`, `call.principal`; `every = "1h"` adds a bucket of time |
 /// | `key = client` | instead | the caller supplies the key: `_meta`, the header `Idempotency-Key`, or the argument `idempotency_key` |
 /// | `key = natural("why")` | instead | setting the same value again is harmless: a repeat runs again |
-/// | `undo = tool(arg, other = out.field)` | write | the tool that takes the effect back; the answer carries the ready call, unless an argument of it is sensitive or free text |
+/// | `undo = tool(arg, other = out.field)` | write | the tool that takes the effect back; the answer carries the ready call, so no argument in it is sensitive or free text |
 /// | `undo = by_hand("what a person does")` | instead | nobody but a person can |
 /// | `approve = operator \| user \| none("why")` | destroy | who must agree |
 /// | `reconcile = path` | no | an `async fn` that finds out whether the effect of an action in doubt happened |

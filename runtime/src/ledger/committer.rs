@@ -1,8 +1,9 @@
 //! The one writer: decides, writes, syncs, answers.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +28,8 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
 /// and this long after it when there is not, so that silence is signed too.
 const HEARTBEAT_AFTER: Duration = Duration::from_secs(600);
+/// An index that takes nothing for this long has failed.
+const INDEX_STANDS: Duration = Duration::from_secs(30);
 
 /// The answer to a caller. Dropped without one, it tells the caller that the ledger failed.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -450,8 +453,9 @@ impl Committer {
 
     /// Puts an action in doubt that an earlier epoch started.
     fn crashed(&mut self, batch: &mut Batch, key: &Hash) -> Result<(), LedgerError> {
-        let Some(action) = self.index.get(key)? else {
-            return Err(LedgerError::Index { reason: "a started action is missing".to_owned() });
+        // The index may list more than there is.
+        let Some(action) = self.index.get(key)?.filter(|action| action.unsettled() == Some(Unsettled::Started)) else {
+            return Ok(());
         };
         let line = Line {
             call: Some(&action.call),
@@ -493,10 +497,25 @@ impl Committer {
             ready();
         }
         if written {
-            let applied = Applied { changes: batch.changes, head: self.head.clone() };
-            applier.send(applied).map_err(|_| LedgerError::Index { reason: "its thread ended".to_owned() })?;
+            hand_over(applier, Applied { changes: batch.changes, head: self.head.clone() })?;
         }
         Ok(())
+    }
+}
+
+/// Gives the index its work; waits for a slow one, but not for one that stands still.
+fn hand_over(applier: &SyncSender<Applied>, mut applied: Applied) -> Result<(), LedgerError> {
+    let begun = Instant::now();
+    loop {
+        applied = match applier.try_send(applied) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(applied)) if begun.elapsed() < INDEX_STANDS => applied,
+            Err(TrySendError::Full(_)) => return Err(LedgerError::Index { reason: "it stands still".to_owned() }),
+            Err(TrySendError::Disconnected(_)) => {
+                return Err(LedgerError::Index { reason: "its thread ended".to_owned() });
+            }
+        };
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Gate 5: is the action known already? Then its answer is given again, and nothing runs.
 
-use super::flight::Lead;
+use super::flight::{Landed, Lead};
 use super::flow::{Flow, Replay, Stop};
 use super::intent::unavailable;
 use super::reconcile::{self, Reconciled};
@@ -33,8 +33,14 @@ pub(super) async fn pass(flow: &mut Flow) -> Result<Passed, Stop> {
                 let call = flying.call.clone();
                 match tokio::time::timeout_at(deadline, flying.landed()).await {
                     Ok(Some(landed)) => {
-                        let replay = Replay { body: landed.body.clone(), first_call: landed.call.clone(), differs };
-                        return Err(Stop::Replayed(Box::new(replay)));
+                        return Err(match &*landed {
+                            Landed::Answered { body, call } => {
+                                let replay = Replay { body: body.clone(), first_call: call.clone(), differs };
+                                Stop::Replayed(Box::new(replay))
+                            }
+                            // Nobody is asked either: what the body has not done yet, it may still do.
+                            Landed::Late => in_doubt(call).into(),
+                        });
                     }
                     // It was stopped before its effect, so nothing is known of the intent: this call's turn.
                     Ok(None) => {}

@@ -31,7 +31,7 @@ pub(super) async fn pass(flow: &Flow, action: &Action) -> Reconciled {
         return Reconciled::Unknown;
     }
     let Ok(secret) = credential::pass(flow).await else { return Reconciled::Unknown };
-    match execute::reconcile(flow, secret).await {
+    match execute::reconcile(flow, action, secret).await {
         Some(Reconciliation::Applied(produced)) => {
             let (body, outcome) = outcome::done(flow, &produced);
             settle(flow, action, outcome, Reconciled::Applied(body)).await

@@ -42,6 +42,10 @@ impl Index for MemoryIndex {
         Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).head.clone())
     }
 
+    fn begun(&self) -> Result<u64, LedgerError> {
+        Ok(self.head()?.map_or(0, |head| head.sequence))
+    }
+
     fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
         Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).actions.get(key).cloned())
     }
@@ -64,10 +68,6 @@ impl Index for MemoryIndex {
             held.replace(*key, change.action.as_ref().map(|action| Action::clone(action)));
         }
         held.head = Some(head.clone());
-        Ok(())
-    }
-
-    fn flush(&self) -> Result<(), LedgerError> {
         Ok(())
     }
 }

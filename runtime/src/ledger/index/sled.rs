@@ -5,7 +5,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,10 +23,37 @@ const FORMAT: u8 = 1;
 /// Values and leaves above a quarter of this go to files that sled never syncs. Stored by sled, so it must not change.
 const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// Its own flushes compete with the journal's syncs for the disk, and what they would save is in the journal.
+const FLUSH_EVERY_MS: u64 = 5_000;
 const HEAD: &[u8] = b"m/head";
+const BEGUN: &[u8] = b"m/begun";
+
+/// How long sled may take to close.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// The index in one directory.
-pub(in super::super) struct SledIndex(::sled::Db);
+pub(in super::super) struct SledIndex {
+    /// Taken when dropped.
+    db: Option<::sled::Db>,
+}
+
+/// sled syncs when it is dropped; that may panic, and after a failed write it may never end. What is lost then is in the
+/// journal.
+impl Drop for SledIndex {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        let (closed, closing) = channel();
+        let close = move || {
+            let well = catch_unwind(AssertUnwindSafe(|| drop(db))).is_ok();
+            // Whoever waited may have given up.
+            closed.send(well).ok();
+        };
+        let started = thread::Builder::new().name("ledger-index-close".to_owned()).spawn(close);
+        if started.is_err() || closing.recv_timeout(CLOSE) != Ok(true) {
+            tracing::warn!("the index of the ledger did not close; the next start catches up from the journal");
+        }
+    }
+}
 
 impl SledIndex {
     /// Opens or makes the index in `directory`. An index that opens can tell its head.
@@ -38,24 +67,56 @@ impl SledIndex {
                     .path(path)
                     .segment_size(SEGMENT_BYTES)
                     .cache_capacity(CACHE_BYTES)
+                    .flush_every_ms(Some(FLUSH_EVERY_MS))
                     .open()
-                    .map(SledIndex)
+                    .map(|db| SledIndex { db: Some(db) })
                     .map_err(failed)
             })
             .map_err(failed)?
             .join();
         let index = opened.map_err(|_| panicked())??;
-        if index.head()?.is_none() && guarded(|| Ok(!index.0.is_empty()))? {
+        if index.head()?.is_none() && index.run(|db| Ok(!db.is_empty()))? {
             return Err(LedgerError::Index { reason: "it has actions but no head".to_owned() });
         }
         Ok(index)
     }
 
+    /// Runs one operation of sled; its panics become errors.
+    fn run<T>(&self, operation: impl FnOnce(&::sled::Db) -> ::sled::Result<T>) -> Result<T, LedgerError> {
+        let db = self.db.as_ref().ok_or_else(|| failed("it is closed"))?;
+        // Nothing of ours is left half-changed: the operation is sled's alone, and an index that failed is not used again.
+        catch_unwind(AssertUnwindSafe(|| operation(db))).map_err(|_| panicked())?.map_err(failed)
+    }
+
+    /// Puts `action` in the place of what `key` has, if anything.
+    fn replace(&self, key: &Hash, action: Option<&Action>) -> Result<(), LedgerError> {
+        let now = names(key, action);
+        for name in now.iter().flatten() {
+            self.run(|db| db.insert(name, &[]))?;
+        }
+        let name = action_name(key);
+        let before = match action {
+            Some(action) => {
+                let value = encode(action)?;
+                self.run(|db| db.insert(name, value))?
+            }
+            None => self.run(|db| db.remove(name))?,
+        };
+        let Some(before) = before else { return Ok(()) };
+        let before: Action = decode(&before)?;
+        for name in
+            names(key, Some(&before)).iter().flatten().filter(|name| !now.iter().flatten().any(|now| now == *name))
+        {
+            self.run(|db| db.remove(name))?;
+        }
+        Ok(())
+    }
+
     /// The keys that follow `prefix`.
     fn keys(&self, prefix: Vec<u8>) -> Result<Vec<Hash>, LedgerError> {
-        guarded(|| {
+        self.run(|db| {
             let mut keys = Vec::new();
-            for name in self.0.scan_prefix(&prefix).keys() {
+            for name in db.scan_prefix(&prefix).keys() {
                 let name = name?;
                 let key = name.get(prefix.len()..).and_then(|rest| rest.try_into().ok());
                 keys.push(Hash(key.ok_or(::sled::Error::Unsupported("a key of another length".to_owned()))?));
@@ -65,13 +126,24 @@ impl SledIndex {
     }
 }
 
+/// Where else an action is found: by its state, and by its undo.
+fn names(key: &Hash, action: Option<&Action>) -> [Option<Vec<u8>>; 2] {
+    let state = action.and_then(Action::unsettled).map(|state| unsettled_name(state, key));
+    let undo = action.and_then(|action| action.undo).map(|undo| undo_name(&undo, key));
+    [state, undo]
+}
+
 impl Index for SledIndex {
     fn head(&self) -> Result<Option<Head>, LedgerError> {
-        guarded(|| self.0.get(HEAD))?.map(|value| decode(&value)).transpose()
+        self.run(|db| db.get(HEAD))?.map(|value| decode(&value)).transpose()
     }
 
     fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
-        guarded(|| self.0.get(action_name(key)))?.map(|value| decode(&value)).transpose()
+        self.run(|db| db.get(action_name(key)))?.map(|value| decode(&value)).transpose()
+    }
+
+    fn begun(&self) -> Result<u64, LedgerError> {
+        self.run(|db| db.get(BEGUN))?.map_or(Ok(0), |value| decode(&value))
     }
 
     fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
@@ -82,34 +154,17 @@ impl Index for SledIndex {
         self.keys(unsettled_prefix(state).to_vec())
     }
 
+    /// One by one and not as sled's batch, which holds up every reader until it is through. What is found by state or by
+    /// undo is entered before its action and removed behind it, so that a crash in between leaves too much and never too
+    /// little: who looks there looks at the action too.
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
-        let mut batch = ::sled::Batch::default();
+        let begun = encode(&head.sequence)?;
+        self.run(|db| db.insert(BEGUN, begun))?;
         for (key, change) in changes.iter() {
-            let before = self.get(key)?;
-            if let Some(undo) = before.as_ref().and_then(|action| action.undo) {
-                batch.remove(undo_name(&undo, key));
-            }
-            if let Some(state) = before.as_ref().and_then(Action::unsettled) {
-                batch.remove(unsettled_name(state, key));
-            }
-            let Some(action) = change.action.as_deref() else {
-                batch.remove(action_name(key));
-                continue;
-            };
-            batch.insert(action_name(key), encode(action)?);
-            if let Some(undo) = &action.undo {
-                batch.insert(undo_name(undo, key), &[]);
-            }
-            if let Some(state) = action.unsettled() {
-                batch.insert(unsettled_name(state, key), &[]);
-            }
+            self.replace(key, change.action.as_deref())?;
         }
-        batch.insert(HEAD, encode(head)?);
-        guarded(|| self.0.apply_batch(batch))
-    }
-
-    fn flush(&self) -> Result<(), LedgerError> {
-        guarded(|| self.0.flush().map(|_| ()))
+        let head = encode(head)?;
+        self.run(|db| db.insert(HEAD, head)).map(drop)
     }
 }
 
@@ -144,12 +199,6 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, LedgerError> {
     }
 }
 
-/// Runs one operation of sled; its panics become errors.
-fn guarded<T>(operation: impl FnOnce() -> ::sled::Result<T>) -> Result<T, LedgerError> {
-    // Nothing of ours is left half-changed: the operation is sled's alone, and an index that failed is not used again.
-    catch_unwind(AssertUnwindSafe(operation)).map_err(|_| panicked())?.map_err(failed)
-}
-
 fn failed(error: impl std::fmt::Display) -> LedgerError {
     LedgerError::Index { reason: error.to_string() }
 }
@@ -172,15 +221,15 @@ mod tests {
         let index = SledIndex::open(&directory).unwrap();
         let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1 };
         index.apply(&Changes::default(), &head).unwrap();
-        let mut value = index.0.get(HEAD).unwrap().unwrap().to_vec();
+        let mut value = index.run(|db| db.get(HEAD)).unwrap().unwrap().to_vec();
         value[0] = FORMAT + 1;
-        index.0.insert(HEAD, value).unwrap();
+        index.run(|db| db.insert(HEAD, value)).unwrap();
         drop(index);
         assert!(SledIndex::open(&directory).is_err());
 
         let directory = scratch.path().join("head");
         let index = SledIndex::open(&directory).unwrap();
-        index.0.insert(b"a/", b"").unwrap();
+        index.run(|db| db.insert(b"a/", b"")).unwrap();
         drop(index);
         assert!(SledIndex::open(&directory).is_err());
     }

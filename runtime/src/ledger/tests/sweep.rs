@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use super::super::journal::file::{segment_path, segments};
 use super::super::{Claimed, Ledger, LedgerOptions, Listed, State, verify};
 use super::{claim, completed, in_doubt, journal_lines, key, known, lookup, payload, run, settle, state, win};
 
@@ -19,8 +20,10 @@ fn open(directory: &Path, options: &LedgerOptions) -> Ledger {
 /// Lines of all segments that `matches`.
 fn count(directory: &Path, matches: impl Fn(&str) -> bool) -> usize {
     let mut count = 0;
-    for segment in fs::read_dir(directory.join("journal")).unwrap() {
-        count += fs::read_to_string(segment.unwrap().path()).unwrap().lines().filter(|line| matches(line)).count();
+    let journal = directory.join("journal");
+    for first in segments(&journal).unwrap() {
+        let segment = fs::read_to_string(segment_path(&journal, first)).unwrap();
+        count += segment.lines().filter(|line| matches(line)).count();
     }
     count
 }
