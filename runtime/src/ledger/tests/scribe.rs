@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::super::checkpoint::{Checkpoint, KEY_BYTES, Signer};
 use super::super::hash::Hash;
 use super::super::record::{Event, FORMAT, Line, Tail, TailFound, write_payload, write_record};
@@ -14,13 +16,13 @@ use super::{entry, key};
 pub(super) struct Scribe {
     /// First sequence and bytes of each segment.
     segments: Vec<(u64, Vec<u8>)>,
-    log: String,
-    /// First byte of the signing key.
+    pub(super) log: String,
+    /// Each byte of the signing key.
     signs: u8,
     tail: Tail,
-    durable: u64,
-    epoch: u64,
-    closed: bool,
+    pub(super) durable: u64,
+    pub(super) epoch: u64,
+    pub(super) closed: bool,
     minute: u64,
     /// The checkpoints so far.
     pub(super) checkpoints: Vec<Checkpoint>,
@@ -29,7 +31,14 @@ pub(super) struct Scribe {
 impl Scribe {
     /// A journal that was just made and opened.
     pub(super) fn new(log: &str, signs: u8) -> Scribe {
-        let mut scribe = Scribe {
+        let mut scribe = Scribe::empty(log, signs);
+        scribe.open();
+        scribe
+    }
+
+    /// A journal without a record.
+    pub(super) fn empty(log: &str, signs: u8) -> Scribe {
+        Scribe {
             segments: vec![(1, Vec::new())],
             log: log.to_owned(),
             signs,
@@ -39,9 +48,7 @@ impl Scribe {
             closed: false,
             minute: 0,
             checkpoints: Vec::new(),
-        };
-        scribe.open();
-        scribe
+        }
     }
 
     fn signer(&self) -> Signer {
@@ -63,14 +70,16 @@ impl Scribe {
         self.minute = minute;
     }
 
-    fn at(&mut self) -> String {
-        self.minute += 1;
-        format!("2026-11-20T{:02}:{:02}:00.000Z", self.minute / 60, self.minute % 60)
+    /// The time of the next record.
+    fn at(&self) -> String {
+        let first: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap();
+        format!("{:.3}", first + SignedDuration::from_mins(i64::try_from(self.minute + 1).unwrap()))
     }
 
     /// Appends a record.
     pub(super) fn write(&mut self, line: Line<'_>) -> Receipt {
         let at = self.at();
+        self.minute += 1;
         let event = line.event;
         let (_, bytes) = self.segments.last_mut().unwrap();
         self.tail = write_record(bytes, self.tail, self.durable, &at, line).unwrap();
@@ -131,8 +140,7 @@ impl Scribe {
 
     /// The record before is signed.
     pub(super) fn checkpoint(&mut self) -> Checkpoint {
-        let at = format!("2026-11-20T{:02}:{:02}:00.000Z", (self.minute + 1) / 60, (self.minute + 1) % 60);
-        let checkpoint = self.signer().sign(&self.log, self.tail, &at);
+        let checkpoint = self.signer().sign(&self.log, self.tail, &self.at());
         self.write_checkpoint(&checkpoint);
         self.checkpoints.push(checkpoint.clone());
         checkpoint

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use super::super::record::{Event, FORMAT, Line};
 use super::super::{Anchor, Report, Rung, Verification, VerifyError, verify};
 use super::scribe::{Scribe, save};
-use super::{in_doubt, open, run, settle, win};
+use super::{entry, in_doubt, key, open, run, settle, win};
 
 /// Several segments, payloads, an undo, a server that ended without a close, checkpoints, a close.
 fn journal() -> Scribe {
@@ -265,6 +266,64 @@ fn earlier_records_behind_a_newer_checkpoint_are_found() {
     let report = verify(scratch.path()).unwrap();
     assert_eq!((report.backdated, report.first_backdated), (1, Some(12)));
     assert_eq!(report.signed_up_to, 9, "and no checkpoint stands behind it");
+}
+
+/// Chained rightly, by somebody who did not think of the rest.
+#[test]
+fn what_does_not_fit_its_place_is_found() {
+    let scratch = tempfile::tempdir().unwrap();
+    let reason = |forge: &dyn Fn(&mut Scribe)| {
+        let mut scribe = Scribe::new("log", 7);
+        scribe.action("a", None);
+        scribe.open();
+        forge(&mut scribe);
+        scribe.save(scratch.path());
+        match verify(scratch.path()).map(|report| report.records) {
+            Err(VerifyError::Broken { sequence, reason, .. }) => {
+                assert_eq!(sequence, 5);
+                reason
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let who = entry("c");
+    let started = |epoch| Line { key: Some(key("b")), epoch, ..Line::of(Event::Started, &who) };
+    let unopened = "it was started by a server that was not open there";
+    assert_eq!(reason(&|scribe| drop(scribe.write(started(Some(1))))), unopened);
+    assert_eq!(reason(&|scribe| drop(scribe.write(started(None)))), unopened);
+
+    let synced = "it knows another part of the journal to be synced than stands before it";
+    for durable in [2, 5] {
+        let forge = |scribe: &mut Scribe| {
+            scribe.durable = durable;
+            scribe.refusal("b");
+        };
+        assert_eq!(reason(&forge), synced, "{durable}");
+    }
+
+    let opened = |change: &dyn Fn(&mut Scribe)| {
+        reason(&|scribe| {
+            change(scribe);
+            scribe.open();
+        })
+    };
+    assert_eq!(opened(&|scribe| scribe.epoch -= 1), "its epoch is not behind the one before");
+    assert_eq!(opened(&|scribe| scribe.log = "other".to_owned()), "it is of another journal");
+    assert_eq!(opened(&|scribe| scribe.closed = true), "it found a clean end where there is none");
+    fn open(log: Option<&str>, format: u64) -> Line<'_> {
+        Line { log, format: Some(format), epoch: Some(3), ..Line::new(Event::Open) }
+    }
+    let bare = |line: fn() -> Line<'static>| reason(&|scribe| drop(scribe.write(line())));
+    assert_eq!(bare(|| open(Some("log"), FORMAT)), "it does not name the tail it found");
+    assert_eq!(bare(|| open(None, FORMAT)), "it does not say which journal it is");
+    assert_eq!(bare(|| open(Some("log"), FORMAT + 1)), "the format is unknown");
+    assert_eq!(bare(|| Line::new(Event::Checkpoint)), "the checkpoint is not signed");
+
+    let mut headless = Scribe::empty("log", 7);
+    headless.refusal("a");
+    headless.save(scratch.path());
+    let Err(VerifyError::Broken { reason, .. }) = verify(scratch.path()) else { panic!("not found") };
+    assert_eq!(reason, "the journal does not begin with an `open` record");
 }
 
 /// Whoever has the directory but not the key.

@@ -12,6 +12,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
+/// Lines that are named when they cannot be read; of more, only the number is told.
+const MOST_NAMED: u64 = 20;
+
 #[derive(Subcommand)]
 pub(super) enum Audit {
     Verify(verify::Arguments),
@@ -129,7 +132,7 @@ pub(super) fn records_of(directory: &Path, key: &Hash, output: &mut Output) -> R
 /// What becomes of a record: a line to print, or nothing, or a reason why it cannot be read.
 type Each<'a> = &'a mut dyn FnMut(&str, &Row<'_>) -> Result<Option<String>, &'static str>;
 
-/// Prints what `each` makes of every record, in order. A line that is not as it was written is named and left out.
+/// Prints what `each` makes of every record, in order. Lines that are not as they were written are named and left out.
 fn print(segments: &[Segment], output: &mut Output, each: Each<'_>) -> Result<(), Failed> {
     let mut broken = 0_u64;
     for (place, segment) in segments.iter().enumerate() {
@@ -152,14 +155,16 @@ fn print(segments: &[Segment], output: &mut Output, each: Each<'_>) -> Result<()
                 Ok(None) => {}
                 Err(reason) => {
                     broken += 1;
-                    output.complain(&format!("{} line {number}: {reason}", segment.path.display()));
+                    if broken <= MOST_NAMED {
+                        output.complain(&format!("{} line {number}: {reason}", segment.path.display()));
+                    }
                 }
             }
         }
     }
     if broken > 0 {
         return Err(Failed::no(format_args!(
-            "{broken} lines were left out because they are not as they were written; see `safe-tool audit verify`"
+            "{broken} lines were left out because they cannot be read as they were written; see `safe-tool audit verify`"
         )));
     }
     Ok(())
