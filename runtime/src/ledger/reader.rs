@@ -1,13 +1,16 @@
 //! The lines of a journal in order, one at a time: reading all of it takes no more memory than its longest line.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::error::LedgerError;
 use super::journal::file::{segment_path, segments as firsts};
-use super::record::{Parsed, parse};
-use super::redact::Redactor;
+#[cfg(feature = "cli")]
+use super::{
+    error::LedgerError,
+    record::{Parsed, parse},
+    redact::Redactor,
+};
 
 /// Bytes read at a time.
 const BUFFER: usize = 256 * 1024;
@@ -18,24 +21,15 @@ pub(crate) struct Segment {
     pub(crate) first: u64,
     /// The file.
     pub(crate) path: PathBuf,
-    /// Its length when it was found, in bytes.
-    pub(crate) bytes: u64,
 }
 
 /// The segments of the ledger in `directory`, ascending; none when there is no journal.
 ///
-/// Fails with the file or directory that cannot be read.
+/// Fails with the directory that cannot be read.
 pub(crate) fn segments(directory: &Path) -> Result<Vec<Segment>, (PathBuf, io::Error)> {
     let journal = directory.join("journal");
     let firsts = firsts(&journal).map_err(|error| (journal.clone(), error))?;
-    let segment = |first| {
-        let path = segment_path(&journal, first);
-        match fs::metadata(&path) {
-            Ok(found) => Ok(Segment { first, path, bytes: found.len() }),
-            Err(error) => Err((path, error)),
-        }
-    };
-    firsts.into_iter().map(segment).collect()
+    Ok(firsts.into_iter().map(|first| Segment { first, path: segment_path(&journal, first) }).collect())
 }
 
 impl Segment {
@@ -88,6 +82,7 @@ impl Lines {
 /// The text of the record in `line`, whose hash was checked; `None` for a payload.
 ///
 /// Fails with a reason. Whether the record stands in its place is for [`verify`](super::verify()) to say.
+#[cfg(feature = "cli")]
 pub(crate) fn record_text(line: &[u8]) -> Result<Option<&str>, &'static str> {
     match parse(line)? {
         Parsed::Record(..) => std::str::from_utf8(line).map(Some).map_err(|_| "the record is not Unicode"),
@@ -96,8 +91,9 @@ pub(crate) fn record_text(line: &[u8]) -> Result<Option<&str>, &'static str> {
 }
 
 /// The key with which the ledger in `directory` hides values.
+#[cfg(feature = "cli")]
 pub(crate) fn redactor(directory: &Path) -> Result<Redactor, LedgerError> {
     let path = directory.join("redact.key");
-    let key = fs::read(&path).map_err(LedgerError::io("read", &path))?;
+    let key = std::fs::read(&path).map_err(LedgerError::io("read", &path))?;
     Redactor::new(&key).ok_or(LedgerError::RedactKey { path })
 }

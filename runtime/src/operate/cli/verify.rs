@@ -87,7 +87,9 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> Result<(), Faile
 
 /// Shows itself on a terminal only.
 fn bar(directory: &Path) -> ProgressBar {
-    let total = segments(directory).map_or(0, |segments| segments.iter().map(|segment| segment.bytes).sum());
+    let total = segments(directory).map_or(0, |segments| {
+        segments.iter().filter_map(|segment| fs::metadata(&segment.path).ok()).map(|found| found.len()).sum()
+    });
     if total < LONG {
         return ProgressBar::hidden();
     }
