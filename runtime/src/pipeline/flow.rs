@@ -12,6 +12,7 @@ use crate::input::{TextRule, Violation};
 use crate::ledger::{Approval, Entry, Hash, Receipt};
 use crate::tool::{Arguments, Descriptor};
 use secrecy::SecretString;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Instant;
@@ -106,7 +107,7 @@ pub(crate) struct Flow {
     /// After gate 3, until the body takes them.
     pub(super) arguments: Option<Box<dyn Arguments>>,
     /// After gate 3: the arguments as the ledger may hold them.
-    pub(super) redacted: Option<String>,
+    pub(super) redacted: Option<Box<RawValue>>,
     /// After gate 3, for what changes the world.
     pub(super) names: Option<Names>,
     /// After gate 7: the undo, where the arguments alone make it.

@@ -102,7 +102,7 @@ async fn again(pipeline: &Arc<Pipeline>, action: &Action) -> Option<Flow> {
     let entry = intent.ok()?.entry;
     let request = Request {
         tool: action.tool.clone(),
-        arguments: entry.arguments?.get().to_owned(),
+        arguments: entry.arguments.as_ref()?.get().to_owned(),
         investigation: entry.investigation,
         ..Request::default()
     };
@@ -130,6 +130,6 @@ async fn again(pipeline: &Arc<Pipeline>, action: &Action) -> Option<Flow> {
         Some(user) => agent.on_behalf_of(user),
         None => agent,
     });
-    flow.redacted = Some(flow.request.arguments.clone());
+    flow.redacted = entry.arguments;
     Some(flow)
 }
