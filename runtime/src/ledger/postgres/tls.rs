@@ -16,7 +16,7 @@ pub(super) fn tls(config: &Config) -> Result<Option<MakeRustlsConnect>, LedgerEr
     match config.get_ssl_mode() {
         SslMode::Disable => return Ok(None),
         SslMode::Require => {}
-        _ if config.get_hosts().iter().all(is_here) => return Ok(None),
+        _ if stays_here(config) => return Ok(None),
         _ => {}
     }
     let mut roots = rustls::RootCertStore::empty();
@@ -35,6 +35,10 @@ pub(super) fn tls(config: &Config) -> Result<Option<MakeRustlsConnect>, LedgerEr
 }
 
 /// Whether nothing on a network can listen in.
+fn stays_here(config: &Config) -> bool {
+    config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
+}
+
 fn is_here(host: &Host) -> bool {
     match host {
         Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
@@ -45,16 +49,16 @@ fn is_here(host: &Host) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::is_here;
+    use super::stays_here;
     use tokio_postgres::Config;
 
     #[test]
     fn only_this_machine_is_reached_in_the_clear() {
-        let here = |url: &str| url.parse::<Config>().unwrap().get_hosts().iter().all(is_here);
+        let here = |url: &str| stays_here(&url.parse::<Config>().unwrap());
         for url in ["postgres://u@localhost/d", "postgres://u@127.0.0.1/d", "postgres:///d?host=/run", "postgres://u@[::1]/d"] {
             assert!(here(url), "{url}");
         }
-        for url in ["postgres://u@db.example/d", "postgres://u@10.0.0.1/d", "postgres://u@localhost,db.example/d"] {
+        for url in ["postgres://u@db.example/d", "postgres://u@10.0.0.1/d", "postgres://u@localhost,db.example/d", "postgres://u@localhost/d?hostaddr=10.0.0.1"] {
             assert!(!here(url), "{url}");
         }
     }
