@@ -58,6 +58,7 @@ const _: () = {
         key: p::Key::None,
         undo: p::Undo::None,
         approve: p::Approve::None(""),
+        reconcile: false,
         timeout: p::Duration::from_millis(30000u64),
         retry: 0u32,
         rates: &[
@@ -141,7 +142,7 @@ const _: () = {
             let ::core::option::Option::Some(call) = <Call<
                 Siem,
             > as p::CallContext>::from_context(context) else {
-                return ::std::boxed::Box::pin(::core::future::ready(p::no_state()));
+                return ::std::boxed::Box::pin(::core::future::ready(p::no_state()))
             };
             p::run(
                 search_logins(call, arguments.user, arguments.hours),
@@ -162,6 +163,13 @@ const _: () = {
                     undo: &[],
                 },
             )
+        }
+        #[allow(unused_variables)]
+        fn reconcile(
+            self: ::std::boxed::Box<Self>,
+            context: p::Context,
+        ) -> ::core::option::Option<p::BoxFuture<'static, p::Reconciling>> {
+            p::nothing_to_ask(self, context)
         }
     }
     #[automatically_derived]

@@ -84,6 +84,7 @@ const _: () = {
             ],
         },
         approve: p::Approve::None(""),
+        reconcile: true,
         timeout: p::Duration::from_millis(10000u64),
         retry: 0u32,
         rates: &[
@@ -181,11 +182,56 @@ const _: () = {
                 Edr,
                 EdrContain,
             > as p::CallContext>::from_context(context) else {
-                return ::std::boxed::Box::pin(::core::future::ready(p::no_state()));
+                return ::std::boxed::Box::pin(::core::future::ready(p::no_state()))
             };
             p::run(
                 isolate_host(call, arguments.host_id, arguments.order, arguments.otp),
                 <Answer<Isolation> as p::ToolReturn>::result,
+                p::Ends {
+                    encode: <<Answer<
+                        Isolation,
+                    > as p::ToolReturn>::Output as p::ToolOutput>::encode,
+                    is_empty: <<Answer<
+                        Isolation,
+                    > as p::ToolReturn>::Output as p::ToolOutput>::is_empty,
+                    is_truncated: <<Answer<
+                        Isolation,
+                    > as p::ToolReturn>::Output as p::ToolOutput>::is_truncated,
+                    report: <<Answer<
+                        Isolation,
+                    > as p::ToolReturn>::Error as p::ToolError>::report,
+                    undo: &[
+                        |
+                            out: &<Answer<Isolation> as p::ToolReturn>::Output,
+                            writer: &mut p::Writer<'_>|
+                        p::ToolOutput::encode(&out.ticket, writer),
+                    ],
+                },
+            )
+        }
+        #[allow(unused_variables)]
+        fn reconcile(
+            self: ::std::boxed::Box<Self>,
+            context: p::Context,
+        ) -> ::core::option::Option<p::BoxFuture<'static, p::Reconciling>> {
+            let arguments = *self;
+            let ::core::option::Option::Some(call) = <Call<
+                Edr,
+                EdrContain,
+            > as p::CallContext>::from_context(context) else {
+                return p::no_state_to_reconcile()
+            };
+            p::reconcile::<
+                <Answer<Isolation> as p::ToolReturn>::Output,
+                <Answer<Isolation> as p::ToolReturn>::Error,
+                _,
+            >(
+                edr::find_isolation(
+                    call,
+                    arguments.host_id,
+                    arguments.order,
+                    arguments.otp,
+                ),
                 p::Ends {
                     encode: <<Answer<
                         Isolation,

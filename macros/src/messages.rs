@@ -487,6 +487,15 @@ pub(crate) fn policy_approve_on_read(at: impl ToTokens, tool: impl Display) -> E
     )
 }
 
+pub(crate) fn policy_reconcile_on_read(at: impl ToTokens, tool: impl Display) -> Error {
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` reads, so nothing of it is ever in doubt\nhelp: remove `reconcile`, or declare `effect = write`"
+        ),
+    )
+}
+
 pub(crate) fn policy_empty_reason(at: impl ToTokens, setting: &str) -> Error {
     refusal(
         at,

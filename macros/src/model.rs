@@ -17,6 +17,8 @@ pub(crate) struct Tool {
     pub(crate) key: Key,
     pub(crate) undo: Undo,
     pub(crate) approve: Approve,
+    /// The function that finds out what became of an action in doubt.
+    pub(crate) reconcile: Option<Path>,
     pub(crate) timeout_ms: u64,
     pub(crate) retry: u32,
     pub(crate) rates: Vec<Rate>,

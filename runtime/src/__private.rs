@@ -9,10 +9,10 @@ pub use crate::input::{
     Decoder, Example, Field, Format, KeyPart, ListRule, NumberRule, PlainNumber, PlainText, Shape, TextRule, ToolInput,
     Variant, Violation, Walk, enum_schema, list, number, object_schema, tagged_schema, text,
 };
-pub use crate::output::{Page, ToolOutput};
+pub use crate::output::{Page, Reconciled, ToolOutput};
 pub use crate::tool::{
-    Approve, Arguments, BoxFuture, Descriptor, Effect, Finished, Key, Part, Per, Produced, Rate, RunsOn, SafeTool,
-    Undo, UndoArgument, UndoFrom, effect,
+    Approve, Arguments, BoxFuture, Descriptor, Effect, Finished, Key, Part, Per, Produced, Rate, Reconciliation,
+    Reconciling, RunsOn, SafeTool, Undo, UndoArgument, UndoFrom, effect,
 };
 pub use crate::writer::Writer;
 pub use core::time::Duration;
@@ -21,7 +21,22 @@ pub use std::borrow::Cow;
 
 /// The answer of a shim whose state is of another type; [`RunsOn`] rules it out.
 pub fn no_state() -> Finished {
-    Err(internal("the state is of another type than the tool's call context"))
+    Err(stateless())
+}
+
+/// The answer of a tool without a `reconcile` function. A default of the trait would be compiled once for every tool, with
+/// all that drops what it takes.
+pub fn nothing_to_ask(_: Box<dyn Arguments>, _: Context) -> Option<BoxFuture<'static, Reconciling>> {
+    None
+}
+
+/// The same of a `reconcile` function.
+pub fn no_state_to_reconcile() -> Option<BoxFuture<'static, Reconciling>> {
+    Some(Box::pin(std::future::ready(Err(stateless()))))
+}
+
+fn stateless() -> ErrorReport {
+    internal("the state is of another type than the tool's call context")
 }
 
 fn internal(detail: &str) -> ErrorReport {
@@ -82,6 +97,55 @@ pub fn run<R: 'static, T, E: 'static>(
     ends: Ends<T, E>,
 ) -> BoxFuture<'static, Finished> {
     Box::pin(async move { ends.finish(result(body.await)) })
+}
+
+/// What a tool's `reconcile` function answers with.
+#[diagnostic::on_unimplemented(
+    message = "the `reconcile` function must return `Result<Reconciled<{T}>, {E}>`",
+    label = "returns `{Self}`",
+    note = "`Reconciled::Applied` holds what the tool itself would have answered with"
+)]
+pub trait Reconciles<T, E> {
+    /// The result that it is.
+    fn result(self) -> Result<Reconciled<T>, E>;
+}
+
+impl<T, E> Reconciles<T, E> for Result<Reconciled<T>, E> {
+    fn result(self) -> Result<Reconciled<T>, E> {
+        self
+    }
+}
+
+/// What a call of a tool's `reconcile` function is.
+#[diagnostic::on_unimplemented(
+    message = "the `reconcile` function must be async",
+    label = "is not an `async fn`",
+    note = "write `async fn`: it asks the backend, which takes time"
+)]
+pub trait Hook: Future<Output = Self::Answer> {
+    /// What it comes to.
+    type Answer;
+}
+
+// An error about `Future` would say less than the one about `Hook`.
+#[diagnostic::do_not_recommend]
+impl<F: Future> Hook for F {
+    type Answer = F::Output;
+}
+
+/// Boxes a `reconcile` function's future with what becomes of its answer.
+pub fn reconcile<T, E: 'static, H: Hook<Answer: Reconciles<T, E> + 'static> + Send + 'static>(
+    body: H,
+    ends: Ends<T, E>,
+) -> Option<BoxFuture<'static, Reconciling>> {
+    Some(Box::pin(async move {
+        match body.await.result() {
+            Ok(Reconciled::Applied(output)) => ends.finish(Ok(output)).map(Reconciliation::Applied),
+            Ok(Reconciled::NotApplied) => Ok(Reconciliation::NotApplied),
+            Ok(Reconciled::Unknown) => Ok(Reconciliation::Unknown),
+            Err(error) => Err((ends.report)(&error)),
+        }
+    }))
 }
 
 impl<T, E> Ends<T, E> {
@@ -339,6 +403,7 @@ pub fn bare_context<S: Send + Sync + 'static>(state: S, credential: Option<Strin
         investigation: None,
         turn: None,
         deadline: std::time::Instant::now(),
+        action: None,
     };
     Context {
         state: std::sync::Arc::new(state),

@@ -79,7 +79,7 @@ pub(crate) fn names(
     intent: &Intent<'_>,
     redactor: &Redactor,
 ) -> Result<Names, Vec<Violation>> {
-    let (digests, encoded): (Vec<_>, Vec<_>) = digests(tool, arguments, redactor).unzip();
+    let (digests, encoded) = digests_of(tool, arguments, redactor);
     let (flight, every) = intent_of(tool, arguments, &digests, intent)?;
     let mut feed = Feed::new("safe_tool/digest/v1");
     feed.part(intent.tenant.as_bytes());
@@ -95,6 +95,15 @@ pub(crate) fn names(
         None => (flight, None),
     };
     Ok(Names { digest: feed.hash(), key, before, flight, arguments: digests, encoded })
+}
+
+/// The digests of each argument in the tool's order, with the encoding of those that are present.
+pub(crate) fn digests_of(
+    tool: &Descriptor,
+    arguments: &dyn Arguments,
+    redactor: &Redactor,
+) -> (Vec<ArgumentDigest>, Vec<Option<Encoded>>) {
+    digests(tool, arguments, redactor).unzip()
 }
 
 /// The key of a call whose key needs nothing but arguments; `None` for any other.

@@ -2,6 +2,7 @@
 
 use crate::credential::{Credential, CredentialSpec, Secret};
 use crate::identity::Principal;
+use crate::ledger::Hash;
 use secrecy::SecretString;
 use std::any::Any;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) struct Facts {
     pub(crate) investigation: Option<String>,
     pub(crate) turn: Option<String>,
     pub(crate) deadline: Instant,
+    /// The key of the action; reads have none.
+    pub(crate) action: Option<Hash>,
 }
 
 /// What a body sees: the server's state, who calls, and the credential it declared.
@@ -64,6 +67,16 @@ impl<S, C> Call<S, C> {
     /// The agent's turn that the caller named in `_meta`.
     pub fn turn(&self) -> Option<&str> {
         self.facts.turn.as_deref()
+    }
+
+    /// Names the action that this call asks for: 64 hex digits, made of the tool, its key and the tenant.
+    ///
+    /// It is the same in every call that asks for the action and in `reconcile`, so an effect that carries it (as the value of
+    /// a unique column, as the backend's own idempotency key) happens once whoever asks, and is found by it. An action that was
+    /// undone and is asked for anew has the same key again: what carries it must let go of it when it is undone. A read, which
+    /// is no action, has the id of the call.
+    pub fn action_key(&self) -> String {
+        self.facts.action.map_or_else(|| self.facts.id.clone(), |key| key.to_string())
     }
 
     /// When the caller stops waiting. The body of a write tool goes on past it, for once its timeout again.

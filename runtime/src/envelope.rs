@@ -34,6 +34,17 @@ pub(crate) struct ErrorBody {
     pub(crate) violations: Vec<Violation>,
 }
 
+/// When a call that waits for an approval should ask again.
+const ASK_AGAIN_MS: u64 = 5_000;
+
+/// The envelope of a call that waits for an approval, until `expires_ms` (since 1970).
+pub(crate) fn pending(id: &str, asks: &str, expires_ms: u64, call: &str) -> String {
+    let expires = i64::try_from(expires_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let expires = expires.unwrap_or(jiff::Timestamp::MAX);
+    let approval = json!({ "id": id, "asks": asks, "expires_at": format!("{expires:.3}") });
+    json!({ "status": "pending", "approval": approval, "retry_after_ms": ASK_AGAIN_MS, "call": call }).to_string()
+}
+
 /// What is said of the single call.
 #[derive(Debug, Default)]
 pub(crate) struct Stamp<'a> {

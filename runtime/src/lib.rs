@@ -70,7 +70,7 @@ pub use error::{EffectKnown, Kind, ToolError};
 pub use identity::{Identity, Principal, Scope, StaticBearer};
 pub use input::{KeyPart, ToolInput};
 pub use ledger::{Ledger, LedgerError};
-pub use output::{Done, Page, ToolOutput};
+pub use output::{Done, Page, Reconciled, ToolOutput};
 pub use policy::{Allowlist, Policy};
 pub use secrecy::SecretString;
 pub use server::{InProcess, ReadServer, ServeError, Server, Takes, WriteServer};
@@ -123,12 +123,22 @@ pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput};
 /// | `undo = tool(arg, other = out.field)` | write | the tool that takes the effect back; the answer carries the ready call, unless an argument of it is sensitive or free text |
 /// | `undo = by_hand("what a person does")` | instead | nobody but a person can |
 /// | `approve = operator \| user \| none("why")` | destroy | who must agree |
+/// | `reconcile = path` | no | an `async fn` that finds out whether the effect of an action in doubt happened |
 /// | `timeout = "10s"` | no | deadline of the body; 30 s unless said, at most 1 h |
 /// | `retry = 3` | no | tries again, at most 10 times, what failed without effect |
 /// | `rate(principal = "30/minute", arg = "2/hour", all = "100/minute")` | no | limits per caller, per value of an argument, in total |
 /// | `source = "edr"` | no | named in answers; the server's name unless said |
 /// | `name`, `title` | no | name on the wire, title that clients display |
 /// | `crate = ::path` | no | where this crate is, if it was renamed |
+///
+/// # Out of doubt: `reconcile`
+///
+/// A crash, a timeout or an error after the effect may have happened leaves an action *in doubt*: nobody knows whether it
+/// happened, and it is never run again silently. `reconcile = path` names an `async fn` that asks the backend. It takes the
+/// tool's own parameters, the call context included, and returns `Result<Reconciled<T>, E>` with the tool's own `T` and `E`;
+/// [`Reconciled`] has an example. It only looks: it must change nothing, and it may be asked more than once. What it is
+/// asked with is what the action was asked with, except that free text may be worded otherwise; [`Call::action_key`] is the
+/// same as in the body, so an effect that was stored with it is found by it. An error leaves the doubt.
 ///
 /// # On a parameter: `#[arg(..)]`
 ///
@@ -142,7 +152,8 @@ pub use safe_tool_macros::safe_tool;
 /// Everything a tool needs: `use safe_tool::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Call, Credential, Done, Page, Scope, Secret, ServeError, Server, ToolError, ToolInput, ToolOutput, safe_tool,
+        Call, Credential, Done, Page, Reconciled, Scope, Secret, ServeError, Server, ToolError, ToolInput, ToolOutput,
+        safe_tool,
     };
 }
 

@@ -120,6 +120,70 @@ impl ToolOutput for Done {
     }
 }
 
+/// What a tool's `reconcile` function found out about an effect whose outcome is not known.
+///
+/// The server asks when the action is asked for again, and when it starts: a crash, a timeout or an error that may have come
+/// after the effect leaves an action in doubt. `T` is the tool's own output.
+///
+/// ```
+/// use safe_tool::prelude::*;
+/// # use std::{collections::HashMap, sync::Mutex};
+/// # const ORDERS_REFUND: Scope = Scope::new("orders:refund");
+/// # #[derive(ToolError)]
+/// # enum RefundError {
+/// #     #[tool_error(unavailable, "the bank did not answer", effect = unknown)]
+/// #     Silent,
+/// # }
+/// # struct Bank(Mutex<HashMap<String, u32>>);
+/// # impl Bank {
+/// #     async fn pay(&self, key: String, cents: u32) -> Result<(), RefundError> { Ok(()) }
+/// #     async fn paid(&self, key: &str) -> Result<Option<u32>, RefundError> { Ok(None) }
+/// # }
+///
+/// /// A refund.
+/// #[derive(ToolOutput)]
+/// struct Refund {
+///     /// What was paid back, in cents.
+///     cents: u32,
+/// }
+///
+/// /// Pays money back to a customer.
+/// #[safe_tool(
+///     effect = write,
+///     scope = ORDERS_REFUND,
+///     key(order),
+///     undo = by_hand("collect the money again"),
+///     reconcile = find_refund,
+/// )]
+/// async fn refund(
+///     call: Call<Bank>,
+///     /// The order.
+///     #[arg(pattern = "^ord-[0-9]{1,9}$")] order: String,
+///     /// How much, in cents.
+///     #[arg(min = 1, max = 50_000)] cents: u32,
+/// ) -> Result<Refund, RefundError> {
+///     // The bank keeps the key, so that the refund can be found by it.
+///     call.state().pay(call.action_key(), cents).await?;
+///     Ok(Refund { cents })
+/// }
+///
+/// async fn find_refund(call: Call<Bank>, _order: String, _cents: u32) -> Result<Reconciled<Refund>, RefundError> {
+///     Ok(match call.state().paid(&call.action_key()).await? {
+///         Some(cents) => Reconciled::Applied(Refund { cents }),
+///         None => Reconciled::NotApplied,
+///     })
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reconciled<T> {
+    /// The effect happened: this is what the call would have answered with.
+    Applied(T),
+    /// The effect did not happen, and nothing under way can still bring it about: the action may be tried again.
+    NotApplied,
+    /// It cannot be said: the action stays in doubt.
+    Unknown,
+}
+
 impl ToolOutput for String {
     fn encode(&self, writer: &mut Writer<'_>) {
         writer.str(self);

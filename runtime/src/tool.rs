@@ -102,6 +102,8 @@ pub struct Descriptor {
     pub undo: Undo,
     /// Who must agree before an effect.
     pub approve: Approve,
+    /// Whether the tool can find out what became of an action in doubt: [`Arguments::reconcile`].
+    pub reconcile: bool,
     /// The deadline of the body.
     pub timeout: Duration,
     /// How often an error without effect is tried again.
@@ -128,6 +130,22 @@ pub trait Arguments: Send + Sync {
     fn part(&self, index: usize, writer: &mut Writer<'_>);
     /// Runs the body.
     fn run(self: Box<Self>, context: Context) -> BoxFuture<'static, Finished>;
+    /// Finds out whether the effect happened; `None` where the tool declares no `reconcile`.
+    fn reconcile(self: Box<Self>, context: Context) -> Option<BoxFuture<'static, Reconciling>>;
+}
+
+/// What a `reconcile` function came to; its error says nothing about the effect, so the doubt stays.
+pub type Reconciling = Result<Reconciliation, ErrorReport>;
+
+/// [`Reconciled`](crate::Reconciled) with its result serialised.
+#[derive(Debug)]
+pub enum Reconciliation {
+    /// The effect happened, and the call would have answered with this.
+    Applied(Produced),
+    /// The effect did not happen and will not.
+    NotApplied,
+    /// It cannot be said.
+    Unknown,
 }
 
 /// What a body came to.

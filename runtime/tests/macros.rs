@@ -127,6 +127,7 @@ const HOSTS_ISOLATE: Scope = Scope::new("hosts:isolate");
     scope   = HOSTS_ISOLATE,
     key(host_id, alert_id, call.turn, order.id, every = "1h"),
     undo    = release_host(host_id, since = out.since),
+    reconcile = find_isolation,
     timeout = "10s",
     retry   = 2,
     rate(principal = "30/minute", host_id = "2/hour", all = "100/minute"),
@@ -154,6 +155,26 @@ async fn isolate_host(
     let line = format!("{host_id} {} {} {otp:?} {}", alert_id.as_str(), order.id, call.credential().expose());
     call.state().seen.lock().unwrap().push(line);
     Ok(Isolation { since: "now".to_owned(), hosts: Page::capped([host_id], 5), note: None })
+}
+
+async fn find_isolation(
+    call: Call<Edr, EdrContain>,
+    host_id: HostId,
+    _: AlertId,
+    reason: Reason,
+    _: Order,
+    _: Option<String>,
+) -> Answer<Reconciled<Isolation>> {
+    let _ = call.credential();
+    match reason.as_str() {
+        "fail" => Err(ContainError::NoHost { host_id }),
+        "none" => Ok(Reconciled::NotApplied),
+        "unsure" => Ok(Reconciled::Unknown),
+        _ => {
+            let hosts = Page::capped([host_id], 5);
+            Ok(Reconciled::Applied(Isolation { since: call.action_key(), hosts, note: None }))
+        }
+    }
 }
 
 /// Lets a host back.
@@ -205,17 +226,32 @@ fn decode<T: ToolInput>(text: &str) -> Result<T, Vec<(String, &'static str)>> {
     value.ok_or_else(|| violations.into_iter().map(|violation| (violation.path, violation.rule)).collect())
 }
 
-fn run<T: p::SafeTool>(text: &str, state: Edr) -> p::Finished {
+fn arguments<T: p::SafeTool>(text: &str) -> Box<dyn p::Arguments> {
     let mut decoder = p::Decoder::new(text);
     let arguments = (T::descriptor().decode)(&mut decoder);
     let (violations, _) = decoder.finish();
     let Some(arguments) = arguments else { panic!("{violations:?}") };
-    let mut future = arguments.run(p::bare_context(state, Some("s3cret".to_owned())));
+    arguments
+}
+
+fn context(state: Edr) -> p::Context {
+    p::bare_context(state, Some("s3cret".to_owned()))
+}
+
+fn at_once<T>(mut future: p::BoxFuture<'static, T>) -> T {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match future.as_mut().poll(&mut context) {
-        std::task::Poll::Ready(finished) => finished,
+        std::task::Poll::Ready(result) => result,
         std::task::Poll::Pending => panic!("the body waits"),
     }
+}
+
+fn run<T: p::SafeTool>(text: &str, state: Edr) -> p::Finished {
+    at_once(arguments::<T>(text).run(context(state)))
+}
+
+fn reconcile(reason: &str) -> p::Reconciling {
+    at_once(arguments::<isolate_host>(&isolate(reason)).reconcile(context(Edr::default())).unwrap())
 }
 
 const ORDER: &str = r#"{"id":"123456","labels":["a","b"],"about":"dmz","share":0.25,"hosts":["web-01"]}"#;
@@ -235,6 +271,25 @@ fn a_write_tool_runs_through_its_shims() {
     let error = run::<isolate_host>(&isolate("fail"), Edr::default()).unwrap_err();
     assert_eq!((error.code.as_ref(), error.message.as_str()), ("NO_HOST", "no host `web-01` is enrolled"));
     assert_eq!(error.suggest, Some("find_host"));
+}
+
+#[test]
+fn a_doubt_is_looked_up_with_the_tools_own_arguments() {
+    assert!(<isolate_host as p::SafeTool>::descriptor().reconcile);
+    let Ok(p::Reconciliation::Applied(produced)) = reconcile("c2") else { panic!("not applied") };
+    assert_eq!(String::from_utf8(produced.data).unwrap(), r#"{"since":"","hosts":["web-01"]}"#);
+    assert_eq!(produced.undo, [b"\"\""]);
+    assert!(matches!(reconcile("none"), Ok(p::Reconciliation::NotApplied)));
+    assert!(matches!(reconcile("unsure"), Ok(p::Reconciliation::Unknown)));
+    assert_eq!(reconcile("fail").unwrap_err().code, "NO_HOST");
+    let other = arguments::<isolate_host>(&isolate("c2")).reconcile(p::bare_context((), Some(String::new()))).unwrap();
+    assert_eq!(at_once(other).unwrap_err().code, "internal");
+}
+
+#[test]
+fn a_tool_without_a_hook_has_nothing_to_look_up() {
+    assert!(!<purge as p::SafeTool>::descriptor().reconcile);
+    assert!(arguments::<purge>("{}").reconcile(context(Edr::default())).is_none());
 }
 
 #[test]

@@ -108,13 +108,22 @@ pub mod nested {
         }
 
         /// Puts a thing back.
-        #[::renamed::safe_tool(crate = ::renamed, effect = write, scope = CHANGE, key(shelf), undo = by_hand("take it off"))]
+        #[::renamed::safe_tool(crate = ::renamed, effect = write, scope = CHANGE, key(shelf), undo = by_hand("take it off"), reconcile = find_put)]
         pub async fn put(
             /// Where to put it.
             shelf: Shelf,
         ) -> ::std::result::Result<Done, LabError> {
             if shelf.as_str() == "top" {
                 return ::std::result::Result::Ok(Done);
+            }
+            ::std::result::Result::Err(LabError::Nothing { shelf })
+        }
+
+        /// Whether it was put back.
+        async fn find_put(shelf: Shelf) -> ::std::result::Result<::renamed::Reconciled<Done>, LabError> {
+            ::std::future::ready(()).await;
+            if shelf.as_str() == "top" {
+                return ::std::result::Result::Ok(::renamed::Reconciled::Applied(Done));
             }
             ::std::result::Result::Err(LabError::Nothing { shelf })
         }

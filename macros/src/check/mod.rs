@@ -47,6 +47,7 @@ pub(crate) fn tool(settings: &Settings, function: Function, sink: &Sink<'_>) -> 
         key: policy.key,
         undo: policy.undo,
         approve: policy.approve,
+        reconcile: policy.reconcile,
         timeout_ms: policy.timeout_ms,
         retry: policy.retry,
         rates: policy.rates,

@@ -8,7 +8,7 @@ use crate::parse::{self, Form, Setting, split};
 use crate::sink::Sink;
 use proc_macro2::{Group, Ident, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Expr, LitStr};
+use syn::{Expr, ExprPath, LitStr, Path};
 
 /// One hour: the longest deadline.
 const MOST_TIMEOUT: u64 = 3_600_000;
@@ -22,6 +22,7 @@ pub(super) struct Policy {
     pub(super) key: Key,
     pub(super) undo: Undo,
     pub(super) approve: Approve,
+    pub(super) reconcile: Option<Path>,
     pub(super) timeout_ms: u64,
     pub(super) retry: u32,
     pub(super) rates: Vec<Rate>,
@@ -33,6 +34,7 @@ pub(super) fn check(settings: &Settings, tool: &Ident, signature: &Signature, si
     let key = settings.get("key").map(|setting| key(setting, signature, sink));
     let undo = settings.get("undo").map(|setting| undo(setting, tool, signature, sink));
     let approve = settings.get("approve").map(|setting| approve(setting, sink));
+    let reconcile = settings.get("reconcile").map(|setting| reconcile(setting, sink));
     let timeout = settings.get("timeout").map(|setting| sink.take(parse::millis(setting, MOST_TIMEOUT)));
     let retry = settings.get("retry").map(|setting| sink.take(parse::integer(setting, 0, MOST_RETRIES)));
     let rates = settings.get("rate").map(|setting| rates(setting, tool, signature, sink));
@@ -44,6 +46,7 @@ pub(super) fn check(settings: &Settings, tool: &Ident, signature: &Signature, si
         key: key.unwrap_or(Some(Key::None))?,
         undo: undo.unwrap_or(Some(Undo::None))?,
         approve: approve.unwrap_or_else(|| Some(Approve::None(String::new())))?,
+        reconcile: reconcile.map_or(Some(None), |hook| hook.map(Some))?,
         timeout_ms: timeout.unwrap_or(Some(STANDARD_TIMEOUT))?,
         retry: retry.unwrap_or(Some(0))?,
         rates: rates.unwrap_or_default(),
@@ -90,6 +93,9 @@ fn required(effect: Effect, settings: &Settings, tool: &Ident, signature: &Signa
             if let Some(approve) = given("approve") {
                 sink.push(messages::policy_approve_on_read(approve, tool));
             }
+            if let Some(reconcile) = given("reconcile") {
+                sink.push(messages::policy_reconcile_on_read(reconcile, tool));
+            }
         }
         Effect::Write => {
             if given("key").is_none() {
@@ -127,7 +133,7 @@ fn scope(settings: &Settings, tool: &Ident, sink: &Sink<'_>) -> Option<Expr> {
     };
     let expected = "the name of a `const` of type `Scope`, such as `HOSTS_ISOLATE`";
     let value = sink.take(parse::lone(setting, expected))?;
-    let path = syn::parse2::<syn::ExprPath>(value.clone()).ok();
+    let path = syn::parse2::<ExprPath>(value.clone()).ok();
     if path.is_none() {
         sink.push(messages::attr_wrong_value(value, "scope", expected));
     }
@@ -331,6 +337,16 @@ fn approve(setting: &Setting, sink: &Sink<'_>) -> Option<Approve> {
             None
         }
     }
+}
+
+fn reconcile(setting: &Setting, sink: &Sink<'_>) -> Option<Path> {
+    let expected = "the name of an `async fn` that looks up whether the effect happened, `reconcile = find_isolation`";
+    let value = sink.take(parse::lone(setting, expected))?;
+    let path = syn::parse2::<ExprPath>(value.clone()).ok().filter(|path| path.qself.is_none());
+    if path.is_none() {
+        sink.push(messages::attr_wrong_value(value, "reconcile", expected));
+    }
+    path.map(|path| path.path)
 }
 
 fn rates(setting: &Setting, tool: &Ident, signature: &Signature, sink: &Sink<'_>) -> Vec<Rate> {

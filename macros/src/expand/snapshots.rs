@@ -71,7 +71,7 @@ fn a_read_tool() {
 fn a_write_tool() {
     let attribute = quote! {
         effect = write, scope = HOSTS_ISOLATE, key(host_id, order.id, call.turn, every = "1h"),
-        undo = release_host(host_id, ticket = out.ticket), timeout = "10s", rate(host_id = "2/hour")
+        undo = release_host(host_id, ticket = out.ticket), reconcile = edr::find_isolation, timeout = "10s", rate(host_id = "2/hour")
     };
     let item = quote! {
         /// Cuts a host off.

@@ -5,7 +5,7 @@ use super::wrap::{private, wrap};
 use super::{at, option, qualified};
 use crate::model::{Answer, Approve, Effect, Field, Key, Part, Per, Reach, Rule, Tool, Undo, UndoFrom};
 use crate::names::{Names, local, member};
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -95,6 +95,7 @@ impl Context<'_> {
         let encode = self.encode(&members, &encodes);
         let (parts, checks) = self.parts();
         let run = self.run(&members);
+        let reconcile = self.reconcile(&members);
         let undo = self.undo_check();
         let effect = effect_name(tool.effect);
         let effect_check = if tool.effect == Effect::Read { TokenStream::new() } else { self.effect_check() };
@@ -120,6 +121,7 @@ impl Context<'_> {
                 #encode
                 #parts
                 #run
+                #reconcile
             }
             #[automatically_derived]
             impl #p::RequiredNames for #arguments {
@@ -154,6 +156,7 @@ impl Context<'_> {
             Approve::Operator => quote!(Operator),
             Approve::User => quote!(User),
         };
+        let reconcile = tool.reconcile.is_some();
         let rates = self.rates();
         let credential = match &tool.context {
             Some(context) => qualified(p, context, "CallContext", "CREDENTIAL"),
@@ -177,6 +180,7 @@ impl Context<'_> {
                 key: #key,
                 undo: #undo,
                 approve: #p::Approve::#approve,
+                reconcile: #reconcile,
                 timeout: #p::Duration::from_millis(#timeout_ms),
                 retry: #retry,
                 rates: &[#(#rates),*],
@@ -327,48 +331,89 @@ impl Context<'_> {
     }
 
     fn run(&self, members: &[Ident]) -> TokenStream {
-        let Context { tool, p, output, error, .. } = self;
-        let ident = &tool.ident;
-        let (call, arguments, context) = (local("call"), local("arguments"), local("context"));
-        let values = members.iter().map(|member| quote!(#arguments.#member));
-        let (take, first) = match &tool.context {
-            Some(ty) => {
-                let from = qualified(p, ty, "CallContext", "from_context");
-                let take = quote! {
-                    let ::core::option::Option::Some(#call) = #from(#context) else {
-                        return ::std::boxed::Box::pin(::core::future::ready(#p::no_state()));
-                    };
-                };
-                (take, quote!(#call,))
-            }
-            None => (TokenStream::new(), TokenStream::new()),
-        };
+        let Context { tool, p, .. } = self;
+        let context = local("context");
+        let no_state = quote!(::std::boxed::Box::pin(::core::future::ready(#p::no_state())));
+        // On the function's name: a body that cannot move between threads is reported there.
+        let (take, body) = self.call(tool.ident.to_token_stream(), members, &no_state);
         let result = match &tool.answer {
             Answer::Result(..) => quote!(::core::convert::identity),
             Answer::Other(ty) => qualified(p, ty, "ToolReturn", "result"),
         };
+        let ends = self.ends();
+        quote! {
+            #[allow(unused_variables)]
+            fn run(self: ::std::boxed::Box<Self>, #context: #p::Context) -> #p::BoxFuture<'static, #p::Finished> {
+                #take
+                #p::run(#body, #result, #ends)
+            }
+        }
+    }
+
+    fn reconcile(&self, members: &[Ident]) -> TokenStream {
+        let Context { tool, p, output, error, .. } = self;
+        let context = local("context");
+        let body = match &tool.reconcile {
+            Some(hook) => {
+                let (take, call) = self.call(hook.to_token_stream(), members, &quote!(#p::no_state_to_reconcile()));
+                let ends = self.ends();
+                let q = at(p, hook.span());
+                let reconcile = quote_spanned!(hook.span()=> #q::reconcile::<#output, #error, _>(#call, #ends));
+                quote!(#take #reconcile)
+            }
+            None => quote!(#p::nothing_to_ask(self, #context)),
+        };
+        quote! {
+            #[allow(unused_variables)]
+            fn reconcile(
+                self: ::std::boxed::Box<Self>,
+                #context: #p::Context,
+            ) -> ::core::option::Option<#p::BoxFuture<'static, #p::Reconciling>> {
+                #body
+            }
+        }
+    }
+
+    /// Statements that take the arguments and the call context apart, and a call of `function` with them, all of it at
+    /// the function's name: that is what there is to edit when they do not fit.
+    fn call(&self, function: TokenStream, members: &[Ident], no_state: &TokenStream) -> (TokenStream, TokenStream) {
+        let p = &self.p;
+        let place = function.span();
+        let here = |name: &str| Ident::new(name, place.resolved_at(Span::mixed_site()));
+        let (call, arguments, context) = (here("call"), here("arguments"), local("context"));
+        let values = members.iter().map(|member| {
+            let mut member = member.clone();
+            member.set_span(place.resolved_at(member.span()));
+            quote_spanned!(place=> #arguments.#member)
+        });
+        let (take, first) = match &self.tool.context {
+            Some(ty) => {
+                let from = qualified(p, ty, "CallContext", "from_context");
+                let take = quote! {
+                    let ::core::option::Option::Some(#call) = #from(#context) else { return #no_state };
+                };
+                (take, quote_spanned!(place=> #call,))
+            }
+            None => (TokenStream::new(), TokenStream::new()),
+        };
+        let take = quote!(let #arguments = *self; #take);
+        (take, quote_spanned!(place=> #function(#first #(#values),*)))
+    }
+
+    /// How the output and the error are told.
+    fn ends(&self) -> TokenStream {
+        let Context { p, output, error, .. } = self;
         let [encode, is_empty, is_truncated] =
             ["encode", "is_empty", "is_truncated"].map(|item| qualified(p, output, "ToolOutput", item));
         let report = qualified(p, error, "ToolError", "report");
         let undo = self.undo_writers();
-        // On the function's name: a body that cannot move between threads is reported there.
-        let body = quote_spanned!(ident.span()=> #ident(#first #(#values),*));
         quote! {
-            #[allow(unused_variables)]
-            fn run(self: ::std::boxed::Box<Self>, #context: #p::Context) -> #p::BoxFuture<'static, #p::Finished> {
-                let #arguments = *self;
-                #take
-                #p::run(
-                    #body,
-                    #result,
-                    #p::Ends {
-                        encode: #encode,
-                        is_empty: #is_empty,
-                        is_truncated: #is_truncated,
-                        report: #report,
-                        undo: &[#(#undo),*],
-                    },
-                )
+            #p::Ends {
+                encode: #encode,
+                is_empty: #is_empty,
+                is_truncated: #is_truncated,
+                report: #report,
+                undo: &[#(#undo),*],
             }
         }
     }

@@ -11,7 +11,19 @@ use syn::{Attribute, Signature, Token, Visibility};
 pub(crate) const GRAMMAR: Grammar = Grammar {
     attribute: "safe_tool",
     keys: &[
-        "effect", "scope", "key", "undo", "approve", "timeout", "retry", "rate", "source", "name", "title", "crate",
+        "effect",
+        "scope",
+        "key",
+        "undo",
+        "approve",
+        "reconcile",
+        "timeout",
+        "retry",
+        "rate",
+        "source",
+        "name",
+        "title",
+        "crate",
     ],
 };
 

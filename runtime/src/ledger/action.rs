@@ -5,9 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::error::LedgerError;
 use super::hash::Hash;
 
-/// How long a completed action answers for its key: 7 days.
-pub(super) const RETENTION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
-
 /// Two hashes of one argument, by which a conflict names the arguments that differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArgumentDigest {
@@ -19,10 +16,12 @@ pub struct ArgumentDigest {
     pub full: Hash,
 }
 
-/// Where an action stands. Failed and undone actions are absent.
+/// Where an action stands. Failed, undone and expired actions are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    /// Somebody must agree before it may start; nothing ran.
+    AwaitingApproval(Approval),
     /// Its intent is recorded by the server that opened the ledger with this epoch.
     Started {
         /// The epoch of that server.
@@ -32,6 +31,34 @@ pub enum State {
     Completed,
     /// Its intent is recorded and its outcome is not known.
     InDoubt,
+}
+
+/// States that an action is to leave: it can be listed by them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unsettled {
+    AwaitingApproval,
+    Started,
+    InDoubt,
+}
+
+/// An approval that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// A ULID: what an operator names.
+    pub id: String,
+    /// Until when it can be given and used, in ms since 1970.
+    pub expires_ms: u64,
+    /// What an operator said; `None` until then.
+    pub decision: Option<Decision>,
+}
+
+/// What an operator said to an action that awaits approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Whether the action may start, once.
+    pub approved: bool,
+    /// Who decided.
+    pub operator: String,
 }
 
 /// Where the bytes of a payload lie in the journal.
@@ -56,13 +83,17 @@ pub struct Action {
     pub digest: Hash,
     /// Hashes of the arguments it was started with.
     pub arguments: Vec<ArgumentDigest>,
+    /// The tenant of who asked.
+    pub tenant: String,
     /// The tool.
     pub tool: String,
     /// Where it stands.
     pub state: State,
     /// Sequence of the last record that changed it; what [`Settle`](super::Settle) compares.
     pub version: u64,
-    /// The call that started it.
+    /// Sequence of the record that began it: who asked for what is told there.
+    pub intent: u64,
+    /// The call that began it.
     pub call: String,
     /// The stored result; `None` unless completed, or when the result is no longer kept.
     pub payload: Option<PayloadAt>,
@@ -86,35 +117,86 @@ pub(super) struct Step {
     pub(super) change: Transition,
 }
 
+impl Action {
+    /// Whether it still answers for its key at `now_ms`: a completed action does until it expires, any other always.
+    #[must_use]
+    pub fn answers(&self, now_ms: u64) -> bool {
+        self.state != State::Completed || self.expires_ms.is_none_or(|expires| now_ms < expires)
+    }
+
+    /// What it is listed as; `None` when it is completed.
+    pub(super) fn unsettled(&self) -> Option<Unsettled> {
+        match self.state {
+            State::AwaitingApproval(_) => Some(Unsettled::AwaitingApproval),
+            State::Started { .. } => Some(Unsettled::Started),
+            State::InDoubt => Some(Unsettled::InDoubt),
+            State::Completed => None,
+        }
+    }
+}
+
 /// What a record does to an action.
 pub(super) enum Transition {
-    /// A call starts it, from absent or (natural keys) over an earlier run.
-    Start { epoch: u64, digest: Hash, arguments: Vec<ArgumentDigest>, tool: String, call: String },
+    /// A call begins it, from absent or over what answers no longer.
+    Begin(Box<Beginning>),
+    /// An operator decided on its approval.
+    Decide(Decision),
     /// Its outcome is final. The freed actions are other steps' business: see [`Step::frees`].
-    Complete { payload: Option<PayloadAt>, undo: Option<Hash>, frees: Vec<Hash> },
-    /// It had no effect: its key is free.
-    Fail,
+    Complete { payload: Option<PayloadAt>, undo: Option<Hash>, frees: Vec<Hash>, expires_ms: Option<u64> },
     /// What became of it is not known.
     Doubt,
+    /// It had no effect, or answers no longer: its key is free.
+    Leave,
+}
+
+/// An action as a call begins it.
+pub(super) struct Beginning {
+    pub(super) state: State,
+    pub(super) digest: Hash,
+    pub(super) arguments: Vec<ArgumentDigest>,
+    pub(super) tenant: String,
+    pub(super) tool: String,
+    pub(super) call: String,
+    pub(super) undo: Option<Hash>,
+}
+
+#[cfg(test)]
+impl Beginning {
+    /// An action that nothing else is known of.
+    pub(super) fn started(epoch: u64) -> Beginning {
+        Beginning {
+            state: State::Started { epoch },
+            digest: Hash::ZERO,
+            arguments: Vec::new(),
+            tenant: String::new(),
+            tool: String::new(),
+            call: String::new(),
+            undo: None,
+        }
+    }
 }
 
 impl Step {
     /// The action after this step; `None` when it leaves the index.
     ///
-    /// Fails with [`LedgerError::Inconsistent`] when the step continues an action that is not there.
+    /// Fails with [`LedgerError::Inconsistent`] when the step continues an action that is not there, or not in the state
+    /// that it continues.
     pub(super) fn apply(self, current: Option<Action>) -> Result<Option<Action>, LedgerError> {
         let Step { sequence, at_ms, key, change } = self;
-        if let Transition::Start { epoch, digest, arguments, tool, call } = change {
+        if let Transition::Begin(beginning) = change {
+            let Beginning { state, digest, arguments, tenant, tool, call, undo } = *beginning;
             return Ok(Some(Action {
                 key,
                 digest,
                 arguments,
+                tenant,
                 tool,
-                state: State::Started { epoch },
+                state,
                 version: sequence,
+                intent: sequence,
                 call,
                 payload: None,
-                undo: None,
+                undo,
                 at_ms,
                 expires_ms: None,
             }));
@@ -122,15 +204,19 @@ impl Step {
         let current = current.ok_or(LedgerError::Inconsistent { sequence })?;
         let changed = Action { version: sequence, at_ms, ..current };
         Ok(match change {
-            Transition::Complete { payload, undo, .. } => Some(Action {
-                state: State::Completed,
-                payload,
-                undo,
-                expires_ms: Some(at_ms.saturating_add(RETENTION_MS)),
-                ..changed
-            }),
+            Transition::Decide(decision) => {
+                let State::AwaitingApproval(approval) = changed.state else {
+                    return Err(LedgerError::Inconsistent { sequence });
+                };
+                let approval = Approval { decision: Some(decision), ..approval };
+                Some(Action { state: State::AwaitingApproval(approval), ..changed })
+            }
+            Transition::Complete { payload, undo, expires_ms, .. } => {
+                let undo = undo.or(changed.undo);
+                Some(Action { state: State::Completed, payload, undo, expires_ms, ..changed })
+            }
             Transition::Doubt => Some(Action { state: State::InDoubt, ..changed }),
-            Transition::Fail | Transition::Start { .. } => None,
+            Transition::Leave | Transition::Begin(_) => None,
         })
     }
 

@@ -42,7 +42,7 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::sync::{Arc, PoisonError};
 
-    use super::super::action::{Step, Transition};
+    use super::super::action::{Beginning, Step, Transition};
     use super::super::changes::Changes;
     use super::super::hash::Hash;
     use super::super::index::memory::MemoryIndex;
@@ -54,19 +54,13 @@ mod tests {
     fn what_is_applied_leaves_the_overlay() {
         let key = Hash([1; 32]);
         let mut changes = Changes::default();
-        let change = Transition::Start {
-            epoch: 1,
-            digest: key,
-            arguments: Vec::new(),
-            tool: String::new(),
-            call: String::new(),
-        };
+        let change = Transition::Begin(Box::new(Beginning::started(1)));
         changes.step(Step { sequence: 1, at_ms: 0, key, change }, None).unwrap();
         let shared = Shared::default();
         shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&changes);
         let index: Arc<dyn Index> = Arc::new(MemoryIndex::default());
         let (batches, waiting) = channel();
-        let head = Head { log: "log".to_owned(), sequence: 1, hash: key, epoch: 1 };
+        let head = Head { log: "log".to_owned(), sequence: 1, hash: key, epoch: 1, swept: 1 };
         batches.send(Applied { changes, head: head.clone() }).unwrap();
         drop(batches);
         run(&waiting, &index, &shared);

@@ -67,16 +67,22 @@ impl Follower<'_> {
                 false => Ok(()),
             };
         }
-        let head =
-            self.head.get_or_insert_with(|| Head { log: String::new(), sequence: 0, hash: Hash::ZERO, epoch: 0 });
+        let head = self.head.get_or_insert_with(|| Head {
+            log: String::new(),
+            sequence: 0,
+            hash: Hash::ZERO,
+            epoch: 0,
+            swept: 1,
+        });
         head.sequence = tail.sequence;
         head.hash = tail.hash;
         head.epoch = head.epoch.max(record.epoch.unwrap_or(0));
+        head.swept = head.swept.max(record.swept.unwrap_or(0));
         if let Some(log) = &record.log {
             head.log.clone_from(log);
         }
-        let step = record.into_step(payload).map_err(|_| LedgerError::Inconsistent { sequence: tail.sequence })?;
-        if let Some(step) = step {
+        let steps = record.into_steps(payload).map_err(|_| LedgerError::Inconsistent { sequence: tail.sequence })?;
+        for step in steps {
             let current = self.current(&step.key)?;
             self.changes.step(step, current)?;
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::action::{Action, Step};
+use super::action::{Action, Step, Unsettled};
 use super::error::LedgerError;
 use super::hash::Hash;
 
@@ -31,6 +31,12 @@ impl Changes {
     /// Keys of the actions here that `undo` undoes.
     pub(super) fn undone_by(&self, undo: &Hash) -> impl Iterator<Item = Hash> {
         self.by_undo.get(undo).into_iter().flatten().copied()
+    }
+
+    /// Keys of the actions here in this state.
+    pub(super) fn unsettled(&self, state: Unsettled) -> BTreeSet<Hash> {
+        let stands = |change: &Change| change.action.as_ref().is_some_and(|action| action.unsettled() == Some(state));
+        self.by_key.iter().filter(|(_, change)| stands(change)).map(|(key, _)| *key).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Hash, &Change)> {
@@ -94,7 +100,7 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::action::{Step, Transition};
+    use super::super::action::{Beginning, Step, Transition};
     use super::super::hash::Hash;
     use super::Changes;
 
@@ -107,11 +113,11 @@ mod tests {
     }
 
     fn start() -> Transition {
-        Transition::Start { epoch: 1, digest: A, arguments: Vec::new(), tool: String::new(), call: String::new() }
+        Transition::Begin(Box::new(Beginning::started(1)))
     }
 
     fn complete() -> Transition {
-        Transition::Complete { payload: None, undo: Some(UNDO), frees: Vec::new() }
+        Transition::Complete { payload: None, undo: Some(UNDO), frees: Vec::new(), expires_ms: None }
     }
 
     fn completed() -> Changes {

@@ -3,24 +3,30 @@
 use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::action::{Action, State, Step, Transition};
+use super::action::{Action, Approval, Beginning, State, Step, Transition, Unsettled};
 use super::applier::Applied;
 use super::changes::Changes;
+use super::checkpoint::Signer;
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::index::{Head, Index};
 use super::journal::{Journal, Position};
 use super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
 use super::shared::{Shared, Status};
-use super::{Claim, Claimed, Entry, NoteEvent, Outcome, Receipt, Settle};
+use super::{Ask, Claim, Claimed, Decide, Entry, LedgerOptions, NoteEvent, Outcome, Receipt, Settle};
 
 /// A batch ends at this many operations,
 const BATCH_OPERATIONS: usize = 1024;
 /// or at this many bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// A checkpoint is due this long after the last one when there is anything new,
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
+/// and this long after it when there is not, so that silence is signed too.
+const HEARTBEAT_AFTER: Duration = Duration::from_secs(600);
 
 /// The answer to a caller. Dropped without one, it tells the caller that the ledger failed.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -28,8 +34,14 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
 /// What callers ask of the committer.
 pub(super) enum Operation {
     Claim(Box<Claim>, Answer<Claimed>),
+    Ask(Box<Ask>, Answer<Action>),
+    Decide(Box<Decide>, Answer<Receipt>),
     Settle(Box<Settle>, Answer<Receipt>),
     Note(Box<Entry>, NoteEvent),
+    /// Completed actions with their versions that retention removes if they have expired, and the segment up to which it has
+    /// come: how many were removed.
+    Expire(Vec<(Hash, u64)>, Option<u64>, Answer<usize>),
+    Tick,
     Close(Answer<()>),
 }
 
@@ -50,7 +62,14 @@ pub(super) struct Committer {
     head: Head,
     /// Highest sequence that is synced.
     durable: u64,
+    signer: Signer,
+    options: LedgerOptions,
+    /// Where the last checkpoint stands, and when it was signed.
+    signed: (u64, Instant),
 }
+
+/// An answer that waits for the batch to be durable.
+type Ready = Box<dyn FnOnce() + Send>;
 
 /// What is decided and not yet written.
 struct Batch {
@@ -61,6 +80,14 @@ struct Batch {
     changes: Changes,
     claimed: Vec<(Answer<Claimed>, Result<Claimed, LedgerError>)>,
     settled: Vec<(Answer<Receipt>, Result<Receipt, LedgerError>)>,
+    /// What is asked for seldom.
+    others: Vec<Ready>,
+}
+
+impl Batch {
+    fn answer<T: Send + 'static>(&mut self, answer: Answer<T>, result: Result<T, LedgerError>) {
+        self.others.push(Box::new(move || reply(answer, result)));
+    }
 }
 
 impl Committer {
@@ -72,23 +99,28 @@ impl Committer {
         index: Arc<dyn Index>,
         shared: Arc<Shared>,
         opened: Opened,
+        signer: Signer,
+        options: LedgerOptions,
     ) -> Result<Committer, LedgerError> {
         let durable = opened.head.sequence;
-        let mut committer = Committer { journal, index, shared, head: opened.head, durable };
+        let signed = (durable, Instant::now());
+        let mut committer = Committer { journal, index, shared, head: opened.head, durable, signer, options, signed };
         committer.head.epoch = committer.head.epoch.saturating_add(1);
         let mut batch = committer.batch()?;
-        let log = committer.head.log.clone();
+        let (log, signer) = (committer.head.log.clone(), committer.signer.public());
         let line = Line {
             log: Some(&log),
+            signer: Some(&signer),
             format: Some(FORMAT),
             epoch: Some(committer.head.epoch),
             tail: opened.tail,
             ..Line::new(Event::Open)
         };
         committer.record(&mut batch, line)?;
-        for key in committer.index.started()? {
+        for key in committer.index.unsettled(Unsettled::Started)? {
             committer.crashed(&mut batch, &key)?;
         }
+        committer.checkpoint(&mut batch)?;
         committer.write(&batch)?;
         committer.index.apply(&batch.changes, &committer.head)?;
         Ok(committer)
@@ -108,16 +140,30 @@ impl Committer {
             let mut batch = self.batch()?;
             let mut next = Some(first);
             let mut operations = 0;
+            let mut ticked = false;
             while let Some(operation) = next {
                 match operation {
                     Operation::Claim(claim, answer) => {
                         let claimed = self.claim(&mut batch, *claim)?;
                         batch.claimed.push((answer, claimed));
                     }
+                    Operation::Ask(ask, answer) => {
+                        let asked = self.ask(&mut batch, *ask)?;
+                        batch.answer(answer, asked);
+                    }
+                    Operation::Decide(decide, answer) => {
+                        let decided = self.decide(&mut batch, *decide)?;
+                        batch.answer(answer, decided);
+                    }
                     Operation::Settle(settle, answer) => {
                         let settled = self.settle(&mut batch, *settle)?;
                         batch.settled.push((answer, settled));
                     }
+                    Operation::Expire(candidates, swept, answer) => {
+                        let expired = self.expire(&mut batch, &candidates, swept)?;
+                        batch.answer(answer, Ok(expired));
+                    }
+                    Operation::Tick => ticked = true,
                     Operation::Note(entry, event) => {
                         self.record(&mut batch, Line::note(&entry, &event))?;
                     }
@@ -134,10 +180,14 @@ impl Committer {
                 }
                 next = queue.try_recv().ok();
             }
+            if self.checkpoint_due(ticked) {
+                self.checkpoint(&mut batch)?;
+            }
             self.commit(batch, applier)?;
         }
         if closing.is_some() {
             let mut batch = self.batch()?;
+            self.checkpoint(&mut batch)?;
             self.record(&mut batch, Line::new(Event::Close))?;
             self.commit(batch, applier)?;
         }
@@ -156,6 +206,7 @@ impl Committer {
             changes: Changes::default(),
             claimed: Vec::new(),
             settled: Vec::new(),
+            others: Vec::new(),
         })
     }
 
@@ -182,49 +233,128 @@ impl Committer {
             return Ok(Err(refused));
         }
         let current = self.current(batch, &claim.key)?;
-        let supersedes = current.as_ref().map(|action| action.version);
         if let Some(action) = &current
-            && (!claim.natural || matches!(action.state, State::Started { .. }))
+            && !starts_over(&claim, action, batch.at_ms)
         {
             return Ok(Ok(Claimed::Exists(Box::new(action.clone()))));
         }
-        let Claim { entry, key, digest, arguments, .. } = claim;
-        let epoch = self.head.epoch;
+        let state = State::Started { epoch: self.head.epoch };
+        let version = self.begin(batch, claim, state, current)?;
+        Ok(Ok(Claimed::Won { version }))
+    }
+
+    fn ask(&mut self, batch: &mut Batch, ask: Ask) -> Result<Result<Action, LedgerError>, LedgerError> {
+        if let Err(refused) = self.shared.accepts_claims() {
+            return Ok(Err(refused));
+        }
+        let Ask { claim, id, expires_ms } = ask;
+        let key = claim.key;
+        let current = self.current(batch, &key)?;
+        if let Some(action) = &current {
+            let over = match &action.state {
+                State::AwaitingApproval(approval) => approval.expires_ms <= batch.at_ms,
+                State::Completed => claim.natural || !action.answers(batch.at_ms),
+                State::InDoubt => claim.natural,
+                State::Started { .. } => false,
+            };
+            if !over {
+                return Ok(Ok(action.clone()));
+            }
+        }
+        let state = State::AwaitingApproval(Approval { id, expires_ms, decision: None });
+        self.begin(batch, claim, state, current)?;
+        let asked = self.current(batch, &key)?;
+        Ok(asked.ok_or(LedgerError::Superseded))
+    }
+
+    /// Begins an action over whatever was there, and gives its version.
+    fn begin(
+        &mut self,
+        batch: &mut Batch,
+        claim: Claim,
+        state: State,
+        current: Option<Action>,
+    ) -> Result<u64, LedgerError> {
+        let Claim { entry, key, digest, arguments, undo, .. } = claim;
         let line = Line {
             key: Some(key),
             digest: Some(digest),
             digests: Some(&arguments),
-            epoch: Some(epoch),
-            supersedes,
+            undo,
+            supersedes: current.as_ref().map(|action| action.version),
             ..Line::of(Event::Started, &entry)
         };
+        let line = match &state {
+            State::AwaitingApproval(approval) => {
+                Line { event: Event::AwaitingApproval, approval: Some(approval), ..line }
+            }
+            _ => Line { epoch: Some(self.head.epoch), ..line },
+        };
         let sequence = self.record(batch, line)?;
-        let (tool, call) = (entry.tool.into_owned(), entry.call);
-        let change = Transition::Start { epoch, digest, arguments, tool, call };
+        let Entry { call, tenant, tool, .. } = entry;
+        let beginning = Beginning { state, digest, arguments, tenant, tool: tool.into_owned(), call, undo };
+        let change = Transition::Begin(Box::new(beginning));
         batch.changes.step(Step { sequence, at_ms: batch.at_ms, key, change }, current)?;
-        Ok(Ok(Claimed::Won { version: sequence }))
+        Ok(sequence)
+    }
+
+    fn decide(&mut self, batch: &mut Batch, decide: Decide) -> Result<Result<Receipt, LedgerError>, LedgerError> {
+        let Decide { key, version, decision } = decide;
+        let at_ms = batch.at_ms;
+        let awaits = |action: &Action| match &action.state {
+            State::AwaitingApproval(approval) => approval.decision.is_none() && at_ms < approval.expires_ms,
+            _ => false,
+        };
+        let current = self.current(batch, &key)?;
+        let Some(action) = current.filter(|action| action.version == version && awaits(action)) else {
+            return Ok(Err(LedgerError::Superseded));
+        };
+        let line = Line {
+            call: Some(&action.call),
+            tenant: Some(&action.tenant),
+            tool: Some(&action.tool),
+            key: Some(key),
+            digest: Some(action.digest),
+            operator: Some(&decision.operator),
+            supersedes: Some(version),
+            ..Line::new(if decision.approved { Event::Approved } else { Event::ApprovalRefused })
+        };
+        let sequence = self.record(batch, line)?;
+        let step = Step { sequence, at_ms, key, change: Transition::Decide(decision) };
+        batch.changes.step(step, Some(action))?;
+        Ok(Ok(self.receipt(sequence)))
+    }
+
+    fn receipt(&self, sequence: u64) -> Receipt {
+        Receipt { log: self.head.log.clone(), sequence, hash: self.head.hash }
     }
 
     fn settle(&mut self, batch: &mut Batch, settle: Settle) -> Result<Result<Receipt, LedgerError>, LedgerError> {
-        let Settle { entry, key, version, outcome, late } = settle;
+        let Settle { entry, key, version, outcome, how } = settle;
         let current = self.current(batch, &key)?;
-        let Some(action) = current.filter(|action| action.version == version && action.state != State::Completed)
-        else {
+        let open = |action: &Action| match action.state {
+            State::Started { .. } | State::InDoubt => true,
+            // Nothing ran, so nothing but its end can be told.
+            State::AwaitingApproval(_) => matches!(outcome, Outcome::Failed { .. }),
+            State::Completed => false,
+        };
+        let Some(action) = current.filter(|action| action.version == version && open(action)) else {
             return Ok(Err(LedgerError::Superseded));
         };
         let line = |event| Line {
             key: Some(key),
             digest: Some(action.digest),
             supersedes: Some(version),
-            late,
-            ..Line::of(event, &entry)
+            ..Line::settled(event, &entry, &how)
         };
         let (sequence, change) = match outcome {
             Outcome::Completed { payload, code, undo } => {
                 if payload.contains(&b'\n') {
                     return Ok(Err(LedgerError::Payload { reason: "has a line break" }));
                 }
+                let undo = undo.or(action.undo);
                 let frees = self.frees(batch, &key, undo.as_ref())?;
+                let expires_ms = Some(batch.at_ms.saturating_add(self.options.retention_ms()));
                 let Position { segment, offset } = batch.position;
                 let payload = write_payload(&mut batch.bytes, segment, offset, &payload);
                 let line = Line {
@@ -232,20 +362,70 @@ impl Committer {
                     payload: Some(payload.hash),
                     undo,
                     frees: &frees,
+                    expires: expires_ms,
                     ..line(Event::Completed)
                 };
                 let sequence = self.record(batch, line)?;
-                (sequence, Transition::Complete { payload: Some(payload), undo, frees })
+                (sequence, Transition::Complete { payload: Some(payload), undo, frees, expires_ms })
             }
             Outcome::Failed { code } => {
-                (self.record(batch, Line { code: Some(&code), ..line(Event::Failed) })?, Transition::Fail)
+                (self.record(batch, Line { code: Some(&code), ..line(Event::Failed) })?, Transition::Leave)
             }
             Outcome::InDoubt { code } => {
                 (self.record(batch, Line { code: Some(&code), ..line(Event::InDoubt) })?, Transition::Doubt)
             }
         };
         batch.changes.step(Step { sequence, at_ms: batch.at_ms, key, change }, Some(action))?;
-        Ok(Ok(Receipt { log: self.head.log.clone(), sequence, hash: self.head.hash }))
+        Ok(Ok(self.receipt(sequence)))
+    }
+
+    /// Removes those of `candidates` that still have that version and answer no longer.
+    fn expire(
+        &mut self,
+        batch: &mut Batch,
+        candidates: &[(Hash, u64)],
+        swept: Option<u64>,
+    ) -> Result<usize, LedgerError> {
+        let mut expired = Vec::new();
+        for (key, version) in candidates {
+            if let Some(action) = self.current(batch, key)?
+                && action.version == *version
+                && !action.answers(batch.at_ms)
+            {
+                expired.push(action);
+            }
+        }
+        if expired.is_empty() && swept.is_none() {
+            return Ok(0);
+        }
+        let keys: Vec<Hash> = expired.iter().map(|action| action.key).collect();
+        let sequence = self.record(batch, Line { keys: &keys, swept, ..Line::new(Event::Expired) })?;
+        self.head.swept = self.head.swept.max(swept.unwrap_or(0));
+        for action in expired {
+            let step = Step { sequence, at_ms: batch.at_ms, key: action.key, change: Transition::Leave };
+            batch.changes.step(step, Some(action))?;
+        }
+        Ok(keys.len())
+    }
+
+    fn checkpoint_due(&self, ticked: bool) -> bool {
+        let (sequence, at) = self.signed;
+        let new = self.head.sequence.saturating_sub(sequence);
+        let after = if new == 0 { HEARTBEAT_AFTER } else { CHECKPOINT_AFTER };
+        new >= self.options.checkpoint_every || (ticked && at.elapsed() >= after)
+    }
+
+    /// Signs how far the journal has come.
+    fn checkpoint(&mut self, batch: &mut Batch) -> Result<(), LedgerError> {
+        let checkpoint = self.signer.sign(&self.head.log, self.head.tail(), &batch.at);
+        let line = Line {
+            signer: Some(&checkpoint.signer),
+            signature: Some(&checkpoint.signature),
+            ..Line::new(Event::Checkpoint)
+        };
+        let sequence = self.record(batch, line)?;
+        self.signed = (sequence, Instant::now());
+        Ok(())
     }
 
     /// Keys that answer no longer once `key`, which `undo` undoes, is completed: the completed actions that it undid,
@@ -275,6 +455,7 @@ impl Committer {
         };
         let line = Line {
             call: Some(&action.call),
+            tenant: Some(&action.tenant),
             tool: Some(&action.tool),
             key: Some(*key),
             digest: Some(action.digest),
@@ -308,11 +489,27 @@ impl Committer {
         for (answer, settled) in batch.settled {
             reply(answer, settled);
         }
+        for ready in batch.others {
+            ready();
+        }
         if written {
             let applied = Applied { changes: batch.changes, head: self.head.clone() };
             applier.send(applied).map_err(|_| LedgerError::Index { reason: "its thread ended".to_owned() })?;
         }
         Ok(())
+    }
+}
+
+/// Whether `claim` may start where `action` stands.
+fn starts_over(claim: &Claim, action: &Action, now_ms: u64) -> bool {
+    match &action.state {
+        State::AwaitingApproval(approval) => {
+            let approved = approval.decision.as_ref().is_some_and(|decision| decision.approved);
+            approved && now_ms < approval.expires_ms && claim.approved == Some(action.version)
+        }
+        State::Started { .. } => false,
+        State::Completed => claim.natural || !action.answers(now_ms),
+        State::InDoubt => claim.natural,
     }
 }
 

@@ -53,6 +53,11 @@ pub enum LedgerError {
         /// The key file.
         path: PathBuf,
     },
+    /// `signing.key` is missing or has the wrong length.
+    SigningKey {
+        /// The key file.
+        path: PathBuf,
+    },
     /// The journal was written in a format that this version does not read.
     Format {
         /// The format that was found.
@@ -127,6 +132,12 @@ impl fmt::Display for LedgerError {
                 f,
                 "{} is missing or not 32 bytes long; restore it from a copy, or put 32 random bytes there: hashes \
                  written before then cannot be looked up any more",
+                path.display()
+            ),
+            LedgerError::SigningKey { path } => write!(
+                f,
+                "{} is missing or not 32 bytes long; restore it from a copy, or put 32 random bytes there: checkpoints \
+                 are signed by another key from then on",
                 path.display()
             ),
             LedgerError::Format { found } => {

@@ -50,7 +50,8 @@ impl fmt::Debug for Hash {
 
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        // The index is not for people to read.
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
     }
 }
 
@@ -70,7 +71,11 @@ impl<'de> Deserialize<'de> for Hash {
             }
         }
 
-        deserializer.deserialize_str(Digits)
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_str(Digits)
+        } else {
+            <[u8; 32]>::deserialize(deserializer).map(Hash)
+        }
     }
 }
 

@@ -15,7 +15,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -25,23 +27,28 @@ mod applier;
 mod catch_up;
 mod chain;
 mod changes;
+mod checkpoint;
 mod committer;
 mod error;
 mod hash;
 mod index;
 mod journal;
 mod open;
+mod options;
 mod record;
 mod redact;
 mod shared;
 mod store;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod verify;
 
-pub use action::{Action, ArgumentDigest, PayloadAt, State};
+pub use action::{Action, Approval, ArgumentDigest, Decision, PayloadAt, State};
+pub use checkpoint::Checkpoint;
 pub use error::LedgerError;
 pub use hash::Hash;
+pub use options::LedgerOptions;
 pub use redact::Redactor;
 pub use verify::{Report, VerifyError, verify};
 
@@ -88,6 +95,32 @@ pub struct Claim {
     pub arguments: Vec<ArgumentDigest>,
     /// A repeat is harmless: may start over an action that is completed or in doubt.
     pub natural: bool,
+    /// Key of the action that undoes this one, where its arguments alone make it.
+    pub undo: Option<Hash>,
+    /// Version of the approved action whose approval this claim uses up.
+    pub approved: Option<u64>,
+}
+
+/// A call whose action needs an approval before it may start.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// What it wants to start.
+    pub claim: Claim,
+    /// Id of the approval, a ULID.
+    pub id: String,
+    /// Until when the approval can be given and used, in ms since 1970.
+    pub expires_ms: u64,
+}
+
+/// What an operator says to an action that awaits approval.
+#[derive(Clone, Debug)]
+pub struct Decide {
+    /// Key of the action.
+    pub key: Hash,
+    /// The version that awaits approval.
+    pub version: u64,
+    /// What is decided, and by whom.
+    pub decision: Decision,
 }
 
 /// What became of a claim.
@@ -111,7 +144,7 @@ pub enum Outcome {
         payload: Vec<u8>,
         /// `ok`, `empty` or the code of a final error.
         code: Cow<'static, str>,
-        /// Key of the action that undoes this one.
+        /// Key of the action that undoes this one; `None` leaves what the claim said.
         undo: Option<Hash>,
     },
     /// No effect: the key is free again.
@@ -138,7 +171,20 @@ impl fmt::Debug for Outcome {
     }
 }
 
-/// The outcome of an action that is started or in doubt.
+/// Who found out how an action ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// The call that ran it.
+    Call,
+    /// The call that ran it, after it had been answered.
+    Late,
+    /// The tool's `reconcile`.
+    Reconcile,
+    /// An operator of this name.
+    Operator(String),
+}
+
+/// The outcome of an action that is started, in doubt, or no longer awaited.
 #[derive(Clone, Debug)]
 pub struct Settle {
     /// Who settles it.
@@ -149,8 +195,28 @@ pub struct Settle {
     pub version: u64,
     /// How it ended.
     pub outcome: Outcome,
-    /// The outcome came after the call had been answered; the record says so.
-    pub late: bool,
+    /// Who found out; the record says so.
+    pub how: How,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// Actions in doubt.
+    InDoubt,
+    /// Actions that await approval, decided on or not, expired or not.
+    AwaitingApproval,
+}
+
+/// Who asked for an action, as the record that began it tells it.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Sequence of that record.
+    pub sequence: u64,
+    /// When, as RFC 3339.
+    pub at: String,
+    /// Who and what; hidden arguments are hashes.
+    pub entry: Entry,
 }
 
 /// Where a record stands: with this, whoever holds it can show that a ledger was cut or rewritten.
@@ -192,15 +258,15 @@ pub enum NoteEvent {
     },
 }
 
-/// What the pipeline needs of a ledger.
+/// What the pipeline and operators need of a ledger.
 pub trait Store: Send + Sync {
-    /// The action of `key`, as far as it is durable.
-    fn lookup(&self, key: &Hash) -> Result<Option<Action>, LedgerError>;
+    /// The action of `key`, as far as it is durable; `None` when nothing answers for it.
+    fn lookup(&self, key: &Hash) -> BoxFuture<'_, Result<Option<Action>, LedgerError>>;
 
     /// The stored result of a completed action, byte for byte; its hash was checked.
     ///
     /// [`LedgerError::Payload`] when it is no longer kept or not what was stored.
-    fn payload(&self, action: &Action) -> Result<Vec<u8>, LedgerError>;
+    fn payload(&self, action: &Action) -> BoxFuture<'_, Result<Vec<u8>, LedgerError>>;
 
     /// Starts an action unless it is known; durable when it resolves.
     ///
@@ -208,16 +274,34 @@ pub trait Store: Send + Sync {
     /// and is in doubt from the next open on.
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>>;
 
+    /// Asks for an approval unless the action is known; durable when it resolves. Gives the action as it stands then.
+    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Action, LedgerError>>;
+
+    /// Records a decision on an action that awaits one and still has that version; durable when it resolves.
+    ///
+    /// [`LedgerError::Superseded`] when it was decided on, started, or asked for anew.
+    fn decide(&self, decide: Decide) -> BoxFuture<'_, Result<Receipt, LedgerError>>;
+
     /// Records an outcome if the action still has that version; durable when it resolves.
     ///
     /// [`LedgerError::Superseded`] when it has not: nothing was recorded. Any other error: the outcome is not recorded,
-    /// and the caller has to [`latch`](Store::latch).
+    /// and who ran the effect has to [`latch`](Store::latch).
     fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Receipt, LedgerError>>;
+
+    /// At most `limit` actions by ascending key, behind `after`.
+    fn list(&self, which: Listed, after: Option<Hash>, limit: usize)
+    -> BoxFuture<'_, Result<Vec<Action>, LedgerError>>;
+
+    /// Who asked for the action. Reads the journal: for operators and for reconciliation, not for every call.
+    fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>>;
 
     /// Records what happened to a call, with the next batch.
     ///
     /// [`LedgerError::Busy`] when the queue is full.
     fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError>;
+
+    /// Does what is due: a checkpoint, a slice of retention. The server calls it once a second.
+    fn tick(&self);
 
     /// Whether claims are accepted; if not, why.
     fn health(&self) -> Result<(), LedgerError>;
@@ -227,6 +311,12 @@ pub trait Store: Send + Sync {
 
     /// The keyed hash for sensitive arguments.
     fn redactor(&self) -> &Redactor;
+
+    /// How long a completed action answers for its key, at least.
+    fn retention(&self) -> Duration;
+
+    /// The directory that only this ledger's server and its operators use; `None` when operators reach the store itself.
+    fn directory(&self) -> Option<&Path>;
 
     /// Records everything queued and a `close`, synced. Everything later fails with [`LedgerError::Closed`].
     ///
@@ -247,7 +337,13 @@ impl Ledger {
     /// Blocks: reads the last segment of the journal, or all of it when the index has to be rebuilt. Fails rather than
     /// begin an empty ledger where there was one.
     pub fn open(location: &str) -> Result<Ledger, LedgerError> {
-        open::open(location)
+        Ledger::options().open(location)
+    }
+
+    /// How a ledger is kept, where the defaults do not fit.
+    #[must_use]
+    pub fn options() -> LedgerOptions {
+        LedgerOptions::default()
     }
 
     /// A ledger kept by another store.

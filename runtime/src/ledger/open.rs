@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Ledger;
 use super::catch_up::follow;
+use super::checkpoint::{self, Signer};
 use super::committer::Opened;
 use super::error::LedgerError;
 use super::hash::Hash;
@@ -18,13 +18,14 @@ use super::journal::file::{FileJournal, create_directory, segments, sync_directo
 use super::journal::memory::MemoryJournal;
 use super::journal::recover::Recovered;
 use super::record::TailFound;
-use super::redact::{KEY_BYTES, Redactor};
-use super::store::LocalStore;
+use super::redact::{self, Redactor};
+use super::store::{Home, Keys, LocalStore};
+use super::{Ledger, LedgerOptions};
 
 /// See [`Ledger::open`].
-pub(super) fn open(location: &str) -> Result<Ledger, LedgerError> {
+pub(super) fn open(location: &str, options: &LedgerOptions) -> Result<Ledger, LedgerError> {
     let path = match location.split_once(':') {
-        Some(("memory", "")) => return memory(),
+        Some(("memory", "")) => return memory(options),
         Some(("sled", path)) => path,
         // A scheme that is not ours must not become a directory of that name.
         Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => return Err(LedgerError::Location),
@@ -32,29 +33,31 @@ pub(super) fn open(location: &str) -> Result<Ledger, LedgerError> {
     };
     match path {
         "" => Err(LedgerError::Location),
-        path => directory(Path::new(path)),
+        path => directory(Path::new(path), options),
     }
 }
 
-fn memory() -> Result<Ledger, LedgerError> {
-    let redactor =
-        Redactor::new(&random::<KEY_BYTES>()?).ok_or_else(|| LedgerError::RedactKey { path: PathBuf::new() })?;
+fn memory(options: &LedgerOptions) -> Result<Ledger, LedgerError> {
+    let keys = Keys {
+        redactor: redactor(&random::<{ redact::KEY_BYTES }>()?, PathBuf::new)?,
+        signer: signer(&random::<{ checkpoint::KEY_BYTES }>()?, PathBuf::new)?,
+    };
     let opened = Opened { head: new_head()?, tail: None };
     let journal = Box::new(MemoryJournal::default());
-    let store = LocalStore::start(journal, Arc::new(MemoryIndex::default()), opened, redactor, None)?;
+    let store = LocalStore::start(journal, Arc::new(MemoryIndex::default()), opened, keys, options, None)?;
     Ok(Ledger::with(Arc::new(store)))
 }
 
-fn directory(path: &Path) -> Result<Ledger, LedgerError> {
+fn directory(path: &Path, options: &LedgerOptions) -> Result<Ledger, LedgerError> {
     create_directory(path).map_err(LedgerError::io("create", path))?;
     let lock = lock(path)?;
     let journal_path = path.join("journal");
     let index_path = path.join("index");
-    let key_path = path.join("redact.key");
+    let (redact_path, signing_path) = (path.join("redact.key"), path.join("signing.key"));
     let mut found = segments(&journal_path).map_err(LedgerError::io("list", &journal_path))?;
     if found.is_empty() {
         // The first segment is made before the others, so without it they are what a lost journal left behind.
-        if index_path.exists() || key_path.exists() {
+        if index_path.exists() || redact_path.exists() || signing_path.exists() {
             return Err(LedgerError::JournalMissing { path: journal_path });
         }
         create_directory(&journal_path).map_err(LedgerError::io("create", &journal_path))?;
@@ -62,18 +65,24 @@ fn directory(path: &Path) -> Result<Ledger, LedgerError> {
         found.push(1);
     }
     let (index, recovered, head) = index(&index_path, &journal_path, &found)?;
-    let redactor = redactor(&key_path, head.is_none())?;
+    let fresh = head.is_none();
+    let keys = Keys {
+        redactor: redactor(&key::<{ redact::KEY_BYTES }>(&redact_path, fresh)?, || redact_path)?,
+        signer: signer(&key::<{ checkpoint::KEY_BYTES }>(&signing_path, fresh)?, || signing_path)?,
+    };
     let Recovered { tail, end, clean, cut } = recovered;
     if cut > 0 {
         tracing::warn!(cut, sequence = tail.sequence, "the journal ended in an unfinished batch, which is cut");
     }
-    let fresh = head.is_none() && cut == 0;
+    let fresh = fresh && cut == 0;
     let opened = Opened {
         head: head.map_or_else(new_head, Ok)?,
         tail: (!fresh).then_some(TailFound { sequence: tail.sequence, hash: tail.hash, clean, cut }),
     };
-    let journal = FileJournal::resume(&journal_path, end).map_err(LedgerError::io("resume", &journal_path))?;
-    let store = LocalStore::start(Box::new(journal), Arc::new(index), opened, redactor, Some(lock))?;
+    let journal = FileJournal::resume(&journal_path, end, options.segment_bytes)
+        .map_err(LedgerError::io("resume", &journal_path))?;
+    let home = Home { directory: path.to_owned(), _lock: lock };
+    let store = LocalStore::start(Box::new(journal), Arc::new(index), opened, keys, options, Some(home))?;
     Ok(Ledger::with(Arc::new(store)))
 }
 
@@ -117,19 +126,26 @@ fn index(path: &Path, journal: &Path, segments: &[u64]) -> Result<(SledIndex, Re
     Ok((index, recovered, head))
 }
 
-/// Reads the key; makes it when the journal has no record yet.
-fn redactor(path: &Path, fresh: bool) -> Result<Redactor, LedgerError> {
-    let key = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && fresh => create_key(path)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        other => other.map_err(LedgerError::io("read", path))?,
-    };
-    Redactor::new(&key).ok_or_else(|| LedgerError::RedactKey { path: path.to_owned() })
+fn redactor(key: &[u8], path: impl FnOnce() -> PathBuf) -> Result<Redactor, LedgerError> {
+    Redactor::new(key).ok_or_else(|| LedgerError::RedactKey { path: path() })
 }
 
-/// Makes the key, whole or not at all.
-fn create_key(path: &Path) -> Result<Vec<u8>, LedgerError> {
-    let key = random::<KEY_BYTES>()?;
+fn signer(key: &[u8], path: impl FnOnce() -> PathBuf) -> Result<Signer, LedgerError> {
+    Signer::new(key).ok_or_else(|| LedgerError::SigningKey { path: path() })
+}
+
+/// Reads a key; makes it when the journal has no record yet. Empty when it is missing otherwise.
+fn key<const N: usize>(path: &Path, fresh: bool) -> Result<Vec<u8>, LedgerError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fresh => create_key::<N>(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.map_err(LedgerError::io("read", path)),
+    }
+}
+
+/// Makes a key, whole or not at all.
+fn create_key<const N: usize>(path: &Path) -> Result<Vec<u8>, LedgerError> {
+    let key = random::<N>()?;
     let unfinished = path.with_extension("new");
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
@@ -144,7 +160,7 @@ fn create_key(path: &Path) -> Result<Vec<u8>, LedgerError> {
 
 /// Before the first record of a new journal.
 fn new_head() -> Result<Head, LedgerError> {
-    Ok(Head { log: hex::encode(random::<16>()?), sequence: 0, hash: Hash::ZERO, epoch: 0 })
+    Ok(Head { log: hex::encode(random::<16>()?), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1 })
 }
 
 fn random<const N: usize>() -> Result<[u8; N], LedgerError> {

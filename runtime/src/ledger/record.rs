@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::action::{ArgumentDigest, PayloadAt, Step, Transition};
+use super::action::{Approval, ArgumentDigest, Beginning, Decision, PayloadAt, State, Step, Transition};
 use super::hash::Hash;
-use super::{Entry, NoteEvent};
+use super::{Entry, How, Intent, NoteEvent};
 
 /// Format of the journal, written in every `open` record.
 pub(super) const FORMAT: u64 = 1;
@@ -32,10 +32,16 @@ const HEX: usize = 64;
 pub(super) enum Event {
     Open,
     Close,
+    Checkpoint,
+    AwaitingApproval,
+    Approved,
+    ApprovalRefused,
     Started,
     Completed,
     Failed,
     InDoubt,
+    Resolved,
+    Expired,
     Refused,
     Read,
     Replayed,
@@ -108,6 +114,16 @@ pub(super) struct Line<'a> {
     pub(super) times: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) late: bool,
+    /// Who resolved a doubt: `reconcile` or `operator`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) operator: Option<&'a str>,
+    /// To what a doubt was resolved: `completed` or `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) outcome: Option<Event>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) approval: Option<&'a Approval>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) epoch: Option<u64>,
     /// Sequence of the record whose state this one replaces.
@@ -121,6 +137,21 @@ pub(super) struct Line<'a> {
     pub(super) undo: Option<Hash>,
     #[serde(skip_serializing_if = "<[Hash]>::is_empty")]
     pub(super) frees: &'a [Hash],
+    /// Until when a completed action answers for its key, in ms since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<u64>,
+    /// Actions that retention removed.
+    #[serde(skip_serializing_if = "<[Hash]>::is_empty")]
+    pub(super) keys: &'a [Hash],
+    /// First sequence of the segment up to which retention has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) swept: Option<u64>,
+    /// The public key that signs checkpoints, as hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signer: Option<&'a str>,
+    /// The signature of a checkpoint, as hex; see [`super::checkpoint`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signature: Option<&'a str>,
 }
 
 impl<'a> Line<'a> {
@@ -149,12 +180,38 @@ impl<'a> Line<'a> {
             first_call: None,
             times: None,
             late: false,
+            by: None,
+            operator: None,
+            outcome: None,
+            approval: None,
             epoch: None,
             supersedes: None,
             digests: None,
             payload: None,
             undo: None,
             frees: &[],
+            expires: None,
+            keys: &[],
+            swept: None,
+            signer: None,
+            signature: None,
+        }
+    }
+
+    /// A record of how an action ended: `event` is one of `completed`, `failed`, `in_doubt`.
+    pub(super) fn settled(event: Event, entry: &'a Entry, how: &'a How) -> Line<'a> {
+        let line = Line::of(event, entry);
+        match how {
+            How::Call => line,
+            How::Late => Line { late: true, ..line },
+            How::Reconcile => Line { event: Event::Resolved, outcome: Some(event), by: Some("reconcile"), ..line },
+            How::Operator(name) => Line {
+                event: Event::Resolved,
+                outcome: Some(event),
+                by: Some("operator"),
+                operator: Some(name),
+                ..line
+            },
         }
     }
 
@@ -242,16 +299,20 @@ pub(super) fn write_payload(bytes: &mut Vec<u8>, segment: u64, offset: u64, body
 pub(super) struct Record {
     pub(super) seq: u64,
     pub(super) prev: Hash,
-    at: String,
+    pub(super) at: String,
     pub(super) durable: u64,
     pub(super) event: Event,
     pub(super) log: Option<String>,
     pub(super) format: Option<u64>,
     pub(super) tail: Option<TailFound>,
     call: Option<String>,
+    tenant: Option<String>,
     tool: Option<String>,
     key: Option<Hash>,
     digest: Option<Hash>,
+    operator: Option<String>,
+    outcome: Option<Event>,
+    approval: Option<Approval>,
     pub(super) epoch: Option<u64>,
     #[serde(default)]
     digests: Vec<ArgumentDigest>,
@@ -259,31 +320,121 @@ pub(super) struct Record {
     undo: Option<Hash>,
     #[serde(default)]
     frees: Vec<Hash>,
+    pub(super) expires: Option<u64>,
+    #[serde(default)]
+    keys: Vec<Hash>,
+    pub(super) swept: Option<u64>,
+    pub(super) signer: Option<String>,
+    pub(super) signature: Option<String>,
 }
 
+const INCOMPLETE: &str = "a member that the event needs is missing";
+
 impl Record {
-    /// The change of an action that this record tells of; `None` when it tells of none.
+    /// The changes of actions that this record tells of.
     ///
     /// Fails with a reason when a member that the event needs is missing.
-    pub(super) fn into_step(self, payload: Option<PayloadAt>) -> Result<Option<Step>, &'static str> {
-        const INCOMPLETE: &str = "a member that the event needs is missing";
-        let change = match self.event {
-            Event::Open | Event::Close | Event::Refused | Event::Read | Event::Replayed => return Ok(None),
-            Event::Started => Transition::Start {
-                epoch: self.epoch.ok_or(INCOMPLETE)?,
-                digest: self.digest.ok_or(INCOMPLETE)?,
-                arguments: self.digests,
-                tool: self.tool.ok_or(INCOMPLETE)?,
-                call: self.call.ok_or(INCOMPLETE)?,
-            },
-            Event::Completed => Transition::Complete { payload, undo: self.undo, frees: self.frees },
-            Event::Failed => Transition::Fail,
-            Event::InDoubt => Transition::Doubt,
-        };
+    pub(super) fn into_steps(mut self, payload: Option<PayloadAt>) -> Result<Vec<Step>, &'static str> {
+        let (sequence, keys) = (self.seq, std::mem::take(&mut self.keys));
         let at: Timestamp = self.at.parse().map_err(|_| "the time cannot be read")?;
         let at_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
-        Ok(Some(Step { sequence: self.seq, at_ms, key: self.key.ok_or(INCOMPLETE)?, change }))
+        let event = match self.event {
+            Event::Resolved => self.outcome.ok_or(INCOMPLETE)?,
+            event => event,
+        };
+        let change = match event {
+            Event::Expired => {
+                let leave = |key| Step { sequence, at_ms, key, change: Transition::Leave };
+                return Ok(keys.into_iter().map(leave).collect());
+            }
+            Event::Open
+            | Event::Close
+            | Event::Checkpoint
+            | Event::Refused
+            | Event::Read
+            | Event::Replayed
+            | Event::Resolved => return Ok(Vec::new()),
+            Event::AwaitingApproval => {
+                let approval = self.approval.take().ok_or(INCOMPLETE)?;
+                return Ok(vec![self.begin(at_ms, State::AwaitingApproval(approval))?]);
+            }
+            Event::Started => {
+                let epoch = self.epoch.ok_or(INCOMPLETE)?;
+                return Ok(vec![self.begin(at_ms, State::Started { epoch })?]);
+            }
+            Event::Approved | Event::ApprovalRefused => Transition::Decide(Decision {
+                approved: event == Event::Approved,
+                operator: self.operator.ok_or(INCOMPLETE)?,
+            }),
+            Event::Completed => {
+                Transition::Complete { payload, undo: self.undo, frees: self.frees, expires_ms: self.expires }
+            }
+            Event::Failed => Transition::Leave,
+            Event::InDoubt => Transition::Doubt,
+        };
+        Ok(vec![Step { sequence, at_ms, key: self.key.ok_or(INCOMPLETE)?, change }])
     }
+
+    /// The action that this record completes, and when it expires, in ms since 1970.
+    pub(super) fn completed(&self) -> Option<(Hash, u64)> {
+        match (self.event, self.outcome) {
+            (Event::Completed, _) | (Event::Resolved, Some(Event::Completed)) => self.key.zip(self.expires),
+            _ => None,
+        }
+    }
+
+    fn begin(self, at_ms: u64, state: State) -> Result<Step, &'static str> {
+        let beginning = Beginning {
+            state,
+            digest: self.digest.ok_or(INCOMPLETE)?,
+            arguments: self.digests,
+            tenant: self.tenant.ok_or(INCOMPLETE)?,
+            tool: self.tool.ok_or(INCOMPLETE)?,
+            call: self.call.ok_or(INCOMPLETE)?,
+            undo: self.undo,
+        };
+        let key = self.key.ok_or(INCOMPLETE)?;
+        Ok(Step { sequence: self.seq, at_ms, key, change: Transition::Begin(Box::new(beginning)) })
+    }
+}
+
+/// Who asked for what, as the record in `line` tells it.
+///
+/// Fails with a reason.
+pub(super) fn read_intent(line: &[u8]) -> Result<Intent, &'static str> {
+    #[derive(Deserialize)]
+    struct Asked {
+        seq: u64,
+        at: String,
+        call: String,
+        tenant: String,
+        agent: String,
+        user: Option<String>,
+        investigation: Option<String>,
+        tool: String,
+        key: Option<Hash>,
+        digest: Option<Hash>,
+        arguments: Option<Box<RawValue>>,
+    }
+    let Parsed::Record(..) = parse(line)? else { return Err("not a record") };
+    let asked: Asked = serde_json::from_slice(line).map_err(|_| INCOMPLETE)?;
+    let Asked { seq, at, call, tenant, agent, user, investigation, tool, key, digest, arguments } = asked;
+    let tool = tool.into();
+    let entry = Entry { call, tenant, agent, user, investigation, tool, key, digest, arguments };
+    Ok(Intent { sequence: seq, at, entry })
+}
+
+/// Whether `line` claims to be the record `sequence`; its hash is for [`parse`] to check.
+pub(super) fn is_record(line: &[u8], sequence: u64) -> bool {
+    let member = format!("\"seq\":{sequence},");
+    line.strip_prefix(RECORD_OPEN)
+        .and_then(|rest| rest.get(HEX + RECORD_CLOSE.len()..))
+        .is_some_and(|rest| rest.starts_with(member.as_bytes()))
+}
+
+/// Whether `line` claims to be a payload line.
+pub(super) fn is_payload(line: &[u8]) -> bool {
+    line.starts_with(PAYLOAD_OPEN)
 }
 
 /// A line taken apart.

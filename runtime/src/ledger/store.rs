@@ -1,68 +1,160 @@
 //! The [`Store`] whose committer is a thread of this process.
 
 use std::fs::File;
+use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self as ticks, sync_channel};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::action::{Action, State};
+use super::action::{Action, State, Unsettled};
 use super::applier::{self, Applied};
+use super::checkpoint::Signer;
 use super::committer::{Answer, Committer, Opened, Operation, reply};
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::index::Index;
-use super::journal::{Journal, Payloads};
+use super::journal::{Journal, Reader};
+use super::record::{now, read_intent};
 use super::redact::Redactor;
 use super::shared::{Shared, Status};
-use super::{Claim, Claimed, Entry, NoteEvent, Receipt, Settle, Store};
+use super::sweep::{self, Sweeper};
+use super::{Ask, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Receipt, Settle, Store};
 
 /// Operations that may wait for the committer.
 const QUEUE: usize = 4096;
 /// Batches that may wait for the index.
 const APPLIER_QUEUE: usize = 256;
 
+/// The keys that belong to a ledger.
+pub(super) struct Keys {
+    pub(super) redactor: Redactor,
+    pub(super) signer: Signer,
+}
+
+/// The directory of a ledger, and the right to write there.
+pub(super) struct Home {
+    pub(super) directory: PathBuf,
+    /// Held as long as the store.
+    pub(super) _lock: File,
+}
+
 /// A journal, its index, and the threads that keep them.
 pub(super) struct LocalStore {
     /// Taken when dropped: the committer ends when nobody can ask any more.
     queue: Option<mpsc::Sender<Operation>>,
     committer: Option<JoinHandle<()>>,
+    /// Taken when dropped: the sweeper ends without it.
+    ticks: Option<ticks::SyncSender<()>>,
+    sweeper: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
-    payloads: Arc<dyn Payloads>,
+    reader: Arc<dyn Reader>,
     index: Arc<dyn Index>,
     redactor: Redactor,
-    /// Last, so that it is held until the index is closed.
-    _lock: Option<File>,
+    retention: Duration,
+    /// Last, so that the lock is held until the index is closed.
+    home: Option<Home>,
 }
 
 impl LocalStore {
-    /// Begins an epoch on `journal` and starts the threads. `lock` is held as long as the store.
+    /// Begins an epoch on `journal` and starts the threads.
     pub(super) fn start(
         journal: Box<dyn Journal>,
         index: Arc<dyn Index>,
         opened: Opened,
-        redactor: Redactor,
-        lock: Option<File>,
+        keys: Keys,
+        options: &LedgerOptions,
+        home: Option<Home>,
     ) -> Result<LocalStore, LedgerError> {
         let shared = Arc::new(Shared::default());
-        let payloads = journal.payloads();
-        let committer = Committer::open(journal, Arc::clone(&index), Arc::clone(&shared), opened)?;
+        let reader = journal.reader();
+        let swept = opened.head.swept;
+        let Keys { redactor, signer } = keys;
+        let committer =
+            Committer::open(journal, Arc::clone(&index), Arc::clone(&shared), opened, signer, options.clone())?;
         let (queue, operations) = mpsc::channel(QUEUE);
         let thread = {
             let (index, shared) = (Arc::clone(&index), Arc::clone(&shared));
             thread::Builder::new()
                 .name("ledger".to_owned())
                 .spawn(move || work(committer, operations, index, &shared))
-                .map_err(LedgerError::io("start", "the committer thread"))?
+                .map_err(LedgerError::io("start", "a thread of the ledger"))?
         };
-        Ok(LocalStore { queue: Some(queue), committer: Some(thread), shared, payloads, index, redactor, _lock: lock })
+        let mut store = LocalStore {
+            queue: Some(queue.clone()),
+            committer: Some(thread),
+            ticks: None,
+            sweeper: None,
+            shared,
+            reader,
+            index,
+            redactor,
+            retention: options.retention,
+            home,
+        };
+        if let Some(home) = &store.home {
+            let sweeper = Sweeper::new(home.directory.join("journal"), swept, queue);
+            let (ticks, ticked) = sync_channel(1);
+            let thread = thread::Builder::new().name("ledger-sweep".to_owned());
+            let thread = thread.spawn(move || sweep::run(sweeper, &ticked));
+            store.sweeper = Some(thread.map_err(LedgerError::io("start", "a thread of the ledger"))?);
+            store.ticks = Some(ticks);
+        }
+        Ok(store)
+    }
+
+    /// The action of `key`, if it answers now.
+    fn known(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
+        self.shared.works()?;
+        let found = self.shared.lookup(&*self.index, key).inspect_err(|error| self.shared.poison(error))?;
+        Ok(found.filter(|action| action.answers(now().0)))
+    }
+
+    fn stored(&self, action: &Action) -> Result<Vec<u8>, LedgerError> {
+        self.shared.works()?;
+        let at = match (&action.state, &action.payload) {
+            (State::Completed, Some(at)) => at,
+            _ => return Err(LedgerError::Payload { reason: "is not kept" }),
+        };
+        let body = self.reader.payload(at).map_err(LedgerError::io("read a result from", "the journal"))?;
+        if Hash::of(&body) != at.hash {
+            return Err(LedgerError::Payload { reason: "is not what was stored" });
+        }
+        Ok(body)
+    }
+
+    fn listed(&self, which: Listed, after: Option<Hash>, limit: usize) -> Result<Vec<Action>, LedgerError> {
+        self.shared.works()?;
+        let state = match which {
+            Listed::InDoubt => Unsettled::InDoubt,
+            Listed::AwaitingApproval => Unsettled::AwaitingApproval,
+        };
+        let mut keys = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner).unsettled(state);
+        keys.extend(self.index.unsettled(state).inspect_err(|error| self.shared.poison(error))?);
+        let mut found = Vec::new();
+        for key in keys.into_iter().filter(|key| after.is_none_or(|after| *key > after)) {
+            if found.len() >= limit {
+                break;
+            }
+            // The index may be behind: only the current state counts.
+            found.extend(self.known(&key)?.filter(|action| action.unsettled() == Some(state)));
+        }
+        Ok(found)
+    }
+
+    fn told(&self, action: &Action) -> Result<Intent, LedgerError> {
+        self.shared.works()?;
+        let line = self.reader.record(action.intent).map_err(LedgerError::io("read a record of", "the journal"))?;
+        read_intent(&line).map_err(|reason| LedgerError::Payload { reason })
     }
 
     /// Hands an operation to the committer and waits for its answer.
-    async fn ask<T>(&self, operation: impl FnOnce(Answer<T>) -> Operation) -> Result<T, LedgerError> {
+    async fn ask_committer<T>(&self, operation: impl FnOnce(Answer<T>) -> Operation) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;
         if queue.send(operation(answer)).await.is_err() {
@@ -125,30 +217,41 @@ fn work(
 }
 
 impl Store for LocalStore {
-    fn lookup(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
-        self.shared.works()?;
-        self.shared.lookup(&*self.index, key).inspect_err(|error| self.shared.poison(error))
+    fn lookup(&self, key: &Hash) -> BoxFuture<'_, Result<Option<Action>, LedgerError>> {
+        Box::pin(ready(self.known(key)))
     }
 
-    fn payload(&self, action: &Action) -> Result<Vec<u8>, LedgerError> {
-        self.shared.works()?;
-        let at = match (&action.state, &action.payload) {
-            (State::Completed, Some(at)) => at,
-            _ => return Err(LedgerError::Payload { reason: "is not kept" }),
-        };
-        let body = self.payloads.read(at).map_err(LedgerError::io("read a result from", "the journal"))?;
-        if Hash::of(&body) != at.hash {
-            return Err(LedgerError::Payload { reason: "is not what was stored" });
-        }
-        Ok(body)
+    fn payload(&self, action: &Action) -> BoxFuture<'_, Result<Vec<u8>, LedgerError>> {
+        Box::pin(ready(self.stored(action)))
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
-        Box::pin(self.ask(|answer| Operation::Claim(Box::new(claim), answer)))
+        Box::pin(self.ask_committer(|answer| Operation::Claim(Box::new(claim), answer)))
+    }
+
+    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Action, LedgerError>> {
+        Box::pin(self.ask_committer(|answer| Operation::Ask(Box::new(ask), answer)))
+    }
+
+    fn decide(&self, decide: Decide) -> BoxFuture<'_, Result<Receipt, LedgerError>> {
+        Box::pin(self.ask_committer(|answer| Operation::Decide(Box::new(decide), answer)))
+    }
+
+    fn list(
+        &self,
+        which: Listed,
+        after: Option<Hash>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Action>, LedgerError>> {
+        Box::pin(ready(self.listed(which, after, limit)))
+    }
+
+    fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>> {
+        Box::pin(ready(self.told(action)))
     }
 
     fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Receipt, LedgerError>> {
-        Box::pin(self.ask(|answer| Operation::Settle(Box::new(settle), answer)))
+        Box::pin(self.ask_committer(|answer| Operation::Settle(Box::new(settle), answer)))
     }
 
     fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError> {
@@ -158,6 +261,14 @@ impl Store for LocalStore {
             mpsc::error::TrySendError::Full(_) => LedgerError::Busy,
             mpsc::error::TrySendError::Closed(_) => self.gone(),
         })
+    }
+
+    fn tick(&self) {
+        let committer = self.queue.as_ref().is_none_or(|queue| queue.try_send(Operation::Tick).is_ok());
+        let sweeper = self.ticks.as_ref().is_none_or(|ticks| ticks.try_send(()).is_ok());
+        if !committer || !sweeper {
+            tracing::debug!("the ledger is too busy for this tick");
+        }
     }
 
     fn health(&self) -> Result<(), LedgerError> {
@@ -176,13 +287,26 @@ impl Store for LocalStore {
         &self.redactor
     }
 
+    fn retention(&self) -> Duration {
+        self.retention
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        self.home.as_ref().map(|home| home.directory.as_path())
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(self.ask(Operation::Close))
+        Box::pin(self.ask_committer(Operation::Close))
     }
 }
 
 impl Drop for LocalStore {
     fn drop(&mut self) {
+        // The sweeper asks the committer, so it ends first.
+        self.ticks = None;
+        if self.sweeper.take().is_some_and(|sweeper| sweeper.join().is_err()) {
+            tracing::error!("the sweeper of the ledger panicked");
+        }
         self.queue = None;
         if self.committer.take().is_some_and(|committer| committer.join().is_err()) {
             self.shared.poison(&"the committer panicked");

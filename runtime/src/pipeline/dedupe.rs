@@ -3,21 +3,31 @@
 use super::flight::Lead;
 use super::flow::{Flow, Replay, Stop};
 use super::intent::unavailable;
+use super::reconcile::{self, Reconciled};
 use super::refusal::Refusal;
 use crate::action::Names;
 use crate::envelope::Body;
 use crate::error::{EffectKnown, Kind};
 use crate::input::Violation;
-use crate::ledger::{Action, ArgumentDigest, State};
+use crate::ledger::{Action, ArgumentDigest, Hash, State};
 use crate::tool::Key;
 use std::borrow::Cow;
 
-pub(super) async fn pass(flow: &Flow) -> Result<Lead, Stop> {
+/// What gate 5 lets through.
+pub(super) struct Passed {
+    /// The right to run the intent.
+    pub(super) lead: Lead,
+    /// The action, when it awaits approval.
+    pub(super) awaiting: Option<Action>,
+}
+
+pub(super) async fn pass(flow: &mut Flow) -> Result<Passed, Stop> {
     let Some(names) = &flow.names else { return Err(unavailable("dedupe").into()) };
+    let (flight, keys) = (names.flight, names.before.into_iter().chain([names.key]));
     let deadline = tokio::time::Instant::now() + flow.tool().timeout;
-    loop {
-        let lead = match flow.pipeline.flights.board(names.flight, &flow.id, &names.arguments) {
-            Ok(lead) => lead,
+    let lead = loop {
+        match flow.pipeline.flights.board(flight, &flow.id, &names.arguments) {
+            Ok(lead) => break lead,
             Err(flying) => {
                 let differs = compare(&flying.arguments, names).map_err(|refusal| refusal.about(&flying.call))?;
                 let call = flying.call.clone();
@@ -27,38 +37,51 @@ pub(super) async fn pass(flow: &Flow) -> Result<Lead, Stop> {
                         return Err(Stop::Replayed(Box::new(replay)));
                     }
                     // It was stopped before its effect, so nothing is known of the intent: this call's turn.
-                    Ok(None) => continue,
+                    Ok(None) => {}
                     Err(_) => return Err(in_progress(call).into()),
                 }
             }
-        };
-        for key in names.before.iter().chain([&names.key]) {
-            let known = flow.pipeline.ledger.lookup(key).map_err(|error| {
-                tracing::error!(call = flow.id, %error, "the ledger cannot be read");
-                unavailable("dedupe")
-            })?;
-            if let Some(action) = known {
-                known_action(flow, names, &action)?;
-            }
         }
-        return Ok(lead);
+    };
+    for key in keys {
+        let Some(action) = lookup(flow, &key).await? else { continue };
+        known_action(flow, &action).await?;
+        if matches!(action.state, State::AwaitingApproval(_)) {
+            // Also across the end of a bucket of time: it is the approval of this very intent.
+            if let Some(names) = &mut flow.names {
+                names.key = key;
+            }
+            return Ok(Passed { lead, awaiting: Some(action) });
+        }
     }
+    Ok(Passed { lead, awaiting: None })
 }
 
-/// What a known action means for this call; `Ok` when it may run all the same.
-pub(super) fn known_action(flow: &Flow, names: &Names, action: &Action) -> Result<(), Stop> {
+async fn lookup(flow: &Flow, key: &Hash) -> Result<Option<Action>, Refusal> {
+    flow.pipeline.ledger.lookup(key).await.map_err(|error| {
+        tracing::error!(call = flow.id, %error, "the ledger cannot be read");
+        unavailable("dedupe")
+    })
+}
+
+/// What a known action means for this call; `Ok` when it may go on all the same.
+pub(super) async fn known_action(flow: &Flow, action: &Action) -> Result<(), Stop> {
+    let Some(names) = &flow.names else { return Err(unavailable("dedupe").into()) };
     let natural = matches!(flow.tool().key, Key::Natural(_));
     let differs = compare(&action.arguments, names).map_err(|refusal| refusal.about(&action.call))?;
     match action.state {
+        State::AwaitingApproval(_) => Ok(()),
         State::Started { .. } => Err(in_progress(action.call.clone()).into()),
         State::Completed | State::InDoubt if natural => Ok(()),
-        State::InDoubt => Err(in_doubt(action.call.clone()).into()),
+        State::InDoubt => match reconcile::pass(flow, action).await {
+            Reconciled::Applied(body) => Err(replay(body, action, differs)),
+            Reconciled::NotApplied => Ok(()),
+            Reconciled::Unknown => Err(in_doubt(action.call.clone()).into()),
+        },
         State::Completed => {
-            let body = flow.pipeline.ledger.payload(action).map(Body::from_stored);
+            let body = flow.pipeline.ledger.payload(action).await.map(Body::from_stored);
             match body {
-                Ok(Some(body)) => {
-                    Err(Stop::Replayed(Box::new(Replay { body, first_call: action.call.clone(), differs })))
-                }
+                Ok(Some(body)) => Err(replay(body, action, differs)),
                 Ok(None) | Err(_) => {
                     tracing::error!(call = flow.id, first_call = action.call, "a stored answer cannot be read");
                     Err(Refusal::new(
@@ -74,6 +97,10 @@ pub(super) fn known_action(flow: &Flow, names: &Names, action: &Action) -> Resul
             }
         }
     }
+}
+
+fn replay(body: Body, action: &Action, differs: Vec<String>) -> Stop {
+    Stop::Replayed(Box::new(Replay { body, first_call: action.call.clone(), differs }))
 }
 
 /// The free-text arguments that differ from the first call's.
@@ -107,7 +134,7 @@ fn compare(first: &[ArgumentDigest], names: &Names) -> Result<Vec<String>, Refus
     .violations(violations))
 }
 
-fn in_progress(first_call: String) -> Refusal {
+pub(super) fn in_progress(first_call: String) -> Refusal {
     Refusal::new("dedupe", Kind::InProgress, "the same action is running; it was not started again")
         .suggest("call again with the same arguments to get its answer")
         .retry_after_ms(1_000)

@@ -6,7 +6,7 @@ use crate::call::Context;
 use crate::error::{EffectKnown, ErrorReport, Kind};
 use crate::input::Decoder;
 use crate::ledger::{Entry, Ledger, NoteEvent};
-use crate::tool::{Arguments, BoxFuture, Descriptor, Finished};
+use crate::tool::{Arguments, BoxFuture, Descriptor, Finished, Reconciliation};
 use backon::BackoffBuilder;
 use futures_util::FutureExt;
 use secrecy::SecretString;
@@ -47,6 +47,33 @@ pub(super) fn write(flow: &mut Flow, secret: Option<SecretString>) -> BoxFuture<
         context,
     };
     Box::pin(attempts.run(arguments))
+}
+
+/// What the tool's `reconcile` says of an action in doubt; `None` when it gave no answer.
+pub(super) async fn reconcile(flow: &Flow, secret: Option<SecretString>) -> Option<Reconciliation> {
+    let context = flow.context(secret)?;
+    let arguments = (flow.tool().decode)(&mut Decoder::new(&flow.request.arguments))?;
+    // It may panic before its first await as well as after it.
+    let asking = AssertUnwindSafe(async move { Some(arguments.reconcile(context)?.await) }).catch_unwind();
+    let (call, tool) = (&flow.id, flow.tool().name);
+    match tokio::time::timeout(flow.tool().timeout, asking).await {
+        Ok(Ok(found)) => match found? {
+            Ok(found) => Some(found),
+            Err(error) => {
+                let (code, detail) = (error.code.as_ref(), error.detail.as_deref());
+                tracing::warn!(call, tool, code, detail, "reconcile failed; the action stays in doubt");
+                None
+            }
+        },
+        Ok(Err(panic)) => {
+            tracing::error!(call, tool, panic = text_of(&*panic), "reconcile panicked; the action stays in doubt");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(call, tool, "reconcile gave no answer in time; the action stays in doubt");
+            None
+        }
+    }
 }
 
 struct Attempts {

@@ -1,14 +1,15 @@
 //! One call on its way through the gates.
 
 use super::refusal::Refusal;
+use super::undo::UndoCall;
 use super::{Pipeline, Served, record};
 use crate::action::Names;
 use crate::call::{Context, Facts};
-use crate::envelope::{Body, Stamp};
+use crate::envelope::{self, Body, Stamp};
 use crate::error::{EffectKnown, Kind};
 use crate::identity::Principal;
 use crate::input::{TextRule, Violation};
-use crate::ledger::{Entry, Receipt};
+use crate::ledger::{Approval, Entry, Receipt};
 use crate::tool::{Arguments, Descriptor};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -70,12 +71,21 @@ pub(crate) struct Answer {
 pub(crate) enum Stop {
     Refused(Refusal),
     Replayed(Box<Replay>),
+    Pending(Pending),
 }
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Stop::Refused(refusal)
     }
+}
+
+/// Somebody must agree first.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) approval: Approval,
+    /// This call asked; a later one only asks after it.
+    pub(crate) asked: bool,
 }
 
 /// An earlier answer, given again.
@@ -99,6 +109,8 @@ pub(crate) struct Flow {
     pub(super) redacted: Option<String>,
     /// After gate 3, for what changes the world.
     pub(super) names: Option<Names>,
+    /// After gate 7: the undo, where the arguments alone make it.
+    pub(super) undo: Option<UndoCall>,
 }
 
 impl Flow {
@@ -114,6 +126,7 @@ impl Flow {
             arguments: None,
             redacted: None,
             names: None,
+            undo: None,
         })
     }
 
@@ -138,6 +151,7 @@ impl Flow {
             investigation: self.request.investigation.clone(),
             turn: self.request.turn.clone(),
             deadline: Instant::now() + self.tool().timeout,
+            action: self.names.as_ref().map(|names| names.key),
         };
         Some(Context { state: self.pipeline.state.clone(), credential, facts: Arc::new(facts) })
     }
@@ -165,6 +179,14 @@ impl Flow {
                     differs: replay.differs.iter().map(String::as_str).collect(),
                 };
                 Answer { envelope: replay.body.envelope(&stamp), is_error: replay.body.is_error, receipt: None }
+            }
+            Stop::Pending(Pending { approval, asked }) => {
+                if !asked {
+                    record::asked_after(self);
+                }
+                let asks = format!("an operator's agreement to `{}` with these arguments", self.tool().name);
+                let envelope = envelope::pending(&approval.id, &asks, approval.expires_ms, &self.id);
+                Answer { envelope, is_error: false, receipt: None }
             }
             Stop::Refused(refusal) => {
                 record::refused(self, &refusal);

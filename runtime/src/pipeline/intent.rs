@@ -1,34 +1,44 @@
 //! Gate 8: the intent is durable before anything runs.
 
-use super::dedupe::known_action;
+use super::dedupe::{in_progress, known_action};
 use super::flow::{Flow, Stop};
 use super::refusal::Refusal;
+use super::undo;
 use crate::error::Kind;
 use crate::ledger::{Claim, Claimed};
 use crate::tool::Key;
 
-/// Claims the action; the answer is the version to settle.
-pub(super) async fn pass(flow: &Flow) -> Result<u64, Stop> {
-    let Some(names) = &flow.names else { return Err(unavailable("intent").into()) };
-    let claim = Claim {
-        entry: flow.entry(),
-        key: names.key,
-        digest: names.digest,
-        arguments: names.arguments.clone(),
-        natural: matches!(flow.tool().key, Key::Natural(_)),
-    };
+/// Claims the action, with the approval of that version where one is used up; the answer is the version to settle.
+pub(super) async fn pass(flow: &mut Flow, approved: Option<u64>) -> Result<u64, Stop> {
+    flow.undo = undo::of_arguments(flow);
+    let claim = Claim { approved, ..claim(flow)? };
     match flow.pipeline.ledger.claim(claim).await {
         Ok(Claimed::Won { version }) => Ok(version),
         // Another server was faster; the loser gets the answer that gate 5 would have given.
-        Ok(Claimed::Exists(action)) => match known_action(flow, names, &action) {
+        Ok(Claimed::Exists(action)) => match known_action(flow, &action).await {
             Err(stop) => Err(stop),
-            Ok(()) => Err(unavailable("intent").into()),
+            // It ended, or its approval did, since gate 5 looked.
+            Ok(()) => Err(in_progress(action.call).into()),
         },
         Err(error) => {
             tracing::error!(call = flow.id, tool = flow.tool().name, %error, "the intent was not recorded");
             Err(unavailable("intent").into())
         }
     }
+}
+
+/// What the call wants to start.
+pub(super) fn claim(flow: &Flow) -> Result<Claim, Refusal> {
+    let Some(names) = &flow.names else { return Err(unavailable("intent")) };
+    Ok(Claim {
+        entry: flow.entry(),
+        key: names.key,
+        digest: names.digest,
+        arguments: names.arguments.clone(),
+        natural: matches!(flow.tool().key, Key::Natural(_)),
+        undo: flow.undo.as_ref().and_then(|undo| undo.key),
+        approved: None,
+    })
 }
 
 /// A read leaves no intent, but no call is answered that cannot be recorded.

@@ -11,9 +11,11 @@ mod intent;
 mod limits;
 mod outcome;
 mod policy;
+mod reconcile;
 mod record;
 mod refusal;
 mod scope;
+mod undo;
 mod validate;
 
 pub(crate) use flight::Flights;
@@ -60,7 +62,7 @@ impl Pipeline {
         let mut flow = Flow::new(self, request)?;
         if flow.tool().effect.changes() {
             return Some(match before_effect(&mut flow).await {
-                Ok(lead) => effect(flow, lead).await,
+                Ok((lead, approved)) => effect(flow, lead, approved).await,
                 Err(stop) => flow.stopped(stop),
             });
         }
@@ -110,35 +112,35 @@ async fn read(flow: &mut Flow) -> Result<Answer, Stop> {
 }
 
 /// What a call passes that asks to change something, up to its intent.
-async fn before_effect(flow: &mut Flow) -> Result<Lead, Stop> {
+async fn before_effect(flow: &mut Flow) -> Result<(Lead, Option<u64>), Stop> {
     authenticate::pass(flow)?;
     scope::pass(flow)?;
     validate::pass(flow)?;
     policy::pass(flow)?;
-    let lead = dedupe::pass(flow).await?;
+    let dedupe::Passed { lead, awaiting } = dedupe::pass(flow).await?;
     limits::pass(flow)?;
-    approval::pass(flow)?;
-    Ok(lead)
+    let approved = approval::pass(flow, awaiting).await?;
+    Ok((lead, approved))
 }
 
 /// The rest, in a task of its own: from the intent on the action does not belong to its caller, and
 /// whoever hangs up, the outcome is recorded.
-async fn effect(flow: Flow, lead: Lead) -> Answer {
+async fn effect(flow: Flow, lead: Lead, approved: Option<u64>) -> Answer {
     let lost = flow.lost();
     let (answer, answered) = oneshot::channel();
     let effects = flow.pipeline.effects.clone();
-    effects.spawn(from_intent(flow, lead, answer));
+    effects.spawn(from_intent(flow, lead, approved, answer));
     // The task answers on every way out; should it die, the caller still gets the truth.
     answered.await.unwrap_or_else(|_| lost.answer())
 }
 
-async fn from_intent(mut flow: Flow, lead: Lead, caller: oneshot::Sender<Answer>) {
+async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<u64>, caller: oneshot::Sender<Answer>) {
     let answer = |answer: Answer| {
         if caller.send(answer).is_err() {
             tracing::debug!("the caller has gone; the outcome is in the ledger");
         }
     };
-    let version = match intent::pass(&flow).await {
+    let version = match intent::pass(&mut flow, approved).await {
         Ok(version) => version,
         Err(stop) => return answer(flow.stopped(stop)),
     };

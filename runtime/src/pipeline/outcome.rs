@@ -5,13 +5,11 @@ use super::flight::Lead;
 use super::flow::{Answer, Flow, Stop};
 use super::intent::unavailable;
 use super::refusal::Refusal;
-use crate::action;
+use super::undo;
 use crate::envelope::{Body, ErrorBody};
 use crate::error::{EffectKnown, ErrorReport, Kind};
-use crate::input::Decoder;
-use crate::ledger::{Hash, LedgerError, NoteEvent, Outcome, Receipt, Settle};
-use crate::tool::{Produced, Undo, UndoFrom};
-use crate::writer;
+use crate::ledger::{How, LedgerError, NoteEvent, Outcome, Receipt, Settle};
+use crate::tool::Produced;
 use std::borrow::Cow;
 
 /// What a read came to; its record rides in the next batch.
@@ -39,7 +37,7 @@ pub(super) fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
 /// What a write came to.
 pub(super) async fn write(flow: &Flow, lead: &Lead, version: u64, ended: Ended) -> Answer {
     let (body, outcome) = judged(flow, ended);
-    settle(flow, version, outcome, false).await.map_or_else(
+    settle(flow, version, outcome, How::Call).await.map_or_else(
         |_| {
             let body = Body::error(&unrecorded().error, flow.source());
             lead.land(&body, &flow.id);
@@ -67,7 +65,7 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
             flow.tool().timeout.as_millis()
         ),
     );
-    let settled = settle(flow, version, Outcome::InDoubt { code: Cow::Borrowed("timeout") }, false).await;
+    let settled = settle(flow, version, Outcome::InDoubt { code: Cow::Borrowed("timeout") }, How::Call).await;
     let error = if settled.is_ok() { error } else { *unrecorded().error };
     let body = Body::error(&error, flow.source());
     lead.land(&body, &flow.id);
@@ -78,7 +76,7 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
 /// A body ended after its caller was told that it is in doubt.
 pub(super) async fn late(flow: &Flow, version: u64, ended: Ended) {
     let (_, outcome) = judged(flow, ended);
-    if !matches!(outcome, Outcome::InDoubt { .. }) && settle(flow, version, outcome, true).await.is_ok() {
+    if !matches!(outcome, Outcome::InDoubt { .. }) && settle(flow, version, outcome, How::Late).await.is_ok() {
         tracing::info!(call = flow.id, tool = flow.tool().name, "a late outcome settled the doubt");
     }
 }
@@ -86,26 +84,29 @@ pub(super) async fn late(flow: &Flow, version: u64, ended: Ended) {
 /// Something stopped the call between its intent and its body.
 pub(super) async fn nothing_ran(flow: &Flow, version: u64, refusal: Refusal) -> Answer {
     let code = refusal.error.code.clone();
-    match settle(flow, version, Outcome::Failed { code }, false).await {
+    match settle(flow, version, Outcome::Failed { code }, How::Call).await {
         Ok(receipt) => flow.answer(&Body::error(&refusal.error, flow.source()), Some(receipt)),
         Err(_) => flow.answer(&Body::error(&unrecorded().error, flow.source()), None),
     }
+}
+
+/// What a caller is told, and what the ledger holds, of an effect that happened.
+pub(super) fn done(flow: &Flow, produced: &Produced) -> (Body, Outcome) {
+    let undo = undo::call(flow, produced);
+    let body = Body::success(produced, flow.source(), undo.as_ref().and_then(|undo| undo.call.as_deref()));
+    let outcome = Outcome::Completed {
+        payload: body.stored(),
+        code: Cow::Borrowed(status(produced)),
+        undo: undo.and_then(|undo| undo.key),
+    };
+    (body, outcome)
 }
 
 /// What a caller is told, and what the ledger holds, of how a body ended.
 fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
     let source = flow.source();
     match ended {
-        Ended::Finished(Ok(produced)) => {
-            let undo = undo(flow, &produced);
-            let body = Body::success(&produced, source, undo.as_ref().and_then(|undo| undo.call.as_deref()));
-            let outcome = Outcome::Completed {
-                payload: body.stored(),
-                code: Cow::Borrowed(status(&produced)),
-                undo: undo.and_then(|undo| undo.key),
-            };
-            (body, outcome)
-        }
+        Ended::Finished(Ok(produced)) => done(flow, &produced),
         Ended::Finished(Err(error)) if error.effect == EffectKnown::Unknown => {
             let code = error.code.clone();
             (Body::error(&in_doubt(error.code, error.message), source), Outcome::InDoubt { code })
@@ -131,9 +132,10 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
 }
 
 /// Records an outcome; when that fails after an effect may have happened, the ledger closes for good.
-async fn settle(flow: &Flow, version: u64, outcome: Outcome, late: bool) -> Result<Receipt, LedgerError> {
+async fn settle(flow: &Flow, version: u64, outcome: Outcome, how: How) -> Result<Receipt, LedgerError> {
+    let late = how == How::Late;
     let Some(names) = &flow.names else { return Err(LedgerError::Unavailable) };
-    let settle = Settle { entry: flow.entry(), key: names.key, version, outcome, late };
+    let settle = Settle { entry: flow.entry(), key: names.key, version, outcome, how };
     let settled = flow.pipeline.ledger.settle(settle).await;
     match &settled {
         Ok(_) => {}
@@ -186,64 +188,4 @@ fn in_doubt(code: Cow<'static, str>, message: String) -> ErrorBody {
 
 fn internal(effect: EffectKnown) -> ErrorBody {
     *Refusal::new("execute", Kind::Internal, "the tool broke down").effect(effect).error
-}
-
-/// What undoes an effect.
-struct UndoCall {
-    /// The ready-made call, as JSON; it stands in the answer and so in the ledger, and holds nothing that is hidden there.
-    call: Option<Vec<u8>>,
-    /// Its key, where nothing but its arguments makes it.
-    key: Option<Hash>,
-}
-
-fn undo(flow: &Flow, produced: &Produced) -> Option<UndoCall> {
-    let Undo::Tool { tool, arguments } = &flow.tool().undo else { return None };
-    let tool = tool();
-    let encoded = &flow.names.as_ref()?.encoded;
-    let mut hidden = false;
-    let mut text = b"{".to_vec();
-    for argument in *arguments {
-        let value = match argument.from {
-            UndoFrom::Argument(index) => encoded.get(index)?.as_ref().map(|value| {
-                hidden |= value.hid;
-                value.bytes.as_slice()
-            }),
-            UndoFrom::Output(index) => Some(produced.undo.get(index)?.as_slice()),
-        };
-        if let Some(value) = value {
-            if text.len() > 1 {
-                text.push(b',');
-            }
-            text.extend_from_slice(&writer::plain(|writer| writer.str(argument.name)));
-            text.push(b':');
-            text.extend_from_slice(value);
-        }
-    }
-    text.push(b'}');
-    let text = String::from_utf8(text).ok()?;
-    let tenant = flow.principal.as_ref()?.tenant();
-    let mut decoder = Decoder::new(&text);
-    let decoded = (tool.decode)(&mut decoder);
-    let (violations, _) = decoder.finish();
-    let Some(arguments) = decoded.filter(|_| violations.is_empty()) else {
-        // A ready call that would be refused helps nobody.
-        tracing::error!(
-            call = flow.id,
-            tool = flow.tool().name,
-            undo = tool.name,
-            ?violations,
-            "the undo call breaks its tool's contract"
-        );
-        return None;
-    };
-    let key = action::key_of_arguments(tool, arguments.as_ref(), tenant, flow.pipeline.ledger.redactor());
-    let call = (!hidden).then(|| {
-        let mut call = b"{\"tool\":".to_vec();
-        call.extend_from_slice(&writer::plain(|writer| writer.str(tool.name)));
-        call.extend_from_slice(b",\"arguments\":");
-        call.extend_from_slice(text.as_bytes());
-        call.push(b'}');
-        call
-    });
-    Some(UndoCall { call, key })
 }

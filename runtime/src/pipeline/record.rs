@@ -38,6 +38,12 @@ pub(super) fn refused(flow: &Flow, refusal: &Refusal) {
     flow.pipeline.recorder.note(&flow.pipeline.ledger, flow.entry(), event);
 }
 
+/// A call that asks after an approval stops there as any refused call does.
+pub(super) fn asked_after(flow: &Flow) {
+    let event = Alike::Refused { code: Cow::Borrowed("pending"), gate: "approval" };
+    flow.pipeline.recorder.note(&flow.pipeline.ledger, flow.entry(), event);
+}
+
 pub(super) fn replayed(flow: &Flow, replay: &Replay) {
     let event = Alike::Replayed { first_call: replay.first_call.clone(), code: replay.body.code() };
     flow.pipeline.recorder.note(&flow.pipeline.ledger, flow.entry(), event);

@@ -9,9 +9,9 @@ use crate::tool::{BoxFuture, Descriptor, Effect, Undo};
 use serde_json::{Map, json};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// How long a completed action answers for its key, as the tools publish it.
-const RETENTION: &str = "P7D";
+const DAY: u64 = 24 * 60 * 60;
 
 pub(super) struct Door {
     pub(super) pipeline: Arc<Pipeline>,
@@ -21,13 +21,20 @@ pub(super) struct Door {
 
 impl Door {
     pub(super) fn new(pipeline: Arc<Pipeline>, info: ServerInfo) -> Self {
-        let tools = pipeline.tools.iter().map(|served| shown(served.descriptor)).collect();
+        let retention = iso8601(pipeline.ledger.retention());
+        let tools = pipeline.tools.iter().map(|served| shown(served.descriptor, &retention)).collect();
         Door { pipeline, info, tools }
     }
 
-    /// Writes the sums of seconds that are over.
-    pub(super) fn sweep(&self) {
+    /// Asks the tools' `reconcile` about what an earlier run left in doubt, beside the calls.
+    pub(super) fn reconcile(&self) {
+        self.pipeline.effects.spawn(self.pipeline.clone().reconcile_all());
+    }
+
+    /// Writes the sums of seconds that are over, and lets the ledger do what is due.
+    pub(super) fn tick(&self) {
         self.pipeline.recorder.sweep(&self.pipeline.ledger, false);
+        self.pipeline.ledger.tick();
     }
 
     /// Ends the server's records, once every effect has its outcome: a body has at most twice its timeout.
@@ -106,11 +113,19 @@ fn reply(answer: Answer) -> Reply {
     Reply { body: answer.envelope, is_error: answer.is_error, meta }
 }
 
-fn shown(tool: &'static Descriptor) -> Tool {
+/// A duration as ISO 8601 says it, in whole days where it is.
+fn iso8601(duration: Duration) -> String {
+    match (duration.as_secs() / DAY, duration.as_secs() % DAY) {
+        (days, 0) if days > 0 => format!("P{days}D"),
+        _ => format!("PT{}S", duration.as_secs()),
+    }
+}
+
+fn shown(tool: &'static Descriptor, retention: &str) -> Tool {
     let mut meta = Map::new();
     meta.insert("dev.safe-tool/effect".to_owned(), tool.effect.as_str().into());
     if tool.effect.changes() {
-        meta.insert("dev.safe-tool/retention".to_owned(), RETENTION.into());
+        meta.insert("dev.safe-tool/retention".to_owned(), retention.into());
     }
     match &tool.undo {
         Undo::None => {}

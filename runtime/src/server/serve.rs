@@ -19,8 +19,8 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How often what was summed up is written.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often what was summed up is written, and the ledger does what is due.
+const TICK: Duration = Duration::from_secs(1);
 
 impl<K, S: Send + Sync + 'static> Server<K, S> {
     /// Serves MCP over stdin and stdout until the client hangs up or the process is told to end (SIGTERM, SIGINT).
@@ -78,18 +78,19 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
     }
 }
 
-/// Serves, writes sums every second, and closes the ledger whatever happened.
+/// Serves, reconciles what is in doubt, ticks every second, and closes the ledger whatever happened.
 async fn until_the_end(door: &Arc<Door>, serving: impl Future<Output = std::io::Result<()>>) -> Result<(), ServeError> {
-    let sweep = async {
-        let mut second = tokio::time::interval(SWEEP);
+    door.reconcile();
+    let ticks = async {
+        let mut second = tokio::time::interval(TICK);
         loop {
             second.tick().await;
-            door.sweep();
+            door.tick();
         }
     };
     let served = tokio::select! {
         served = serving => served,
-        () = sweep => Ok(()),
+        () = ticks => Ok(()),
     };
     let closed = door.close().await;
     served?;

@@ -19,4 +19,10 @@ async fn look(
     Ok(Done)
 }
 
+/// Writes.
+#[safe_tool(effect = write, scope = LAB, key = client, undo = by_hand("undo it"), reconcile = find, reconcile = find)]
+async fn write() -> Result<Done, LabError> {
+    Ok(Done)
+}
+
 fn main() {}

@@ -19,4 +19,16 @@ async fn look(
     Ok(Done)
 }
 
+/// Writes.
+#[safe_tool(effect = write, scope = LAB, key = client, undo = by_hand("undo it"), reconcile = find())]
+async fn called() -> Result<Done, LabError> {
+    Ok(Done)
+}
+
+/// Writes.
+#[safe_tool(effect = write, scope = LAB, key = client, undo = by_hand("undo it"), reconcile(find))]
+async fn listed() -> Result<Done, LabError> {
+    Ok(Done)
+}
+
 fn main() {}

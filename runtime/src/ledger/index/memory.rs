@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
-use super::super::action::{Action, State};
+use super::super::action::{Action, Unsettled};
 use super::super::changes::Changes;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
@@ -52,10 +52,10 @@ impl Index for MemoryIndex {
         Ok(held.undone.range(from..).take_while(|(key, _)| key == undo).map(|(_, action)| *action).collect())
     }
 
-    fn started(&self) -> Result<Vec<Hash>, LedgerError> {
+    fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError> {
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let started = |action: &&Action| matches!(action.state, State::Started { .. });
-        Ok(held.actions.values().filter(started).map(|action| action.key).collect())
+        let found = held.actions.values().filter(|action| action.unsettled() == Some(state));
+        Ok(found.map(|action| action.key).collect())
     }
 
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::action::Action;
+use super::action::{Action, Unsettled};
 use super::changes::Changes;
 use super::error::LedgerError;
 use super::hash::Hash;
@@ -22,6 +22,8 @@ pub(super) struct Head {
     pub(super) hash: Hash,
     /// Highest epoch seen.
     pub(super) epoch: u64,
+    /// First sequence of the segment up to which retention has come.
+    pub(super) swept: u64,
 }
 
 impl Head {
@@ -41,8 +43,8 @@ pub(super) trait Index: Send + Sync {
     /// Keys of the actions that `undo` undoes.
     fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError>;
 
-    /// Keys of the started actions.
-    fn started(&self) -> Result<Vec<Hash>, LedgerError>;
+    /// Keys of the actions in this state.
+    fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError>;
 
     /// Takes over `changes` and the head they lead to, all or nothing.
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError>;
@@ -54,7 +56,7 @@ pub(super) trait Index: Send + Sync {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::action::{Step, Transition};
+    use super::super::action::{Approval, Beginning, State, Step, Transition, Unsettled};
     use super::super::changes::Changes;
     use super::super::hash::Hash;
     use super::memory::MemoryIndex;
@@ -72,15 +74,20 @@ mod tests {
     }
 
     fn head(sequence: u64) -> Head {
-        Head { log: "log".to_owned(), sequence, hash: Hash([9; 32]), epoch: 1 }
+        Head { log: "log".to_owned(), sequence, hash: Hash([9; 32]), epoch: 1, swept: 1 }
     }
 
     fn start() -> Transition {
-        Transition::Start { epoch: 1, digest: A, arguments: Vec::new(), tool: String::new(), call: String::new() }
+        Transition::Begin(Box::new(Beginning::started(1)))
+    }
+
+    fn await_approval() -> Transition {
+        let approval = Approval { id: "01J".to_owned(), expires_ms: 9, decision: None };
+        Transition::Begin(Box::new(Beginning { state: State::AwaitingApproval(approval), ..Beginning::started(1) }))
     }
 
     fn complete(undo: Option<Hash>, frees: Vec<Hash>) -> Transition {
-        Transition::Complete { payload: None, undo, frees }
+        Transition::Complete { payload: None, undo, frees, expires_ms: Some(7) }
     }
 
     #[test]
@@ -92,9 +99,9 @@ mod tests {
             assert_eq!(index.head().unwrap(), None);
             take(index, 1, A, start());
             take(index, 2, B, start());
-            assert_eq!(index.started().unwrap(), [A, B]);
+            assert_eq!(index.unsettled(Unsettled::Started).unwrap(), [A, B]);
             take(index, 3, A, complete(Some(UNDO), Vec::new()));
-            assert_eq!(index.started().unwrap(), [B]);
+            assert_eq!(index.unsettled(Unsettled::Started).unwrap(), [B]);
             assert_eq!(index.undone_by(&UNDO).unwrap(), [A]);
             // Another prefix of the same bytes is another undo.
             assert_eq!(index.undone_by(&A).unwrap(), []);
@@ -105,9 +112,17 @@ mod tests {
             assert_eq!(index.get(&A).unwrap(), None);
             assert_eq!(index.undone_by(&UNDO).unwrap(), []);
             assert_eq!(index.get(&B).unwrap().unwrap().version, 6);
-            assert_eq!(index.head().unwrap(), Some(head(6)));
+            take(index, 7, A, await_approval());
+            assert_eq!(index.unsettled(Unsettled::AwaitingApproval).unwrap(), [A]);
+            take(index, 8, A, start());
+            take(index, 9, A, Transition::Doubt);
+            assert_eq!(index.unsettled(Unsettled::AwaitingApproval).unwrap(), []);
+            assert_eq!(index.unsettled(Unsettled::Started).unwrap(), []);
+            assert_eq!(index.unsettled(Unsettled::InDoubt).unwrap(), [A]);
+            assert_eq!(index.get(&A).unwrap().unwrap().intent, 8);
+            assert_eq!(index.head().unwrap(), Some(head(9)));
         }
         drop(sled);
-        assert_eq!(SledIndex::open(directory.path()).unwrap().head().unwrap(), Some(head(6)));
+        assert_eq!(SledIndex::open(directory.path()).unwrap().head().unwrap(), Some(head(9)));
     }
 }

@@ -10,7 +10,7 @@ use std::thread;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::action::{Action, State};
+use super::super::action::{Action, Unsettled};
 use super::super::changes::Changes;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
@@ -78,8 +78,8 @@ impl Index for SledIndex {
         self.keys([b"u/", undo.0.as_slice()].concat())
     }
 
-    fn started(&self) -> Result<Vec<Hash>, LedgerError> {
-        self.keys(b"d/".to_vec())
+    fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError> {
+        self.keys(unsettled_prefix(state).to_vec())
     }
 
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
@@ -89,8 +89,8 @@ impl Index for SledIndex {
             if let Some(undo) = before.as_ref().and_then(|action| action.undo) {
                 batch.remove(undo_name(&undo, key));
             }
-            if before.is_some_and(|action| is_started(&action)) {
-                batch.remove(started_name(key));
+            if let Some(state) = before.as_ref().and_then(Action::unsettled) {
+                batch.remove(unsettled_name(state, key));
             }
             let Some(action) = change.action.as_deref() else {
                 batch.remove(action_name(key));
@@ -100,8 +100,8 @@ impl Index for SledIndex {
             if let Some(undo) = &action.undo {
                 batch.insert(undo_name(undo, key), &[]);
             }
-            if is_started(action) {
-                batch.insert(started_name(key), &[]);
+            if let Some(state) = action.unsettled() {
+                batch.insert(unsettled_name(state, key), &[]);
             }
         }
         batch.insert(HEAD, encode(head)?);
@@ -113,16 +113,20 @@ impl Index for SledIndex {
     }
 }
 
-fn is_started(action: &Action) -> bool {
-    matches!(action.state, State::Started { .. })
-}
-
 fn action_name(key: &Hash) -> Vec<u8> {
     [b"a/", key.0.as_slice()].concat()
 }
 
-fn started_name(key: &Hash) -> Vec<u8> {
-    [b"d/", key.0.as_slice()].concat()
+fn unsettled_prefix(state: Unsettled) -> &'static [u8] {
+    match state {
+        Unsettled::AwaitingApproval => b"w/",
+        Unsettled::Started => b"s/",
+        Unsettled::InDoubt => b"d/",
+    }
+}
+
+fn unsettled_name(state: Unsettled, key: &Hash) -> Vec<u8> {
+    [unsettled_prefix(state), key.0.as_slice()].concat()
 }
 
 fn undo_name(undo: &Hash, key: &Hash) -> Vec<u8> {
@@ -130,14 +134,12 @@ fn undo_name(undo: &Hash, key: &Hash) -> Vec<u8> {
 }
 
 fn encode(value: &impl Serialize) -> Result<Vec<u8>, LedgerError> {
-    let mut bytes = vec![FORMAT];
-    serde_json::to_writer(&mut bytes, value).map_err(failed)?;
-    Ok(bytes)
+    postcard::to_extend(value, vec![FORMAT]).map_err(failed)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, LedgerError> {
     match bytes.split_first() {
-        Some((&FORMAT, json)) => serde_json::from_slice(json).map_err(failed),
+        Some((&FORMAT, value)) => postcard::from_bytes(value).map_err(failed),
         _ => Err(LedgerError::Index { reason: "it has a value of an unknown format".to_owned() }),
     }
 }
@@ -168,7 +170,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let directory = scratch.path().join("format");
         let index = SledIndex::open(&directory).unwrap();
-        let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1 };
+        let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1 };
         index.apply(&Changes::default(), &head).unwrap();
         let mut value = index.0.get(HEAD).unwrap().unwrap().to_vec();
         value[0] = FORMAT + 1;

@@ -1,16 +1,17 @@
 //! The journal as a directory of segments, `<first sequence>.jsonl`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use super::super::action::PayloadAt;
-use super::{Journal, Payloads, Position};
+use super::{Journal, Position, Reader, find_record};
 
-/// A segment this long is followed by a new one.
-const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// A segment this old is followed by a new one: retention waits for the end of a segment.
+const SEGMENT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The writing side of the segments in one directory.
 pub(in super::super) struct FileJournal {
@@ -18,44 +19,40 @@ pub(in super::super) struct FileJournal {
     file: File,
     at: Position,
     segment_bytes: u64,
+    /// When the segment was made.
+    made: SystemTime,
 }
 
 impl FileJournal {
-    /// Begins an empty journal: its first segment, without a record.
-    pub(in super::super) fn create(directory: &Path) -> io::Result<FileJournal> {
-        let at = Position { segment: 1, offset: 0 };
-        let file = match create_segment(directory, at.segment) {
-            // A crash before the first record leaves an empty segment behind.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                OpenOptions::new().append(true).open(segment_path(directory, at.segment))?
-            }
-            other => other?,
-        };
-        Ok(FileJournal { directory: directory.to_owned(), file, at, segment_bytes: SEGMENT_BYTES })
+    /// Begins an empty journal: its first segment, without a record. A crash in here leaves an empty segment at most.
+    pub(in super::super) fn create(directory: &Path) -> io::Result<()> {
+        match create_segment(directory, 1) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other.map(drop),
+        }
     }
 
-    /// Goes on at `at`; what lies behind it in its segment is cut.
-    pub(in super::super) fn resume(directory: &Path, at: Position) -> io::Result<FileJournal> {
+    /// Goes on at `at`; what lies behind it in its segment is cut. Segments get `segment_bytes` long.
+    pub(in super::super) fn resume(directory: &Path, at: Position, segment_bytes: u64) -> io::Result<FileJournal> {
         let file = OpenOptions::new().append(true).open(segment_path(directory, at.segment))?;
-        if file.metadata()?.len() != at.offset {
+        let metadata = file.metadata()?;
+        if metadata.len() != at.offset {
             file.set_len(at.offset)?;
             file.sync_all()?;
         }
-        Ok(FileJournal { directory: directory.to_owned(), file, at, segment_bytes: SEGMENT_BYTES })
-    }
-
-    /// The same with segments of `segment_bytes`.
-    #[cfg(test)]
-    pub(in super::super) fn with_segment_bytes(self, segment_bytes: u64) -> FileJournal {
-        FileJournal { segment_bytes, ..self }
+        // Where the file system does not tell, the age counts from now.
+        let made = metadata.created().unwrap_or_else(|_| SystemTime::now());
+        Ok(FileJournal { directory: directory.to_owned(), file, at, segment_bytes, made })
     }
 }
 
 impl Journal for FileJournal {
     fn begin(&mut self, next: u64) -> io::Result<Position> {
-        if self.at.offset >= self.segment_bytes {
+        let old = || self.made.elapsed().is_ok_and(|age| age >= SEGMENT_AGE);
+        if self.at.offset >= self.segment_bytes || (self.at.offset > 0 && old()) {
             self.file = create_segment(&self.directory, next)?;
             self.at = Position { segment: next, offset: 0 };
+            self.made = SystemTime::now();
         }
         Ok(self.at)
     }
@@ -67,16 +64,16 @@ impl Journal for FileJournal {
         Ok(())
     }
 
-    fn payloads(&self) -> Arc<dyn Payloads> {
-        Arc::new(FilePayloads(self.directory.clone()))
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(FileReader(self.directory.clone()))
     }
 }
 
 /// The reading side of the segments in one directory.
-struct FilePayloads(PathBuf);
+struct FileReader(PathBuf);
 
-impl Payloads for FilePayloads {
-    fn read(&self, at: &PayloadAt) -> io::Result<Vec<u8>> {
+impl Reader for FileReader {
+    fn payload(&self, at: &PayloadAt) -> io::Result<Vec<u8>> {
         let file = File::open(segment_path(&self.0, at.segment))?;
         // A length that the file cannot have must not become an allocation.
         if at.offset.checked_add(at.length).is_none_or(|end| file.metadata().is_ok_and(|meta| meta.len() < end)) {
@@ -85,6 +82,12 @@ impl Payloads for FilePayloads {
         let mut body = vec![0; usize::try_from(at.length).map_err(|_| io::ErrorKind::InvalidData)?];
         file.read_exact_at(&mut body, at.offset)?;
         Ok(body)
+    }
+
+    fn record(&self, sequence: u64) -> io::Result<Vec<u8>> {
+        let firsts = segments(&self.0)?;
+        let first = firsts.iter().rev().find(|first| **first <= sequence).ok_or(io::ErrorKind::NotFound)?;
+        find_record(BufReader::new(File::open(segment_path(&self.0, *first))?), sequence)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::super::action::PayloadAt;
-use super::{Journal, Payloads, Position};
+use super::{Journal, Position, Reader, find_record};
 
 /// One segment, in memory.
 #[derive(Clone, Default)]
@@ -21,18 +21,22 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn payloads(&self) -> Arc<dyn Payloads> {
+    fn reader(&self) -> Arc<dyn Reader> {
         Arc::new(self.clone())
     }
 }
 
-impl Payloads for MemoryJournal {
-    fn read(&self, at: &PayloadAt) -> io::Result<Vec<u8>> {
+impl Reader for MemoryJournal {
+    fn payload(&self, at: &PayloadAt) -> io::Result<Vec<u8>> {
         let range = || Some(usize::try_from(at.offset).ok()?..usize::try_from(at.offset.checked_add(at.length)?).ok()?);
         let bytes = self.0.read().unwrap_or_else(PoisonError::into_inner);
         range()
             .and_then(|range| bytes.get(range))
             .map(<[u8]>::to_vec)
             .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    fn record(&self, sequence: u64) -> io::Result<Vec<u8>> {
+        find_record(self.0.read().unwrap_or_else(PoisonError::into_inner).as_slice(), sequence)
     }
 }

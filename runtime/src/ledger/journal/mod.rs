@@ -1,9 +1,10 @@
 //! The journal: an append-only run of lines that is the write-ahead log and the audit trail at once.
 
-use std::io;
+use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use super::action::PayloadAt;
+use super::record::is_record;
 
 pub(super) mod file;
 pub(super) mod memory;
@@ -27,11 +28,25 @@ pub(super) trait Journal: Send {
     fn append(&mut self, batch: &[u8]) -> io::Result<()>;
 
     /// The reading side.
-    fn payloads(&self) -> Arc<dyn Payloads>;
+    fn reader(&self) -> Arc<dyn Reader>;
 }
 
-/// The reading side, for any thread.
-pub(super) trait Payloads: Send + Sync {
-    /// The bytes of a payload; whether they are the ones that were stored is for the caller to check.
-    fn read(&self, at: &PayloadAt) -> io::Result<Vec<u8>>;
+/// The reading side, for any thread. Whether the bytes are the ones that were stored is for the caller to check.
+pub(super) trait Reader: Send + Sync {
+    /// The bytes of a payload.
+    fn payload(&self, at: &PayloadAt) -> io::Result<Vec<u8>>;
+
+    /// The line of the record `sequence`, without its line break. Reads a segment from its begin.
+    fn record(&self, sequence: u64) -> io::Result<Vec<u8>>;
+}
+
+/// The line of the record `sequence` among `lines`.
+fn find_record(lines: impl BufRead, sequence: u64) -> io::Result<Vec<u8>> {
+    for line in lines.split(b'\n') {
+        let line = line?;
+        if is_record(&line, sequence) {
+            return Ok(line);
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
 }

@@ -4,7 +4,9 @@
 //! a later page of the batch without an earlier one. That much is cut. Anything wrong at or before a record known to be
 //! synced is damage, and nothing is changed then.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::super::action::PayloadAt;
@@ -28,8 +30,8 @@ pub(in super::super) struct Recovered {
 
 /// Walks `segments` of `directory` (first sequences, ascending, at least one) and gives each record to `each`.
 ///
-/// `synced` is a sequence known from elsewhere to be synced; 0 when nothing is known. The last segment is synced before
-/// it is read: a record that is acted upon must not go away later.
+/// `synced` is a sequence known from elsewhere to be synced; 0 when nothing is known. The last segment is made durable
+/// before it is acted upon: a record that was must not go away later.
 pub(in super::super) fn recover(
     directory: &Path,
     segments: &[u64],
@@ -46,13 +48,13 @@ pub(in super::super) fn recover(
         let last = place + 1 == segments.len();
         let damaged =
             |offset, sequence, reason| LedgerError::Damaged { segment: path.clone(), offset, sequence, reason };
-        if last {
-            File::open(&path).and_then(|file| file.sync_all()).map_err(LedgerError::io("sync", &path))?;
-        }
         if segment != chain.next_sequence() {
             return Err(damaged(0, chain.next_sequence(), "the segment before is missing or incomplete"));
         }
         let bytes = fs::read(&path).map_err(LedgerError::io("read", &path))?;
+        if last {
+            make_durable(&path, &bytes).map_err(LedgerError::io("sync", &path))?;
+        }
         found.end = Position { segment, offset: 0 };
         let mut broken = None;
         for (offset, line, whole) in lines(&bytes) {
@@ -87,6 +89,22 @@ pub(in super::super) fn recover(
         }
     }
     Ok(found)
+}
+
+/// Makes what was read of a segment durable.
+///
+/// After a failed sync the kernel takes the pages for clean, though the disk never had them, and a later sync says that
+/// all is well. Written again, the same bytes are dirty again.
+fn make_durable(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let closed = lines(bytes).last().is_some_and(|(_, line, whole)| {
+        whole && matches!(parse(line), Ok(Parsed::Record(record, _)) if record.event == Event::Close)
+    });
+    if closed {
+        return File::open(path)?.sync_all();
+    }
+    let file = OpenOptions::new().write(true).open(path)?;
+    file.write_all_at(bytes, 0)?;
+    file.sync_all()
 }
 
 /// What a line at or behind a break knew to be synced; 0 when it is no record. Lines before it cannot know of it.

@@ -3,12 +3,13 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
+use super::super::action::Unsettled;
 use super::super::changes::Changes;
 use super::super::index::memory::MemoryIndex;
 use super::super::index::{Head, Index};
 use super::super::journal::memory::MemoryJournal;
 use super::super::{Action, Claimed, Hash, LedgerError, NoteEvent, State};
-use super::{Append, claim, completed, entry, gated, key, known, queue, run, settle, start, state};
+use super::{Append, claim, completed, entry, gated, known, lookup, queue, run, settle, start, state};
 
 /// Runs `queued` while the committer is held in an append, so that they all end up in the next batch.
 async fn in_one_batch<T: Send + 'static>(
@@ -101,8 +102,8 @@ impl Index for Held {
         self.inner.undone_by(undo)
     }
 
-    fn started(&self) -> Result<Vec<Hash>, LedgerError> {
-        self.inner.started()
+    fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError> {
+        self.inner.unsettled(state)
     }
 
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
@@ -137,11 +138,11 @@ async fn nothing_shows_before_it_is_durable() {
     let mut ask = Box::pin(ledger.claim(claim("a", "one")));
     queue(&mut ask);
     gate.arrived.recv().unwrap();
-    assert_eq!(ledger.lookup(&key("a")).unwrap(), None);
+    assert_eq!(lookup(&ledger, "a"), None);
     queue(&mut ask);
     gate.verdicts.send(Append::Write).unwrap();
     ask.await.unwrap();
-    assert!(ledger.lookup(&key("a")).unwrap().is_some());
+    assert!(lookup(&ledger, "a").is_some());
 }
 
 #[tokio::test]

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 
-use super::super::action::RETENTION_MS;
+use super::super::LedgerOptions;
 use super::super::record::{Event, Line, Tail, write_record};
 use super::super::{Claimed, Hash, LedgerError, State, verify};
 use super::{
-    claim, completed, copy, entry, failed, first_segment, in_doubt, journal_lines, key, known, open, records, refused,
-    run, settle, state, win,
+    claim, completed, copy, entry, failed, first_segment, in_doubt, journal_lines, key, known, lookup, open, payload,
+    records, refused, run, settle, state, win,
 };
 
 /// A ledger with actions in every state, still open, and what a crash would leave of it.
@@ -45,8 +45,8 @@ async fn started_becomes_in_doubt_and_nothing_else_changes() {
     assert_eq!(action.call, "c4");
     let completed = known(&ledger, "completed").await;
     assert_eq!(completed.state, State::Completed);
-    assert_eq!(completed.expires_ms, Some(completed.at_ms + RETENTION_MS));
-    assert_eq!(ledger.payload(&completed).unwrap(), br#"{"of":"completed"}"#);
+    assert_eq!(completed.expires_ms, Some(completed.at_ms + LedgerOptions::default().retention_ms()));
+    assert_eq!(payload(&ledger, &completed).unwrap(), br#"{"of":"completed"}"#);
     assert_eq!(state(&ledger, "in doubt"), Some(State::InDoubt));
     assert_eq!(state(&ledger, "failed"), None);
     assert_eq!(state(&ledger, "undone"), None);
@@ -96,8 +96,8 @@ async fn a_lost_or_ruined_index_is_rebuilt_equal() {
     let lookup = |directory: &Path| {
         let ledger = open(directory);
         names.map(|name| {
-            let action = ledger.lookup(&key(name)).unwrap();
-            let payload = action.as_ref().and_then(|action| ledger.payload(action).ok());
+            let action = lookup(&ledger, name);
+            let payload = action.as_ref().and_then(|action| payload(&ledger, action).ok());
             // The crash's own doubt is recorded anew in each copy.
             (
                 action.map(|action| if name == "started" { super::Action { at_ms: 0, ..action } } else { action }),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::super::{Claimed, Ledger, LedgerError, State};
-use super::{claim, completed, failed, in_doubt, key, open, settle};
+use super::{claim, completed, failed, in_doubt, key, lookup, open, payload, settle};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -87,8 +87,8 @@ impl Player {
     /// All that can be looked up, without sequences and times.
     fn view(&self) -> Vec<String> {
         let look = |name: &&str| {
-            let Some(action) = self.ledger().lookup(&key(name)).unwrap() else { return "absent".to_owned() };
-            let payload = action.payload.is_some().then(|| self.ledger().payload(&action).unwrap());
+            let Some(action) = lookup(self.ledger(), name) else { return "absent".to_owned() };
+            let payload = action.payload.is_some().then(|| payload(self.ledger(), &action).unwrap());
             let state = without_epoch(&action.state);
             let kept = action.expires_ms.map(|expires| expires - action.at_ms);
             format!("{state:?} {} {:?} {payload:?} {kept:?} {:?}", action.call, action.undo, action.arguments)
@@ -99,7 +99,7 @@ impl Player {
     /// What reopening does to a ledger that cannot be reopened: the doubts.
     async fn doubt_all(&mut self) {
         for name in NAMES {
-            let action = self.ledger().lookup(&key(name)).unwrap();
+            let action = lookup(self.ledger(), name);
             if let Some(action) = action.filter(|action| matches!(action.state, State::Started { .. })) {
                 self.ledger().settle(settle(name, action.version, in_doubt())).await.unwrap();
             }
@@ -109,7 +109,7 @@ impl Player {
     /// Whoever resolves a doubt after a restart looks the version up.
     fn learn_versions(&mut self) {
         for (name, text) in NAMES.iter().enumerate() {
-            if let Some(action) = self.ledger().lookup(&key(text)).unwrap() {
+            if let Some(action) = lookup(self.ledger(), text) {
                 self.versions.insert(name, action.version);
             }
         }

@@ -5,12 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use super::super::index::memory::MemoryIndex;
+use super::super::journal::Position;
 use super::super::journal::file::{FileJournal, segments};
 use super::super::redact::Redactor;
-use super::super::{Hash, Ledger, LedgerError, NoteEvent, State, verify};
+use super::super::{Hash, How, Ledger, LedgerError, NoteEvent, State, verify};
 use super::{
-    claim, completed, entry, first_segment, in_doubt, key, known, open, records, refused, run, settle, start, state,
-    win,
+    claim, completed, entry, first_segment, in_doubt, key, known, lookup, open, payload, records, refused, run, settle,
+    start, state, win,
 };
 
 #[test]
@@ -105,14 +106,17 @@ async fn segments_rotate_and_read_as_one() {
     let directory = scratch.path().join("journal");
     fs::create_dir(&directory).unwrap();
     fs::write(scratch.path().join("redact.key"), [7; 32]).unwrap();
-    let journal = FileJournal::create(&directory).unwrap().with_segment_bytes(1);
+    let journal = {
+        FileJournal::create(&directory).unwrap();
+        FileJournal::resume(&directory, Position { segment: 1, offset: 0 }, 1).unwrap()
+    };
     let ledger = start(Box::new(journal), Arc::new(MemoryIndex::default()));
     for name in ["a", "b", "c"] {
         run(&ledger, name, None).await;
     }
-    let action = ledger.lookup(&key("b")).unwrap().unwrap();
+    let action = lookup(&ledger, "b").unwrap();
     assert_eq!(action.payload.as_ref().unwrap().segment, action.version);
-    assert_eq!(ledger.payload(&action).unwrap(), br#"{"of":"b"}"#);
+    assert_eq!(payload(&ledger, &action).unwrap(), br#"{"of":"b"}"#);
     drop(ledger);
     assert_eq!(segments(&directory).unwrap(), [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(verify(scratch.path()).unwrap().records, 7);
@@ -120,7 +124,7 @@ async fn segments_rotate_and_read_as_one() {
     let ledger = open(scratch.path());
     let again = known(&ledger, "b").await;
     assert_eq!(again, action);
-    assert_eq!(ledger.payload(&again).unwrap(), br#"{"of":"b"}"#);
+    assert_eq!(payload(&ledger, &again).unwrap(), br#"{"of":"b"}"#);
     drop(ledger);
 
     let name = |first: u64| directory.join(format!("{first:020}.jsonl"));
@@ -193,7 +197,7 @@ async fn records_say_what_they_changed() {
     let version = win(&ledger, "release", "c").await;
     let doubt = ledger.settle(settle("release", version, in_doubt())).await.unwrap();
     let mut late = settle("release", doubt.sequence, completed("[]", Some("isolate")));
-    late.late = true;
+    late.how = How::Late;
     let receipt = ledger.settle(late).await.unwrap();
     ledger.close().await.unwrap();
 

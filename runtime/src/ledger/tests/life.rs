@@ -1,21 +1,23 @@
 //! The life of an action, on every store.
 
-use super::super::{Claimed, LedgerError, State};
-use super::{both, claim, completed, failed, in_doubt, key, known, nowhere, run, settle, state, win};
+use super::super::{Claimed, How, LedgerError, State};
+use super::{
+    both, claim, completed, failed, in_doubt, key, known, lookup, now, nowhere, payload, run, settle, state, win,
+};
 
 #[tokio::test]
 async fn claimed_settled_and_given_back() {
     let (_directory, ledgers) = both();
     for ledger in ledgers {
-        assert_eq!(ledger.lookup(&key("a")).unwrap(), None);
+        assert_eq!(lookup(&ledger, "a"), None);
         let version = win(&ledger, "a", "first").await;
-        let started = ledger.lookup(&key("a")).unwrap().unwrap();
+        let started = lookup(&ledger, "a").unwrap();
         assert_eq!(started.state, State::Started { epoch: 1 });
         assert_eq!(started.version, version);
-        assert!(matches!(ledger.payload(&started), Err(LedgerError::Payload { .. })));
+        assert!(matches!(payload(&ledger, &started), Err(LedgerError::Payload { .. })));
 
         let receipt = ledger.settle(settle("a", version, completed(r#"{"x": 1}"#, Some("u")))).await.unwrap();
-        let action = ledger.lookup(&key("a")).unwrap().unwrap();
+        let action = lookup(&ledger, "a").unwrap();
         assert_eq!(action.state, State::Completed);
         assert_eq!(action.version, receipt.sequence);
         assert_eq!(action.call, "first");
@@ -24,7 +26,7 @@ async fn claimed_settled_and_given_back() {
         assert_eq!(action.arguments, claim("a", "").arguments);
         assert_eq!(action.undo, Some(key("u")));
         assert_eq!(action.expires_ms, Some(action.at_ms + 7 * 24 * 3600 * 1000));
-        assert_eq!(ledger.payload(&action).unwrap(), br#"{"x": 1}"#);
+        assert_eq!(payload(&ledger, &action).unwrap(), br#"{"x": 1}"#);
         assert_eq!(known(&ledger, "a").await, action);
     }
 }
@@ -38,9 +40,9 @@ async fn a_payload_that_is_not_there_is_an_error() {
         let mut wrong = action.payload.clone().unwrap();
         wrong.offset += 1;
         action.payload = Some(wrong);
-        assert!(matches!(ledger.payload(&action), Err(LedgerError::Payload { .. })));
+        assert!(matches!(payload(&ledger, &action), Err(LedgerError::Payload { .. })));
         action.payload = Some(nowhere());
-        assert!(matches!(ledger.payload(&action), Err(LedgerError::Io { .. })));
+        assert!(matches!(payload(&ledger, &action), Err(LedgerError::Io { .. })));
         ledger.health().unwrap();
     }
 }
@@ -81,7 +83,7 @@ async fn only_the_version_that_was_won_settles() {
             let again = ledger.settle(settle("a", version, completed("2", None))).await;
             assert!(matches!(again, Err(LedgerError::Superseded)));
         }
-        assert_eq!(ledger.payload(&known(&ledger, "a").await).unwrap(), b"1");
+        assert_eq!(payload(&ledger, &known(&ledger, "a").await).unwrap(), b"1");
     }
 }
 
@@ -101,7 +103,7 @@ async fn failure_frees_the_key_and_doubt_does_not() {
         assert_eq!(action.expires_ms, None);
 
         let mut late = settle("a", doubt.sequence, completed("{}", None));
-        late.late = true;
+        late.how = How::Late;
         ledger.settle(late).await.unwrap();
         assert_eq!(state(&ledger, "a"), Some(State::Completed));
     }
@@ -207,7 +209,7 @@ async fn closed_means_closed() {
         let version = win(&ledger, "a", "first").await;
         ledger.close().await.unwrap();
         assert!(matches!(ledger.health(), Err(LedgerError::Closed)));
-        assert!(matches!(ledger.lookup(&key("a")), Err(LedgerError::Closed)));
+        assert!(matches!(now(ledger.lookup(&key("a"))), Err(LedgerError::Closed)));
         assert!(matches!(ledger.claim(claim("b", "second")).await, Err(LedgerError::Closed)));
         assert!(matches!(ledger.settle(settle("a", version, failed())).await, Err(LedgerError::Closed)));
         assert!(matches!(ledger.close().await, Err(LedgerError::Closed)));

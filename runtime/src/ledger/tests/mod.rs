@@ -11,15 +11,17 @@ use futures_util::FutureExt;
 use serde_json::Value;
 
 use super::action::PayloadAt;
+use super::checkpoint::Signer;
 use super::committer::Opened;
 use super::index::memory::MemoryIndex;
 use super::index::{Head, Index};
 use super::journal::memory::MemoryJournal;
-use super::journal::{Journal, Payloads, Position};
+use super::journal::{Journal, Position, Reader};
 use super::redact::Redactor;
-use super::store::LocalStore;
+use super::store::{Keys, LocalStore};
 use super::{
-    Action, ArgumentDigest, Claim, Claimed, Entry, Hash, Ledger, LedgerError, Outcome, Receipt, Settle, State,
+    Action, ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Receipt,
+    Settle, State,
 };
 
 mod batches;
@@ -55,11 +57,13 @@ fn claim(name: &str, call: &str) -> Claim {
         digest: Hash::of(format!("digest of {name}").as_bytes()),
         arguments: vec![ArgumentDigest { name: "host_id".to_owned(), exact: key("exact"), full: key("full") }],
         natural: false,
+        undo: None,
+        approved: None,
     }
 }
 
 fn settle(name: &str, version: u64, outcome: Outcome) -> Settle {
-    Settle { entry: entry("settling"), key: key(name), version, outcome, late: false }
+    Settle { entry: entry("settling"), key: key(name), version, outcome, how: How::Call }
 }
 
 fn completed(payload: &str, undo: Option<&str>) -> Outcome {
@@ -170,8 +174,8 @@ impl Journal for Gated {
         }
     }
 
-    fn payloads(&self) -> Arc<dyn Payloads> {
-        self.inner.payloads()
+    fn reader(&self) -> Arc<dyn Reader> {
+        self.inner.reader()
     }
 }
 
@@ -188,9 +192,10 @@ fn gated() -> (Ledger, Gate) {
 
 /// A new ledger on these parts.
 fn start(journal: Box<dyn Journal>, index: Arc<dyn Index>) -> Ledger {
-    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0 };
-    let redactor = Redactor::new(&[7; 32]).unwrap();
-    let store = LocalStore::start(journal, index, Opened { head, tail: None }, redactor, None).unwrap();
+    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1 };
+    let keys = Keys { redactor: Redactor::new(&[7; 32]).unwrap(), signer: Signer::new(&[7; 32]).unwrap() };
+    let opened = Opened { head, tail: None };
+    let store = LocalStore::start(journal, index, opened, keys, &LedgerOptions::default(), None).unwrap();
     Ledger::with(Arc::new(store))
 }
 
@@ -211,6 +216,19 @@ fn both() -> (tempfile::TempDir, Vec<Ledger>) {
     (directory, ledgers)
 }
 
+/// What a local store answers at once.
+fn now<T>(answer: impl Future<Output = T>) -> T {
+    answer.now_or_never().unwrap()
+}
+
+fn lookup(ledger: &Ledger, name: &str) -> Option<Action> {
+    now(ledger.lookup(&key(name))).unwrap()
+}
+
+fn payload(ledger: &Ledger, action: &Action) -> Result<Vec<u8>, LedgerError> {
+    now(ledger.payload(action))
+}
+
 fn state(ledger: &Ledger, name: &str) -> Option<State> {
-    ledger.lookup(&key(name)).unwrap().map(|action| action.state)
+    lookup(ledger, name).map(|action| action.state)
 }

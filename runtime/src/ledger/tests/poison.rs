@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use super::super::action::{Step, Transition};
+use super::super::action::{Beginning, Step, Transition, Unsettled};
 use super::super::applier::{Applied, run};
 use super::super::changes::Changes;
 use super::super::index::{Head, Index};
 use super::super::journal::memory::MemoryJournal;
 use super::super::shared::Shared;
 use super::super::{Action, Hash, Ledger, LedgerError, NoteEvent};
-use super::{Append, claim, entry, failed, gated, key, queue, settle, start};
+use super::{Append, claim, entry, failed, gated, key, now, queue, settle, start};
 
 async fn refuses_everything(ledger: &Ledger) {
     assert!(matches!(ledger.health(), Err(LedgerError::Unavailable)));
-    assert!(matches!(ledger.lookup(&key("a")), Err(LedgerError::Unavailable)));
+    assert!(matches!(now(ledger.lookup(&key("a"))), Err(LedgerError::Unavailable)));
     assert!(matches!(ledger.claim(claim("c", "later")).await, Err(LedgerError::Unavailable)));
     assert!(matches!(ledger.settle(settle("a", 2, failed())).await, Err(LedgerError::Unavailable)));
     let noted = ledger.note(entry("later"), NoteEvent::Read { code: "ok".into() });
@@ -81,7 +81,7 @@ impl Index for Failing {
         Ok(Vec::new())
     }
 
-    fn started(&self) -> Result<Vec<Hash>, LedgerError> {
+    fn unsettled(&self, _: Unsettled) -> Result<Vec<Hash>, LedgerError> {
         Ok(Vec::new())
     }
 
@@ -116,16 +116,10 @@ async fn an_index_that_fails_ends_in_refusals() {
 #[test]
 fn an_index_that_fails_poisons_at_once() {
     let mut changes = Changes::default();
-    let change = Transition::Start {
-        epoch: 1,
-        digest: key("a"),
-        arguments: Vec::new(),
-        tool: String::new(),
-        call: String::new(),
-    };
+    let change = Transition::Begin(Box::new(Beginning::started(1)));
     changes.step(Step { sequence: 1, at_ms: 0, key: key("a"), change }, None).unwrap();
     let (batches, waiting) = channel();
-    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1 };
+    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1 };
     batches.send(Applied { changes, head }).unwrap();
     let index: Arc<dyn Index> = Arc::new(Failing { panics: false });
     let shared = Shared::default();

@@ -1,0 +1,70 @@
+//! How a ledger is kept, where the defaults do not fit.
+
+use std::time::Duration;
+
+use super::error::LedgerError;
+use super::{Ledger, open};
+
+/// Settings of a ledger, made by [`Ledger::options`].
+///
+/// ```
+/// # fn main() -> Result<(), safe_tool::ledger::LedgerError> {
+/// use std::time::Duration;
+/// let month = Duration::from_secs(30 * 24 * 60 * 60);
+/// let ledger = safe_tool::Ledger::options().retention(month).open("memory:")?;
+/// assert_eq!(ledger.retention(), month);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct LedgerOptions {
+    pub(super) retention: Duration,
+    pub(super) checkpoint_every: u64,
+    pub(super) segment_bytes: u64,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> LedgerOptions {
+        LedgerOptions {
+            retention: Duration::from_secs(7 * 24 * 60 * 60),
+            checkpoint_every: 1_000,
+            segment_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+impl LedgerOptions {
+    /// How long a completed action answers for its key, at least; 7 days by default. Then its stored result is removed,
+    /// and the next call with its key is a new action. Actions in doubt never expire.
+    #[must_use]
+    pub fn retention(self, retention: Duration) -> LedgerOptions {
+        LedgerOptions { retention, ..self }
+    }
+
+    /// How many records a signed checkpoint may stand behind at most; 1,000 by default. One is written every minute too,
+    /// while there is anything new.
+    #[must_use]
+    pub fn checkpoint_every(self, records: u64) -> LedgerOptions {
+        LedgerOptions { checkpoint_every: records.max(1), ..self }
+    }
+
+    /// How long a segment of the journal may get before the next begins, in bytes; 64 MiB by default. A segment is what
+    /// retention rewrites, and what an archive copies.
+    #[must_use]
+    pub fn segment_bytes(self, bytes: u64) -> LedgerOptions {
+        LedgerOptions { segment_bytes: bytes.max(1), ..self }
+    }
+
+    /// Opens, or makes, the ledger; see [`Ledger::open`].
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open(&self, location: &str) -> Result<Ledger, LedgerError> {
+        open::open(location, self)
+    }
+
+    /// The retention in ms.
+    pub(super) fn retention_ms(&self) -> u64 {
+        u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,135 @@
+//! A way out of doubt: the tool's `reconcile` asks the backend whether the effect happened.
+
+use super::execute;
+use super::flow::{Flow, Request};
+use super::{Pipeline, credential, outcome};
+use crate::action;
+use crate::envelope::Body;
+use crate::identity::Principal;
+use crate::input::Decoder;
+use crate::ledger::{Action, How, LedgerError, Listed, Outcome, Settle};
+use crate::tool::Reconciliation;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Doubts that are read at once.
+const PAGE: usize = 64;
+
+/// What came of an attempt.
+pub(super) enum Reconciled {
+    /// It happened; this is the answer from now on.
+    Applied(Body),
+    /// It did not happen: the key is free.
+    NotApplied,
+    /// Still in doubt.
+    Unknown,
+}
+
+/// Asks the tool's `reconcile` about an action in doubt, and records what it says.
+pub(super) async fn pass(flow: &Flow, action: &Action) -> Reconciled {
+    if !flow.tool().reconcile {
+        return Reconciled::Unknown;
+    }
+    let Ok(secret) = credential::pass(flow).await else { return Reconciled::Unknown };
+    match execute::reconcile(flow, secret).await {
+        Some(Reconciliation::Applied(produced)) => {
+            let (body, outcome) = outcome::done(flow, &produced);
+            settle(flow, action, outcome, Reconciled::Applied(body)).await
+        }
+        Some(Reconciliation::NotApplied) => {
+            let outcome = Outcome::Failed { code: Cow::Borrowed("not_applied") };
+            settle(flow, action, outcome, Reconciled::NotApplied).await
+        }
+        Some(Reconciliation::Unknown) | None => Reconciled::Unknown,
+    }
+}
+
+/// Still in doubt unless it is recorded.
+async fn settle(flow: &Flow, action: &Action, outcome: Outcome, reconciled: Reconciled) -> Reconciled {
+    let settle = Settle { entry: flow.entry(), key: action.key, version: action.version, outcome, how: How::Reconcile };
+    match flow.pipeline.ledger.settle(settle).await {
+        Ok(_) => {
+            tracing::info!(call = flow.id, first_call = action.call, tool = flow.tool().name, "a doubt was reconciled");
+            reconciled
+        }
+        // A late outcome, an operator or another server was faster; the next call hears of it.
+        Err(LedgerError::Superseded) => Reconciled::Unknown,
+        Err(error) => {
+            tracing::error!(call = flow.id, tool = flow.tool().name, %error, "what reconcile found was not recorded");
+            Reconciled::Unknown
+        }
+    }
+}
+
+impl Pipeline {
+    /// Asks about every action in doubt whose arguments the ledger holds in full; others wait for their next call.
+    pub(crate) async fn reconcile_all(self: Arc<Self>) {
+        let mut after = None;
+        loop {
+            let doubts = match self.ledger.list(Listed::InDoubt, after, PAGE).await {
+                Ok(doubts) => doubts,
+                Err(error) => return tracing::error!(%error, "the doubts cannot be listed"),
+            };
+            let Some(last) = doubts.last() else { return };
+            after = Some(last.key);
+            for action in doubts {
+                // A server that is told to end does not wait for this.
+                if self.effects.is_closed() {
+                    return;
+                }
+                let Some(flow) = again(&self, &action).await else { continue };
+                let names = flow.names.as_ref().map(|names| (names.flight, names.arguments.clone()));
+                let Some((flight, arguments)) = names else { continue };
+                // A call of the same intent asks by itself.
+                if let Ok(_lead) = self.flights.board(flight, &flow.id, &arguments) {
+                    pass(&flow, &action).await;
+                }
+            }
+        }
+    }
+}
+
+/// The call that began `action`, as far as reconcile needs it; `None` when it cannot be made again.
+async fn again(pipeline: &Arc<Pipeline>, action: &Action) -> Option<Flow> {
+    let served = pipeline.tools.iter().find(|served| served.descriptor.name == action.tool)?;
+    if !served.descriptor.reconcile {
+        return None;
+    }
+    let intent =
+        pipeline.ledger.intent(action).await.inspect_err(
+            |error| tracing::error!(%error, first_call = action.call, "the intent of a doubt cannot be read"),
+        );
+    let entry = intent.ok()?.entry;
+    let request = Request {
+        tool: action.tool.clone(),
+        arguments: entry.arguments?.get().to_owned(),
+        investigation: entry.investigation,
+        ..Request::default()
+    };
+    let mut flow = Flow::new(pipeline, request)?;
+    let mut decoder = Decoder::new(&flow.request.arguments);
+    let arguments = (flow.tool().decode)(&mut decoder)?;
+    if !decoder.finish().0.is_empty() {
+        return None;
+    }
+    let (digests, encoded) = action::digests_of(flow.tool(), arguments.as_ref(), pipeline.ledger.redactor());
+    // What stands there as a hash is not what the call said.
+    if digests != action.arguments {
+        return None;
+    }
+    flow.names = Some(action::Names {
+        digest: action.digest,
+        key: action.key,
+        before: None,
+        flight: action.key,
+        arguments: digests,
+        encoded,
+    });
+    let agent = Principal::agent(entry.agent).in_tenant(entry.tenant);
+    flow.principal = Some(match entry.user {
+        Some(user) => agent.on_behalf_of(user),
+        None => agent,
+    });
+    flow.redacted = Some(flow.request.arguments.clone());
+    Some(flow)
+}
