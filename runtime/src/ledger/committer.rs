@@ -24,9 +24,9 @@ const BATCH_OPERATIONS: usize = 1024;
 /// or at this many bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// A checkpoint is due this long after the last one when there is anything new,
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
+pub(super) const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
 /// and this long after it when there is not, so that silence is signed too.
-const HEARTBEAT_AFTER: Duration = Duration::from_secs(600);
+pub(super) const HEARTBEAT_AFTER: Duration = Duration::from_secs(600);
 
 /// The answer to a caller. Dropped without one, it tells the caller that the ledger failed.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -501,7 +501,7 @@ impl Committer {
 }
 
 /// Whether `claim` may start where `action` stands.
-fn starts_over(claim: &Claim, action: &Action, now_ms: u64) -> bool {
+pub(super) fn starts_over(claim: &Claim, action: &Action, now_ms: u64) -> bool {
     match &action.state {
         State::AwaitingApproval(approval) => {
             let approved = approval.decision.as_ref().is_some_and(|decision| decision.approved);

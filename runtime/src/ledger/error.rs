@@ -63,6 +63,18 @@ pub enum LedgerError {
         /// The format that was found.
         found: u64,
     },
+    /// The database of the ledger could not be used.
+    Database {
+        /// What was tried.
+        action: &'static str,
+        /// What the database, or the way to it, said.
+        reason: String,
+    },
+    /// The database acknowledges what it may lose.
+    Undurable {
+        /// The setting that is off.
+        setting: &'static str,
+    },
     /// The index failed and could not be rebuilt.
     Index {
         /// What the index said.
@@ -146,6 +158,12 @@ impl fmt::Display for LedgerError {
                     "the journal has format {found}, which this version does not read; use the version that wrote it"
                 )
             }
+            LedgerError::Database { action, reason } => write!(f, "the ledger cannot {action} its database: {reason}"),
+            LedgerError::Undurable { setting } => write!(
+                f,
+                "the ledger's database has `{setting} = off`, so it may lose what it acknowledged: set `{setting} = on` in \
+                 postgresql.conf, or with ALTER DATABASE or ALTER ROLE where it was set there, and start again"
+            ),
             LedgerError::Index { reason } => write!(
                 f,
                 "the index of the ledger failed ({reason}); it is rebuilt from the journal at the next start once the \

@@ -35,6 +35,8 @@ mod index;
 mod journal;
 mod open;
 mod options;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 mod redact;
 mod shared;
@@ -49,6 +51,8 @@ pub use checkpoint::Checkpoint;
 pub use error::LedgerError;
 pub use hash::Hash;
 pub use options::LedgerOptions;
+#[cfg(feature = "postgres")]
+pub use postgres::{ChainReport, verify_database};
 pub use redact::Redactor;
 pub use verify::{Report, VerifyError, verify};
 

@@ -10,7 +10,8 @@ use super::super::checkpoint::Signer;
 use super::super::committer::starts_over;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
-use super::super::record::{Anchor, Event, Line, Tail, now, write_payload, write_record};
+use super::super::record::{Anchor, Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
+use super::super::shared::Shared;
 use super::super::{Ask, Claim, Claimed, Decide, Entry, How, Outcome, Receipt, Settle};
 use super::operation::{Operation, Reply};
 use super::version::{meant, version};
@@ -35,14 +36,12 @@ pub(super) struct Row {
     pub(super) crashed: bool,
 }
 
-/// What does not change while a batch is decided.
-pub(super) struct Terms {
-    /// Whether claims are accepted; if not, why.
-    pub(super) claims: Result<(), LedgerError>,
+/// What holds for every operation of a batch.
+pub(super) struct Terms<'a> {
+    /// Whether claims are accepted.
+    pub(super) shared: &'a Shared,
     /// How long a completed action answers, in ms.
     pub(super) retention_ms: u64,
-    /// Epochs whose server is gone.
-    pub(super) gone: BTreeSet<u64>,
 }
 
 /// What is decided and not yet written.
@@ -52,7 +51,9 @@ pub(super) struct Batch<'a> {
     durable: u64,
     pub(super) at_ms: u64,
     at: String,
-    terms: Terms,
+    terms: Terms<'a>,
+    /// Epochs whose server is gone.
+    gone: BTreeSet<u64>,
     rows: HashMap<Hash, Action>,
     crashed: HashSet<Hash>,
     changes: Changes,
@@ -72,7 +73,7 @@ pub(super) struct Write<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(own: Own, terms: Terms) -> Batch<'a> {
+    pub(super) fn new(own: Own, terms: Terms<'a>) -> Batch<'a> {
         let (at_ms, at) = now();
         Batch {
             durable: own.tail.sequence,
@@ -80,6 +81,7 @@ impl<'a> Batch<'a> {
             at_ms,
             at,
             terms,
+            gone: BTreeSet::new(),
             rows: HashMap::new(),
             crashed: HashSet::new(),
             changes: Changes::default(),
@@ -98,6 +100,25 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Epochs of the started actions here.
+    pub(super) fn epochs(&self) -> BTreeSet<u64> {
+        let epoch = |action: &Action| match action.state {
+            State::Started { epoch } => Some(epoch),
+            _ => None,
+        };
+        self.rows.values().filter_map(epoch).collect()
+    }
+
+    /// Takes over whose servers are gone.
+    pub(super) fn gone(&mut self, epochs: BTreeSet<u64>) {
+        self.gone = epochs;
+    }
+
+    /// The keys of the undo calls of `completed`, which their claims knew and their outcomes need not.
+    pub(super) fn undo_of(&self, completed: &[Hash]) -> Vec<Hash> {
+        completed.iter().filter_map(|key| self.rows.get(key)?.undo).collect()
+    }
+
     /// Decides on one operation.
     pub(super) fn take(&mut self, operation: &'a Operation) -> Result<Reply, LedgerError> {
         Ok(match operation {
@@ -114,6 +135,7 @@ impl<'a> Batch<'a> {
                 self.record(Line::note(entry, event))?;
                 Reply::Nothing
             }
+            // The committer's own business.
             Operation::Sweep(_) | Operation::Tick | Operation::Close(_) => Reply::Nothing,
         })
     }
@@ -126,6 +148,31 @@ impl<'a> Batch<'a> {
         bytes.pop();
         self.lines.push((self.own.tail.sequence, bytes));
         Ok(version(self.own.chain, self.own.tail.sequence))
+    }
+
+    /// Begins an epoch.
+    pub(super) fn open(
+        &mut self,
+        signer: &Signer,
+        tail: Option<TailFound>,
+        anchors: &[Anchor],
+    ) -> Result<(), LedgerError> {
+        let (log, signer) = (self.own.log.clone(), signer.public());
+        let line = Line {
+            log: Some(&log),
+            signer: Some(&signer),
+            format: Some(FORMAT),
+            epoch: Some(self.own.epoch),
+            tail,
+            anchors,
+            ..Line::new(Event::Open)
+        };
+        self.record(line).map(drop)
+    }
+
+    /// Ends the chain.
+    pub(super) fn close(&mut self) -> Result<(), LedgerError> {
+        self.record(Line::new(Event::Close)).map(drop)
     }
 
     /// Signs how far the chain has come, and names how far others have.
@@ -179,7 +226,7 @@ impl<'a> Batch<'a> {
         };
         let Some(action) = current else { return Ok(None) };
         match action.state {
-            State::Started { epoch } if self.terms.gone.contains(&epoch) => {
+            State::Started { epoch } if self.gone.contains(&epoch) => {
                 self.end(&action, Event::InDoubt, "crashed", Transition::Doubt)?;
                 self.crashed.insert(*key);
                 Ok(self.changes.get(key).and_then(|change| change.action.as_deref().cloned()))
@@ -206,10 +253,14 @@ impl<'a> Batch<'a> {
     }
 
     fn claim(&mut self, claim: &Claim) -> Result<Result<Claimed, LedgerError>, LedgerError> {
-        if let Err(refused) = &self.terms.claims {
-            return Ok(Err(refused.again()));
+        if let Err(refused) = self.terms.shared.accepts_claims() {
+            return Ok(Err(refused));
         }
         let current = self.current(&claim.key)?;
+        // An approval is used up once: what it was given to is there, or it is used.
+        if current.is_none() && claim.approved.is_some() {
+            return Ok(Err(LedgerError::Superseded));
+        }
         if let Some(action) = &current
             && !starts_over(claim, action, self.at_ms)
         {
@@ -221,8 +272,8 @@ impl<'a> Batch<'a> {
     }
 
     fn ask(&mut self, ask: &Ask) -> Result<Result<Action, LedgerError>, LedgerError> {
-        if let Err(refused) = &self.terms.claims {
-            return Ok(Err(refused.again()));
+        if let Err(refused) = self.terms.shared.accepts_claims() {
+            return Ok(Err(refused));
         }
         let Ask { claim, id, expires_ms } = ask;
         let current = self.current(&claim.key)?;

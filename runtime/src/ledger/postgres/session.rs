@@ -109,15 +109,6 @@ impl Session {
         self.epoch
     }
 
-    /// The process of the database that serves it.
-    pub(super) fn pid(&self) -> i32 {
-        self.pid
-    }
-
-    pub(super) fn statements(&self) -> &Statements {
-        &self.statements
-    }
-
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
@@ -133,6 +124,13 @@ impl Session {
     pub(super) async fn lost(&mut self) {
         // A driver that panicked is gone too.
         drop((&mut self.driver).await);
+    }
+
+    /// Lets go of the lock, and waits a little for the database to hear of it.
+    pub(super) async fn end(self) {
+        let Session { client, driver, .. } = self;
+        drop(client);
+        drop(tokio::time::timeout(CONNECT_TIMEOUT, driver).await);
     }
 }
 
