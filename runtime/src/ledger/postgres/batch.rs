@@ -14,7 +14,7 @@ use super::super::record::{Anchor, Event, FORMAT, Line, Tail, TailFound, now, wr
 use super::super::shared::Shared;
 use super::super::{Ask, Claim, Claimed, Decide, Entry, How, Outcome, Receipt, Settle};
 use super::operation::{Operation, Reply};
-use super::version::{meant, version};
+use super::version::version;
 
 /// This server's chain, as far as it is durable.
 #[derive(Clone)]
@@ -320,13 +320,13 @@ impl<'a> Batch<'a> {
 
     fn decide(&mut self, decide: &Decide) -> Result<Result<Receipt, LedgerError>, LedgerError> {
         let Decide { key, version, decision } = decide;
-        let (at_ms, version) = (self.at_ms, meant(*version, self.own.chain));
+        let at_ms = self.at_ms;
         let awaits = |action: &Action| match &action.state {
             State::AwaitingApproval(approval) => approval.decision.is_none() && at_ms < approval.expires_ms,
             _ => false,
         };
         let current = self.current(key)?;
-        let Some(action) = current.filter(|action| action.version == version && awaits(action)) else {
+        let Some(action) = current.filter(|action| action.version == *version && awaits(action)) else {
             return Ok(Err(LedgerError::Superseded));
         };
         let event = if decision.approved { Event::Approved } else { Event::ApprovalRefused };
@@ -338,16 +338,15 @@ impl<'a> Batch<'a> {
 
     fn settle(&mut self, settle: &'a Settle) -> Result<Result<Receipt, LedgerError>, LedgerError> {
         let Settle { entry, key, version, outcome, how } = settle;
-        let version = meant(*version, self.own.chain);
         let Some(action) = self.current(key)? else { return Ok(Err(LedgerError::Superseded)) };
         // Somebody held this server for gone, wrongly as it turns out: nobody else has run the action since.
-        let mistaken = self.crashed.contains(key) && action.intent == version;
+        let mistaken = self.crashed.contains(key) && action.intent == *version;
         let open = match action.state {
             State::Started { .. } | State::InDoubt => true,
             State::AwaitingApproval(_) => matches!(outcome, Outcome::Failed { .. }),
             State::Completed => false,
         };
-        if !open || (action.version != version && !mistaken) {
+        if !open || (action.version != *version && !mistaken) {
             return Ok(Err(LedgerError::Superseded));
         }
         let how = if mistaken && *how == How::Call { &How::Late } else { how };

@@ -103,6 +103,11 @@ impl Committer {
         Ok((committer, redactor))
     }
 
+    /// The number of this server's chain.
+    pub(super) fn chain(&self) -> u64 {
+        self.own.chain
+    }
+
     /// Takes operations until nobody can ask any more, or the ledger is closed.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Operation>) {
         while self.link.shared.not_poisoned().is_ok() {
@@ -186,24 +191,16 @@ impl Committer {
         for _ in 0..ATTEMPTS {
             let Some(session) = &mut self.session else { break };
             let terms = Terms { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
-            let writing = write(session, &self.own, &mine, terms, &operations, beside);
-            match timeout(PATIENCE, writing).await.unwrap_or_else(|_| Err(silent())) {
-                Ok(written) => {
-                    let Written { transaction, replies, tail, signed: checkpoint } = written;
-                    let committed = timeout(PATIENCE, transaction.commit()).await;
-                    return match committed.map_err(|_| silent()).and_then(|committed| Ok(committed?)) {
-                        Ok(()) => {
-                            self.own.tail = tail.unwrap_or(self.own.tail);
-                            if let Some(sequence) = checkpoint {
-                                self.signed = (sequence, Instant::now());
-                            }
-                            operations.into_iter().zip(replies).for_each(|(operation, reply)| operation.answer(reply));
-                        }
-                        Err(failed) => self.lose(operations, tail.map(|tail| (tail, replies)), &failed.to_string()),
-                    };
+            match attempt(session, &self.own, &mine, terms, &operations, beside).await {
+                Attempt::Committed { replies, tail, signed } => {
+                    self.own.tail = tail.unwrap_or(self.own.tail);
+                    if let Some(sequence) = signed {
+                        self.signed = (sequence, Instant::now());
+                    }
+                    return operations.into_iter().zip(replies).for_each(|(operation, reply)| operation.answer(reply));
                 }
-                Err(Failed::Again) => {}
-                Err(failed) => return self.lose(operations, None, &failed.to_string()),
+                Attempt::Again => {}
+                Attempt::Lost { written, reason } => return self.lose(operations, written, &reason),
             }
         }
         self.lose(operations, None, "other servers got in the way of every attempt");
@@ -430,6 +427,46 @@ impl Committer {
         }
         session.end().await;
         Ok(())
+    }
+}
+
+/// What came of trying to commit a batch.
+enum Attempt {
+    Committed {
+        replies: Vec<Reply>,
+        tail: Option<Tail>,
+        /// The sequence of the checkpoint in it.
+        signed: Option<u64>,
+    },
+    Again,
+    Lost {
+        /// What it came to, if it was committed, which is not known.
+        written: Option<(Tail, Vec<Reply>)>,
+        reason: String,
+    },
+}
+
+async fn attempt(
+    session: &mut Session,
+    own: &Own,
+    mine: &BTreeSet<u64>,
+    terms: Terms<'_>,
+    operations: &[Operation],
+    beside: Beside<'_>,
+) -> Attempt {
+    let writing = write(session, own, mine, terms, operations, beside);
+    match timeout(PATIENCE, writing).await.unwrap_or_else(|_| Err(silent())) {
+        Ok(Written { transaction, replies, tail, signed }) => {
+            let committed = timeout(PATIENCE, transaction.commit()).await;
+            match committed.map_err(|_| silent()).and_then(|committed| Ok(committed?)) {
+                Ok(()) => Attempt::Committed { replies, tail, signed },
+                Err(failed) => {
+                    Attempt::Lost { written: tail.map(|tail| (tail, replies)), reason: failed.to_string() }
+                }
+            }
+        }
+        Err(Failed::Again) => Attempt::Again,
+        Err(failed) => Attempt::Lost { written: None, reason: failed.to_string() },
     }
 }
 

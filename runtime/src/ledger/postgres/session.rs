@@ -126,11 +126,10 @@ impl Session {
         drop((&mut self.driver).await);
     }
 
-    /// Lets go of the lock, and waits a little for the database to hear of it.
+    /// Lets go of the locks: whoever opens the ledger next finds that this server is gone.
     pub(super) async fn end(self) {
-        let Session { client, driver, .. } = self;
-        drop(client);
-        drop(tokio::time::timeout(CONNECT_TIMEOUT, driver).await);
+        // Without the connection they are gone as well, only some time after this.
+        drop(tokio::time::timeout(CONNECT_TIMEOUT, self.client.batch_execute(sql::UNLOCK)).await);
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) const EPOCH: &str = "SELECT nextval('safe_tool.epochs')";
 
 pub(super) const LOCK: &str = "SELECT pg_try_advisory_lock($1), pg_backend_pid()";
 
+pub(super) const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
+
 /// Locks of earlier epochs that actions still run in. Whoever probes such a lock holds it until its transaction ends.
 pub(super) const KEEP: &str = "
     SELECT e FROM (SELECT DISTINCT epoch AS e FROM safe_tool.actions WHERE state = 'started' AND epoch = ANY($1)) AS mine

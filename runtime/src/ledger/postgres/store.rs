@@ -31,7 +31,7 @@ use super::committer::Committer;
 use super::link::Link;
 use super::operation::Operation;
 use super::session::Connector;
-use super::version::place;
+use super::version::{meant, place};
 use super::{failed, random, said, sql, tls};
 
 /// Operations that may wait for the committer.
@@ -54,6 +54,8 @@ struct PostgresStore {
     readers: Pool,
     link: Arc<Link>,
     redactor: Redactor,
+    /// The number of this server's chain.
+    chain: u64,
     retention: Duration,
 }
 
@@ -76,7 +78,7 @@ pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledge
             runtime.block_on(async move {
                 match Committer::open(connector, Arc::clone(&link), signer, options).await {
                     Ok((committer, redactor)) => {
-                        drop(opened.send(Ok((Handle::current(), redactor))));
+                        drop(opened.send(Ok((Handle::current(), redactor, committer.chain()))));
                         // After a panic the committer's state is only dropped.
                         if AssertUnwindSafe(committer.run(operations)).catch_unwind().await.is_err() {
                             link.shared.poison(&"the committer panicked");
@@ -89,7 +91,7 @@ pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledge
         thread::Builder::new().name("ledger".to_owned()).spawn(work)
     };
     let committer = committer.map_err(LedgerError::io("start", "a thread of the ledger"))?;
-    let (runtime, redactor) = opening.recv().unwrap_or(Err(LedgerError::Unavailable))?;
+    let (runtime, redactor, chain) = opening.recv().unwrap_or(Err(LedgerError::Unavailable))?;
     let store = PostgresStore {
         queue: Some(queue),
         committer: Some(committer),
@@ -97,6 +99,7 @@ pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledge
         readers,
         link,
         redactor,
+        chain,
         retention: options.retention,
     };
     Ok(Ledger::with(Arc::new(store)))
@@ -241,6 +244,7 @@ impl Store for PostgresStore {
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
+        let claim = Claim { approved: claim.approved.map(|version| meant(version, self.chain)), ..claim };
         Box::pin(self.ask_committer(|answer| Operation::Claim(Box::new(claim), answer)))
     }
 
@@ -249,10 +253,12 @@ impl Store for PostgresStore {
     }
 
     fn decide(&self, decide: Decide) -> BoxFuture<'_, Result<Receipt, LedgerError>> {
+        let decide = Decide { version: meant(decide.version, self.chain), ..decide };
         Box::pin(self.ask_committer(|answer| Operation::Decide(Box::new(decide), answer)))
     }
 
     fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Receipt, LedgerError>> {
+        let settle = Settle { version: meant(settle.version, self.chain), ..settle };
         Box::pin(self.ask_committer(|answer| Operation::Settle(Box::new(settle), Some(answer))))
     }
 

@@ -1,0 +1,21 @@
+//! The ledger in a real Postgres: equal to the others, shared by servers, through every kind of outage.
+//!
+//! Postgres is started from the binaries that are installed. On CI they are there; elsewhere their lack is said loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+#[path = "postgres/database.rs"]
+mod database;
+#[path = "postgres/equal.rs"]
+mod equal;
+#[path = "postgres/life.rs"]
+mod life;
+
+
+
+
+
+
+
+
+#[path = "postgres/witness.rs"]
+mod witness;
