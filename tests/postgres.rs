@@ -9,13 +9,13 @@ mod database;
 mod equal;
 #[path = "postgres/life.rs"]
 mod life;
-
-
-
-
-
-
-
-
+#[path = "postgres/outages.rs"]
+mod outages;
+#[path = "postgres/refused.rs"]
+mod refused;
+#[path = "postgres/servers.rs"]
+mod servers;
+#[path = "postgres/tamper.rs"]
+mod tamper;
 #[path = "postgres/witness.rs"]
 mod witness;

@@ -108,7 +108,13 @@ impl Database {
 
     /// A connection of the test's own.
     pub(crate) async fn client(&self) -> Client {
-        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await.unwrap();
+        self.client_of("postgres").await
+    }
+
+    /// A connection to another database of it.
+    pub(crate) async fn client_of(&self, database: &str) -> Client {
+        let url = self.url().replace("/postgres?", &format!("/{database}?"));
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
         tokio::spawn(connection);
         client
     }

@@ -52,7 +52,7 @@ pub use error::LedgerError;
 pub use hash::Hash;
 pub use options::LedgerOptions;
 #[cfg(feature = "postgres")]
-pub use postgres::{ChainReport, verify_database};
+pub use postgres::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
 pub use redact::Redactor;
 pub use verify::{Report, VerifyError, verify};
 

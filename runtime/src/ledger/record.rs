@@ -337,6 +337,8 @@ pub(super) struct Record {
     keys: Vec<Hash>,
     pub(super) swept: Option<u64>,
     #[cfg(feature = "postgres")]
+    pub(super) supersedes: Option<u64>,
+    #[cfg(feature = "postgres")]
     #[serde(default)]
     pub(super) anchors: Vec<Anchor>,
     pub(super) signer: Option<String>,

@@ -168,6 +168,7 @@ pub(super) async fn store(
         columns.replaces.push(signed(write.replaces.unwrap_or(0)));
         let Some(action) = write.action else { continue };
         columns.version.push(signed(action.version));
+        columns.intent.push(signed(action.intent));
         let (state, epoch) = state(action);
         columns.state.push(state);
         columns.epoch.push(epoch);
@@ -209,6 +210,7 @@ pub(super) async fn store(
 struct Columns<'a> {
     key: Vec<Vec<u8>>,
     version: Vec<i64>,
+    intent: Vec<i64>,
     state: Vec<&'static str>,
     epoch: Vec<Option<i64>>,
     crashed: Vec<bool>,
@@ -224,9 +226,9 @@ impl Columns<'_> {
         if self.key.is_empty() {
             return Ok(());
         }
-        let Columns { key, version, state, epoch, crashed, undo, expires_ms, action, payload, .. } = self;
+        let Columns { key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, .. } = self;
         let written = transaction
-            .execute(&statements.insert, &[key, version, state, epoch, crashed, undo, expires_ms, action, payload])
+            .execute(&statements.insert, &[key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload])
             .await?;
         self.all(written)
     }
@@ -235,11 +237,11 @@ impl Columns<'_> {
         if self.key.is_empty() {
             return Ok(());
         }
-        let Columns { key, version, state, epoch, crashed, undo, expires_ms, action, payload, replaces } = self;
+        let Columns { key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, replaces } = self;
         let written = transaction
             .execute(
                 &statements.update,
-                &[key, version, state, epoch, crashed, undo, expires_ms, action, payload, replaces],
+                &[key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, replaces],
             )
             .await?;
         self.all(written)
@@ -291,7 +293,8 @@ pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-fn state(action: &Action) -> (&'static str, Option<i64>) {
+/// The state as the table has it, and the epoch.
+pub(super) fn state(action: &Action) -> (&'static str, Option<i64>) {
     match action.state {
         State::AwaitingApproval(_) => ("awaiting_approval", None),
         State::Started { epoch } => ("started", Some(signed(epoch))),

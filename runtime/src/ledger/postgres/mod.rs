@@ -38,7 +38,7 @@ mod verify;
 mod version;
 
 pub(super) use store::open;
-pub use verify::{ChainReport, verify_database};
+pub use verify::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
 
 /// For operators: what was tried on the database, and what came of it.
 fn failed(action: &'static str, reason: impl fmt::Display) -> LedgerError {

@@ -4,6 +4,7 @@ use tokio_postgres::{Client, GenericClient};
 
 use super::super::error::LedgerError;
 use super::super::redact::{KEY_BYTES, Redactor};
+use super::commit::signed;
 use super::session::SCHEMA_LOCK;
 use super::{failed, random, said};
 
@@ -25,6 +26,15 @@ pub(super) async fn make(client: &mut Client) -> Result<(), LedgerError> {
         return Err(LedgerError::Format { found });
     }
     upgrade(client).await
+}
+
+/// That the tables are there, in this version's format.
+pub(super) async fn check(client: &Client) -> Result<(), LedgerError> {
+    match format(client).await? {
+        0 => Err(failed("read the tables of", "it holds no ledger")),
+        FORMAT => Ok(()),
+        found => Err(LedgerError::Format { found }),
+    }
 }
 
 /// 0 where there are no tables.
@@ -50,7 +60,7 @@ async fn upgrade(client: &mut Client) -> Result<(), LedgerError> {
     }
     let settings = "INSERT INTO safe_tool.settings (format, redact_key) VALUES ($1, $2)
         ON CONFLICT (one) DO UPDATE SET format = excluded.format";
-    transaction.execute(settings, &[&(STEPS.len() as i64), &key.as_slice()]).await.map_err(ask)?;
+    transaction.execute(settings, &[&signed(FORMAT), &key.as_slice()]).await.map_err(ask)?;
     transaction.commit().await.map_err(ask)
 }
 

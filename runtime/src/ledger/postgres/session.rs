@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Config, IsolationLevel, NoTls, Socket, Statement, T
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::error::LedgerError;
+use super::commit::{signed, unsigned};
 use super::{failed, said, schema, sql};
 
 /// What is above the number in the id of an advisory lock: they are shared with whatever else uses the database.
@@ -21,7 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The id of the lock that the connection of this epoch holds.
 pub(super) fn lock_of(epoch: u64) -> i64 {
-    LOCKS | i64::try_from(epoch).unwrap_or(0)
+    LOCKS | signed(epoch)
 }
 
 /// Where the database is.
@@ -32,6 +33,12 @@ pub(super) struct Connector {
 }
 
 impl Connector {
+    /// A connection to read with.
+    pub(super) async fn client(&self) -> Result<Client, LedgerError> {
+        let (client, _) = self.connect().await.map_err(|error| failed("reach", said(&error)))?;
+        Ok(client)
+    }
+
     /// A connection; the task that drives it ends when it is gone.
     async fn connect(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         match &self.tls {
@@ -89,8 +96,7 @@ impl Session {
             durable(&client).await?;
             schema::make(&mut client).await?;
             let row = client.query_one(sql::EPOCH, &[]).await.map_err(ask)?;
-            let epoch: i64 = row.get(0);
-            let epoch = u64::try_from(epoch).unwrap_or(0);
+            let epoch = unsigned(row.get(0));
             let row = client.query_one(sql::LOCK, &[&lock_of(epoch)]).await.map_err(ask)?;
             let (locked, pid): (bool, i32) = (row.get(0), row.get(1));
             if !locked {
@@ -140,12 +146,12 @@ pub(super) async fn keep(
     transaction: &Transaction<'_>,
     earlier: &BTreeSet<u64>,
 ) -> Result<BTreeSet<u64>, tokio_postgres::Error> {
-    let earlier: Vec<i64> = earlier.iter().filter_map(|epoch| i64::try_from(*epoch).ok()).collect();
+    let earlier: Vec<i64> = earlier.iter().map(|epoch| signed(*epoch)).collect();
     if earlier.is_empty() {
         return Ok(BTreeSet::new());
     }
     let rows = transaction.query(sql::KEEP, &[&earlier, &LOCKS]).await?;
-    Ok(rows.iter().filter_map(|row| u64::try_from(row.get::<_, i64>(0)).ok()).collect())
+    Ok(rows.iter().map(|row| unsigned(row.get(0))).collect())
 }
 
 /// Of `epochs`, those whose server is gone. They stay so: a connection of that epoch is never made again.
@@ -154,12 +160,12 @@ pub(super) async fn gone(
     statements: &Statements,
     epochs: &BTreeSet<u64>,
 ) -> Result<BTreeSet<u64>, tokio_postgres::Error> {
-    let epochs: Vec<i64> = epochs.iter().filter_map(|epoch| i64::try_from(*epoch).ok()).collect();
+    let epochs: Vec<i64> = epochs.iter().map(|epoch| signed(*epoch)).collect();
     if epochs.is_empty() {
         return Ok(BTreeSet::new());
     }
     let rows = transaction.query(&statements.probe, &[&epochs, &LOCKS]).await?;
-    Ok(rows.iter().filter_map(|row| u64::try_from(row.get::<_, i64>(0)).ok()).collect())
+    Ok(rows.iter().map(|row| unsigned(row.get(0))).collect())
 }
 
 /// A database that acknowledges what it may lose is no ledger.

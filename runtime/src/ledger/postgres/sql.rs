@@ -54,19 +54,20 @@ pub(super) const LOCK_EXPIRED: &str = "
     ORDER BY expires_ms LIMIT 500 FOR UPDATE SKIP LOCKED";
 
 pub(super) const INSERT: &str = "
-    INSERT INTO safe_tool.actions (key, version, state, epoch, crashed, undo, expires_ms, action, payload)
-    SELECT key, version, state, epoch, crashed, undo, expires_ms, action::json, payload
-    FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::bigint[], $5::boolean[], $6::bytea[], $7::bigint[],
-        $8::text[], $9::bytea[]) AS new (key, version, state, epoch, crashed, undo, expires_ms, action, payload)
+    INSERT INTO safe_tool.actions (key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload)
+    SELECT key, version, intent, state, epoch, crashed, undo, expires_ms, action::json, payload
+    FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[], $7::bytea[],
+        $8::bigint[], $9::text[], $10::bytea[])
+        AS new (key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload)
     ORDER BY key ON CONFLICT (key) DO NOTHING";
 
 pub(super) const UPDATE: &str = "
-    UPDATE safe_tool.actions AS old SET version = new.version, state = new.state, epoch = new.epoch,
-        crashed = new.crashed, undo = new.undo, expires_ms = new.expires_ms, action = new.action::json,
-        payload = new.payload
-    FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::bigint[], $5::boolean[], $6::bytea[], $7::bigint[],
-        $8::text[], $9::bytea[], $10::bigint[])
-        AS new (key, version, state, epoch, crashed, undo, expires_ms, action, payload, replaced)
+    UPDATE safe_tool.actions AS old SET version = new.version, intent = new.intent, state = new.state,
+        epoch = new.epoch, crashed = new.crashed, undo = new.undo, expires_ms = new.expires_ms,
+        action = new.action::json, payload = new.payload
+    FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[], $7::bytea[],
+        $8::bigint[], $9::text[], $10::bytea[], $11::bigint[])
+        AS new (key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, replaced)
     WHERE old.key = new.key AND old.version = new.replaced";
 
 pub(super) const DELETE: &str = "
@@ -93,3 +94,21 @@ pub(super) const PAYLOAD: &str = "SELECT payload FROM safe_tool.actions WHERE ke
 
 pub(super) const INTENT: &str = "
     SELECT line FROM safe_tool.records JOIN safe_tool.heads USING (log) WHERE chain = $1 AND records.sequence = $2";
+
+pub(super) const ALL_HEADS: &str = "SELECT log, chain, sequence, hash FROM safe_tool.heads";
+
+pub(super) const ALL_LOGS: &str = "SELECT DISTINCT log FROM safe_tool.records";
+
+pub(super) const LINES: &str = "
+    SELECT sequence, line FROM safe_tool.records WHERE log = $1 AND sequence > $2 ORDER BY sequence LIMIT 2000";
+
+pub(super) const LINE: &str = "SELECT line FROM safe_tool.records WHERE log = $1 AND sequence = $2";
+
+/// Every action with the record of its version and the record that began it; see version.rs.
+pub(super) const ALL_ACTIONS: &str = "
+    SELECT key, version, state, action::text, payload,
+        (SELECT line FROM safe_tool.heads JOIN safe_tool.records USING (log)
+            WHERE chain = version >> 40 AND records.sequence = version & 1099511627775),
+        (SELECT line FROM safe_tool.heads JOIN safe_tool.records USING (log)
+            WHERE chain = intent >> 40 AND records.sequence = intent & 1099511627775)
+    FROM safe_tool.actions WHERE key > $1 ORDER BY key LIMIT 500";

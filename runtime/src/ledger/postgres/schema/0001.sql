@@ -37,7 +37,9 @@ CREATE TABLE safe_tool.records (
 -- The actions. The columns beside `action` are what is looked for.
 CREATE TABLE safe_tool.actions (
     key        bytea PRIMARY KEY CHECK (length(key) = 32),
+    -- The record that changed it last, and the one that began it.
     version    bigint NOT NULL,
+    intent     bigint NOT NULL,
     state      text NOT NULL CHECK (state IN ('awaiting_approval', 'started', 'completed', 'in_doubt')),
     -- Of the connection it was started on; set while it is started.
     epoch      bigint CHECK ((state = 'started') = (epoch IS NOT NULL)),
