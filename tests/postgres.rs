@@ -11,11 +11,15 @@ mod equal;
 mod life;
 #[path = "postgres/outages.rs"]
 mod outages;
+#[path = "postgres/proxy.rs"]
+mod proxy;
 #[path = "postgres/refused.rs"]
 mod refused;
 #[path = "postgres/servers.rs"]
 mod servers;
 #[path = "postgres/tamper.rs"]
 mod tamper;
+#[path = "postgres/unanswered.rs"]
+mod unanswered;
 #[path = "postgres/witness.rs"]
 mod witness;

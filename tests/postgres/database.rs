@@ -42,7 +42,9 @@ impl Database {
         let data = database.path("data");
         // Nothing here has to survive the machine, so making it need not be synced; what is tested is.
         database.run("initdb", |initdb| {
-            initdb.args(["--auth=trust", "--username=ledger", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"]).arg(&data);
+            initdb
+                .args(["--auth=trust", "--username=ledger", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"])
+                .arg(&data);
         });
         let mut written = fs::read_to_string(data.join("postgresql.conf")).unwrap();
         for setting in [
@@ -70,6 +72,11 @@ impl Database {
     /// The same for another role.
     fn url_of(&self, role: &str) -> String {
         format!("postgres://{role}@/postgres?host={}", self.path("run").display())
+    }
+
+    /// The socket that it listens on.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.path("run/.s.PGSQL.5432")
     }
 
     /// A server's way to the ledger, which can be cut: its URL, by the name of a new role.
@@ -166,7 +173,8 @@ fn cannot(why: &str) {
 fn binaries() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(Result::ok);
     let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
-    let newest = versions.map(|entry| entry.path()).filter(|path| version(path).is_some()).max_by_key(|path| version(path));
+    let newest =
+        versions.map(|entry| entry.path()).filter(|path| version(path).is_some()).max_by_key(|path| version(path));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places = newest.map(|version| version.join("bin")).into_iter().chain(std::env::split_paths(&path));
     places.find(|place| ["initdb", "pg_ctl", "postgres"].iter().all(|program| place.join(program).exists()))

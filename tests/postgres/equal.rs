@@ -180,14 +180,18 @@ fn memory_and_postgres_agree() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let postgres = std::cell::RefCell::new(Some(Ledger::open(&database.url()).unwrap()));
     let rounds = std::cell::Cell::new(0);
-    let mut runner = TestRunner::new(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() });
     let ran = runner.run(&proptest::collection::vec(op(), 1..60), |ops| {
         rounds.set(rounds.get() + 1);
         let round = format!("round {}", rounds.get());
         runtime.block_on(async {
             let mut ledger = postgres.borrow_mut();
             let player = |ledger| Player { ledger, round: round.clone(), versions: HashMap::new() };
-            let (mut memory, mut shared) = (player(Ledger::open("memory:").unwrap()), player(ledger.take().unwrap_or_else(|| Ledger::open(&database.url()).unwrap())));
+            let (mut memory, mut shared) = (
+                player(Ledger::open("memory:").unwrap()),
+                player(ledger.take().unwrap_or_else(|| Ledger::open(&database.url()).unwrap())),
+            );
             for (call, op) in ops.iter().enumerate() {
                 if let Op::Reopen = op {
                     memory.doubt_all().await;

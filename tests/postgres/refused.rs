@@ -59,8 +59,12 @@ async fn a_database_that_was_set_back_under_a_running_server() {
     database.cut("one").await;
     // As a standby that had not seen the last transactions.
     database.ask("DELETE FROM safe_tool.actions").await;
-    database.ask("DELETE FROM safe_tool.records r USING before b WHERE r.log = b.log AND r.sequence > b.sequence").await;
-    database.ask("UPDATE safe_tool.heads h SET sequence = b.sequence, hash = b.hash FROM before b WHERE b.log = h.log").await;
+    database
+        .ask("DELETE FROM safe_tool.records r USING before b WHERE r.log = b.log AND r.sequence > b.sequence")
+        .await;
+    database
+        .ask("UPDATE safe_tool.heads h SET sequence = b.sequence, hash = b.hash FROM before b WHERE b.log = h.log")
+        .await;
     database.mend("one").await;
     let lost = ledger.settle(settle("a", version, completed("{}", None))).await;
     assert!(matches!(lost, Err(LedgerError::Unavailable)), "{lost:?}");

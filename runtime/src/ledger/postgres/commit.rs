@@ -175,7 +175,9 @@ pub(super) async fn store(
         columns.crashed.push(write.crashed);
         columns.undo.push(action.undo.map(|undo| undo.0.to_vec()));
         columns.expires_ms.push(action.expires_ms.map(signed));
-        columns.action.push(serde_json::to_string(action).map_err(|_| Failed::Lost("an action cannot be encoded".into()))?);
+        columns
+            .action
+            .push(serde_json::to_string(action).map_err(|_| Failed::Lost("an action cannot be encoded".into()))?);
         columns.payload.push(write.payload);
     }
     let head = async {
@@ -228,7 +230,10 @@ impl Columns<'_> {
         }
         let Columns { key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, .. } = self;
         let written = transaction
-            .execute(&statements.insert, &[key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload])
+            .execute(
+                &statements.insert,
+                &[key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload],
+            )
             .await?;
         self.all(written)
     }
@@ -277,7 +282,8 @@ fn rows(found: &[Found]) -> Result<Vec<Row>, LedgerError> {
 
 /// An action as the table holds it.
 pub(super) fn read(text: &str) -> Result<Action, LedgerError> {
-    serde_json::from_str(text).map_err(|_| LedgerError::Index { reason: "a row of the actions cannot be read".to_owned() })
+    serde_json::from_str(text)
+        .map_err(|_| LedgerError::Index { reason: "a row of the actions cannot be read".to_owned() })
 }
 
 pub(super) fn bytes(keys: &[Hash]) -> Vec<&[u8]> {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::checkpoint::Signer;
-use super::super::committer::{CHECKPOINT_AFTER, HEARTBEAT_AFTER, Answer, reply};
+use super::super::committer::{Answer, CHECKPOINT_AFTER, HEARTBEAT_AFTER, reply};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Tail, TailFound, now};
@@ -143,7 +143,8 @@ impl Committer {
         for Held { operation, .. } in self.held.drain(..) {
             operation.refuse(LedgerError::Unavailable);
         }
-        for (Held { operation, .. }, _) in self.unanswered.take().into_iter().flat_map(|unanswered| unanswered.waiting) {
+        for (Held { operation, .. }, _) in self.unanswered.take().into_iter().flat_map(|unanswered| unanswered.waiting)
+        {
             operation.refuse(LedgerError::Unavailable);
         }
         if let Some(answer) = self.closing.take() {
@@ -230,7 +231,8 @@ impl Committer {
                     return Err(LedgerError::Unavailable);
                 }
             };
-            let keys: Vec<Hash> = rows.iter().filter_map(|row| row.get::<_, &[u8]>(0).try_into().ok().map(Hash)).collect();
+            let keys: Vec<Hash> =
+                rows.iter().filter_map(|row| row.get::<_, &[u8]>(0).try_into().ok().map(Hash)).collect();
             let Some(last) = keys.last() else { return Ok(()) };
             after = last.0.to_vec();
             self.commit(keys.iter().map(|key| Operation::Examine(*key, None)).collect(), false, false).await;
@@ -243,7 +245,10 @@ impl Committer {
     fn lose(&mut self, operations: Vec<Operation>, written: Option<(Tail, Vec<Reply>)>, reason: &str) {
         self.link.set_connected(false);
         self.session = None;
-        tracing::error!(reason, "the connection to the ledger's database is lost: nothing starts until there is another");
+        tracing::error!(
+            reason,
+            "the connection to the ledger's database is lost: nothing starts until there is another"
+        );
         let (tail, replies) = written.map_or((None, Vec::new()), |(tail, replies)| (Some(tail), replies));
         let mut replies = replies.into_iter();
         let (mut claims, mut waiting) = (Vec::new(), Vec::new());
@@ -365,7 +370,8 @@ impl Committer {
         let mut found = None;
         if own.chain == 0 {
             let (epoch, at_ms) = (signed(own.epoch), signed(now().0));
-            let row = transaction.query_one(sql::CHAIN, &[&own.log, &epoch, &own.tail.hash.0.as_slice(), &at_ms]).await?;
+            let row =
+                transaction.query_one(sql::CHAIN, &[&own.log, &epoch, &own.tail.hash.0.as_slice(), &at_ms]).await?;
             own.chain = unsigned(row.get(0));
         } else {
             let row = transaction.query_opt(sql::OWN_HEAD, &[&own.log]).await?.ok_or(Failed::SetBack)?;
@@ -460,9 +466,7 @@ async fn attempt(
             let committed = timeout(PATIENCE, transaction.commit()).await;
             match committed.map_err(|_| silent()).and_then(|committed| Ok(committed?)) {
                 Ok(()) => Attempt::Committed { replies, tail, signed },
-                Err(failed) => {
-                    Attempt::Lost { written: tail.map(|tail| (tail, replies)), reason: failed.to_string() }
-                }
+                Err(failed) => Attempt::Lost { written: tail.map(|tail| (tail, replies)), reason: failed.to_string() },
             }
         }
         Err(Failed::Again) => Attempt::Again,

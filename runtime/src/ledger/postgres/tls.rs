@@ -55,10 +55,17 @@ mod tests {
     #[test]
     fn only_this_machine_is_reached_in_the_clear() {
         let here = |url: &str| stays_here(&url.parse::<Config>().unwrap());
-        for url in ["postgres://u@localhost/d", "postgres://u@127.0.0.1/d", "postgres:///d?host=/run", "postgres://u@[::1]/d"] {
+        for url in
+            ["postgres://u@localhost/d", "postgres://u@127.0.0.1/d", "postgres:///d?host=/run", "postgres://u@[::1]/d"]
+        {
             assert!(here(url), "{url}");
         }
-        for url in ["postgres://u@db.example/d", "postgres://u@10.0.0.1/d", "postgres://u@localhost,db.example/d", "postgres://u@localhost/d?hostaddr=10.0.0.1"] {
+        for url in [
+            "postgres://u@db.example/d",
+            "postgres://u@10.0.0.1/d",
+            "postgres://u@localhost,db.example/d",
+            "postgres://u@localhost/d?hostaddr=10.0.0.1",
+        ] {
             assert!(!here(url), "{url}");
         }
     }

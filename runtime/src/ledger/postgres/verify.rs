@@ -175,13 +175,8 @@ impl Walk {
         };
         let (number, head) = (*number, *head);
         let mut chain = Chain::from(1);
-        let mut report = ChainReport {
-            log: log.to_owned(),
-            records: 0,
-            last_hash: Hash::ZERO,
-            clean_close: false,
-            anchored: 0,
-        };
+        let mut report =
+            ChainReport { log: log.to_owned(), records: 0, last_hash: Hash::ZERO, clean_close: false, anchored: 0 };
         let mut signer = None;
         loop {
             let rows = moment.query(sql::LINES, &[&log, &signed(report.records)]).await?;
@@ -253,11 +248,7 @@ impl Walk {
     }
 
     /// Every record that another chain names is the one it names.
-    async fn anchors(
-        &self,
-        moment: &Transaction<'_>,
-        chains: &mut [ChainReport],
-    ) -> Result<(), VerifyDatabaseError> {
+    async fn anchors(&self, moment: &Transaction<'_>, chains: &mut [ChainReport]) -> Result<(), VerifyDatabaseError> {
         for ((log, sequence), hash) in &self.anchors {
             let row = moment.query_opt(sql::LINE, &[log, &signed(*sequence)]).await?;
             let found = row.and_then(|row| match parse(row.get(0)) {
@@ -339,7 +330,9 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
         (Transition::Begin(beginning), state) => beginning.state == *state,
         (Transition::Decide(decision), State::AwaitingApproval(approval)) => approval.decision == Some(decision),
         (Transition::Complete { undo, expires_ms, .. }, State::Completed) => {
-            undo == action.undo && expires_ms == action.expires_ms && payload == action.payload.as_ref().map(|at| at.hash)
+            undo == action.undo
+                && expires_ms == action.expires_ms
+                && payload == action.payload.as_ref().map(|at| at.hash)
         }
         (Transition::Doubt, State::InDoubt) => true,
         _ => false,
