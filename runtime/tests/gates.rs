@@ -1,6 +1,7 @@
 //! What each gate does with a call, on a server in this process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use safe_tool::ledger::{Action, Ask, Claim, Decide, Decision, How, Listed, Outcome, Settle};
 use safe_tool::prelude::*;
 use safe_tool::tool::BoxFuture;
 use safe_tool::{
@@ -688,11 +689,71 @@ async fn parts_of_the_call_make_a_key() {
     assert_eq!(call_with(&server, "ring", json!({}), meta("2")).await["replayed"], json!(false));
 }
 
+/// What an operator says to the one action that awaits approval.
+async fn decide(ledger: &Ledger, approved: bool) {
+    let awaiting = ledger.list(Listed::AwaitingApproval, None, 9).await.unwrap();
+    let [action] = awaiting.as_slice() else { panic!("{awaiting:?}") };
+    let decision = Decision { approved, operator: "olga".to_owned() };
+    ledger.decide(Decide { key: action.key, version: action.version, decision }).await.unwrap();
+}
+
 #[tokio::test]
-async fn what_needs_an_approval_is_denied_while_nobody_can_be_asked() {
+async fn what_needs_an_approval_is_pending_until_it_is_given_and_runs_once() {
     let lab = Lab::default();
-    let answer = call(&write_server(&lab).await, "melt", json!({ "thing": "lamp" })).await;
-    assert_eq!((error(&answer, "kind"), error(&answer, "code"), lab.runs()), ("denied", "approval_unavailable", 0));
+    let ledger = Ledger::open("memory:").unwrap();
+    let server = writer(&lab).ledger(ledger.clone()).in_process(ann()).await.unwrap();
+    let lamp = json!({ "thing": "lamp" });
+    let asked = call(&server, "melt", lamp.clone()).await;
+    let again = call(&server, "melt", lamp.clone()).await;
+    assert_eq!((&asked["status"], &again["status"], lab.runs()), (&json!("pending"), &json!("pending"), 0));
+    assert_eq!(asked["approval"], again["approval"], "the same approval is asked for once");
+    decide(&ledger, true).await;
+    assert_eq!(call(&server, "melt", lamp.clone()).await["replayed"], false);
+    assert_eq!(call(&server, "melt", lamp).await["replayed"], true);
+    assert_eq!(lab.runs(), 1);
+    // An approval is bound to what was asked.
+    assert_eq!(call(&server, "melt", json!({ "thing": "fan" })).await["status"], "pending");
+    assert_eq!(lab.runs(), 1);
+}
+
+#[tokio::test]
+async fn what_an_operator_refuses_never_runs() {
+    let lab = Lab::default();
+    let ledger = Ledger::open("memory:").unwrap();
+    let server = writer(&lab).ledger(ledger.clone()).in_process(ann()).await.unwrap();
+    call(&server, "melt", json!({ "thing": "lamp" })).await;
+    decide(&ledger, false).await;
+    for _ in 0..2 {
+        let answer = call(&server, "melt", json!({ "thing": "lamp" })).await;
+        assert_eq!((error(&answer, "kind"), error(&answer, "code"), lab.runs()), ("denied", "approval_refused", 0));
+    }
+}
+
+#[tokio::test]
+async fn an_approval_expires_and_is_asked_for_anew() {
+    let lab = Lab::default();
+    let ledger = Ledger::open("memory:").unwrap();
+    let server = writer(&lab).ledger(ledger.clone()).in_process(ann()).await.unwrap();
+    let first = call(&server, "melt", json!({ "thing": "lamp" })).await;
+    // The same, as if it had been asked for long ago.
+    let [action] = ledger.list(Listed::AwaitingApproval, None, 9).await.unwrap().try_into().unwrap();
+    let intent = ledger.intent(&action).await.unwrap();
+    assert_eq!(
+        (intent.entry.call.as_str(), intent.entry.user.as_deref()),
+        (first["call"].as_str().unwrap(), Some("ann"))
+    );
+    let failed = Outcome::Failed { code: "test".into() };
+    let Action { key, version, digest, arguments, .. } = action;
+    let settle = Settle { entry: intent.entry.clone(), key, version, outcome: failed, how: How::Call };
+    ledger.settle(settle).await.unwrap();
+    let claim = Claim { entry: intent.entry, key, digest, arguments, natural: false, undo: None, approved: None };
+    ledger.ask(Ask { claim, id: "01J".to_owned(), expires_ms: 1 }).await.unwrap();
+
+    let expired = call(&server, "melt", json!({ "thing": "lamp" })).await;
+    assert_eq!((error(&expired, "kind"), error(&expired, "code")), ("denied", "approval_expired"));
+    let anew = call(&server, "melt", json!({ "thing": "lamp" })).await;
+    assert_eq!((&anew["status"], lab.runs()), (&json!("pending"), 0));
+    assert_ne!(anew["approval"]["id"], first["approval"]["id"]);
 }
 
 #[tokio::test]
@@ -735,7 +796,7 @@ async fn the_ledger_holds_every_call_and_no_secret() {
     ledger.close().await.unwrap();
     let records = records(directory.path());
     let events: Vec<&str> = records.iter().filter_map(|r| r["event"].as_str()).collect();
-    assert_eq!(events, ["open", "started", "completed", "replayed", "refused", "close"]);
+    assert_eq!(events, ["open", "checkpoint", "started", "completed", "replayed", "refused", "checkpoint", "close"]);
     let started = records.iter().find(|r| r["event"] == "started").unwrap();
     assert_eq!(
         (&started["agent"], &started["user"], &started["tool"]),

@@ -2,13 +2,18 @@
 
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::changes::Changes;
 use super::index::{Head, Index};
 use super::shared::Shared;
 
-/// Batches are put together up to this many actions; beyond it one write to the index would hold up its readers.
-const MOST_AT_ONCE: usize = 4096;
+/// Batches are put together for this long, so that an action that starts and ends meanwhile is written once,
+const GATHER: Duration = Duration::from_millis(250);
+/// up to this many actions, which wait in memory.
+const MOST_AT_ONCE: usize = 16_384;
+/// Actions that leave the overlay at once: whoever looks there waits for no more.
+const SLICE: usize = 256;
 
 /// The changes of one durable batch, and the head they lead to.
 pub(super) struct Applied {
@@ -19,9 +24,9 @@ pub(super) struct Applied {
 /// Applies batches until there are no more to come, then flushes. The first failure poisons the ledger and ends it.
 pub(super) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>, shared: &Shared) {
     while let Ok(Applied { mut changes, mut head }) = batches.recv() {
-        // What waits meanwhile goes along: an action that started and ended since is written once.
+        let until = Instant::now() + GATHER;
         while changes.len() < MOST_AT_ONCE
-            && let Ok(next) = batches.try_recv()
+            && let Ok(next) = batches.recv_timeout(until.saturating_duration_since(Instant::now()))
         {
             changes.absorb(&next.changes);
             head = next.head;
@@ -29,7 +34,10 @@ pub(super) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>, shared: &
         if let Err(error) = index.apply(&changes, &head) {
             return shared.poison(&error);
         }
-        shared.overlay.write().unwrap_or_else(PoisonError::into_inner).forget(&changes);
+        let applied: Vec<_> = changes.iter().map(|(key, change)| (*key, change.sequence)).collect();
+        for slice in applied.chunks(SLICE) {
+            shared.overlay.write().unwrap_or_else(PoisonError::into_inner).forget(slice);
+        }
     }
     if let Err(error) = index.flush() {
         shared.poison(&error);

@@ -22,6 +22,8 @@ struct Follower<'a> {
     from: Option<Head>,
     /// Where it is, with `changes`.
     head: Option<Head>,
+    /// Up to this sequence the index may hold later states already.
+    begun: u64,
     changes: Changes,
 }
 
@@ -44,7 +46,8 @@ pub(super) fn follow(
     // The segment that holds the last record seen shows that this is the journal the index was made from.
     let begin = segments.iter().rposition(|first| *first <= seen).unwrap_or(0);
     let synced = synced.max(seen);
-    let mut follower = Follower { directory, index, head: from.clone(), from, changes: Changes::default() };
+    let begun = index.begun()?;
+    let mut follower = Follower { directory, index, head: from.clone(), from, begun, changes: Changes::default() };
     let recovered =
         recover(directory, segments.get(begin..).unwrap_or_default(), synced, &mut |record, payload, tail| {
             follower.record(record, payload, tail)
@@ -84,7 +87,11 @@ impl Follower<'_> {
         let steps = record.into_steps(payload).map_err(|_| LedgerError::Inconsistent { sequence: tail.sequence })?;
         for step in steps {
             let current = self.current(&step.key)?;
-            self.changes.step(step, current)?;
+            match self.changes.step(step, current) {
+                // A later record took the action away, or on, and the index knew it before the crash.
+                Err(LedgerError::Inconsistent { sequence }) if sequence <= self.begun => {}
+                other => other?,
+            }
         }
         if self.changes.len() >= SLICE {
             self.apply()?;

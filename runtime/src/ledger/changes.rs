@@ -66,10 +66,10 @@ impl Changes {
         }
     }
 
-    /// Forgets what `applied` has brought into the index and no later record changed.
-    pub(super) fn forget(&mut self, applied: &Changes) {
-        for (key, change) in applied.iter() {
-            if self.by_key.get(key).is_some_and(|here| here.sequence <= change.sequence) {
+    /// Forgets what was brought into the index up to these sequences and no later record changed.
+    pub(super) fn forget(&mut self, applied: &[(Hash, u64)]) {
+        for (key, sequence) in applied {
+            if self.by_key.get(key).is_some_and(|here| here.sequence <= *sequence) {
                 self.take(key);
             }
         }
@@ -142,9 +142,9 @@ mod tests {
         let mut newer = completed();
         take(&mut newer, 3, start());
         overlay.absorb(&newer);
-        overlay.forget(&completed());
+        overlay.forget(&[(A, 2)]);
         assert_eq!(overlay.get(&A).unwrap().sequence, 3);
-        overlay.forget(&newer);
+        overlay.forget(&[(A, 3)]);
         assert!(overlay.get(&A).is_none());
         assert_eq!(overlay.len(), 0);
     }

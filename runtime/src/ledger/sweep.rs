@@ -43,15 +43,8 @@ pub(super) fn run(mut sweeper: Sweeper, ticks: &Receiver<()>) {
             continue;
         }
         looked = Some(Instant::now());
-        loop {
-            match sweeper.sweep(now().0) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    tracing::error!(%error, "expired results could not be removed; it is tried again");
-                    break;
-                }
-            }
+        if let Err(error) = sweeper.sweep(now().0) {
+            tracing::error!(%error, "expired results could not be removed; it is tried again");
         }
     }
 }
@@ -62,12 +55,24 @@ impl Sweeper {
         Sweeper { directory, next, due_ms: 0, queue }
     }
 
-    /// Sweeps one segment if it is due at `now_ms`, in ms since 1970; says whether it did.
-    pub(super) fn sweep(&mut self, now_ms: u64) -> Result<bool, LedgerError> {
+    /// Sweeps the segments that are due at `now_ms`, in ms since 1970. What it writes itself waits for the next time.
+    pub(super) fn sweep(&mut self, now_ms: u64) -> Result<(), LedgerError> {
         let firsts = segments(&self.directory).map_err(LedgerError::io("list", &self.directory))?;
-        let mut ahead = firsts.into_iter().skip_while(|first| *first < self.next);
         // The last segment is still written to.
-        let (Some(first), Some(following)) = (ahead.next(), ahead.next()) else { return Ok(false) };
+        for pair in firsts.windows(2) {
+            let &[first, following] = pair else { break };
+            if first < self.next {
+                continue;
+            }
+            if !self.sweep_segment(first, following, now_ms)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sweeps one segment if it is due; says whether it was.
+    fn sweep_segment(&mut self, first: u64, following: u64, now_ms: u64) -> Result<bool, LedgerError> {
         if now_ms < self.due_ms {
             return Ok(false);
         }

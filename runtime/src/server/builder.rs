@@ -143,7 +143,7 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
         self
     }
 
-    /// Checks what only the whole server can tell, and opens the ledger.
+    /// Checks what only the whole server can tell, opens the ledger, and begins to reconcile what is in doubt there.
     pub(super) async fn build(self, reached: Reached) -> Result<Arc<Door>, ServeError> {
         check_tools(&self.tools)?;
         if let Some(policy) = &self.policy {
@@ -179,7 +179,9 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
         };
         let instructions = instructions::text(self.instructions.as_deref());
         let info = ServerInfo { name: self.name, version: self.version, instructions };
-        Ok(Arc::new(Door::new(Arc::new(pipeline), info)))
+        let door = Arc::new(Door::new(Arc::new(pipeline), info));
+        door.reconcile();
+        Ok(door)
     }
 }
 

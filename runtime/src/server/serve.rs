@@ -78,9 +78,8 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
     }
 }
 
-/// Serves, reconciles what is in doubt, ticks every second, and closes the ledger whatever happened.
+/// Serves, ticks every second, and closes the ledger whatever happened.
 async fn until_the_end(door: &Arc<Door>, serving: impl Future<Output = std::io::Result<()>>) -> Result<(), ServeError> {
-    door.reconcile();
     let ticks = async {
         let mut second = tokio::time::interval(TICK);
         loop {

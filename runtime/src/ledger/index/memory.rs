@@ -42,6 +42,10 @@ impl Index for MemoryIndex {
         Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).head.clone())
     }
 
+    fn begun(&self) -> Result<u64, LedgerError> {
+        Ok(self.head()?.map_or(0, |head| head.sequence))
+    }
+
     fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
         Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).actions.get(key).cloned())
     }

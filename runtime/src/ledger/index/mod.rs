@@ -37,16 +37,19 @@ pub(super) trait Index: Send + Sync {
     /// How far it has come; `None` when it is empty.
     fn head(&self) -> Result<Option<Head>, LedgerError>;
 
+    /// Sequence up to which changes were begun to be taken over: behind the head after a crash in the middle.
+    fn begun(&self) -> Result<u64, LedgerError>;
+
     /// The action of `key`.
     fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError>;
 
-    /// Keys of the actions that `undo` undoes.
+    /// Keys of the actions that `undo` undoes; perhaps others too, after a crash.
     fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError>;
 
-    /// Keys of the actions in this state.
+    /// Keys of the actions in this state; perhaps others too, after a crash.
     fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError>;
 
-    /// Takes over `changes` and the head they lead to, all or nothing.
+    /// Takes over `changes`, and at last the head they lead to.
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError>;
 
     /// Writes out what is buffered.

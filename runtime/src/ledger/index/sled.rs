@@ -21,7 +21,10 @@ const FORMAT: u8 = 1;
 /// Values and leaves above a quarter of this go to files that sled never syncs. Stored by sled, so it must not change.
 const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// Its own flushes compete with the journal's syncs for the disk, and what they would save is in the journal.
+const FLUSH_EVERY_MS: u64 = 5_000;
 const HEAD: &[u8] = b"m/head";
+const BEGUN: &[u8] = b"m/begun";
 
 /// The index in one directory.
 pub(in super::super) struct SledIndex(::sled::Db);
@@ -38,6 +41,7 @@ impl SledIndex {
                     .path(path)
                     .segment_size(SEGMENT_BYTES)
                     .cache_capacity(CACHE_BYTES)
+                    .flush_every_ms(Some(FLUSH_EVERY_MS))
                     .open()
                     .map(SledIndex)
                     .map_err(failed)
@@ -49,6 +53,30 @@ impl SledIndex {
             return Err(LedgerError::Index { reason: "it has actions but no head".to_owned() });
         }
         Ok(index)
+    }
+
+    /// Puts `action` in the place of what `key` has, if anything.
+    fn replace(&self, key: &Hash, action: Option<&Action>) -> Result<(), LedgerError> {
+        let now = names(key, action);
+        for name in now.iter().flatten() {
+            guarded(|| self.0.insert(name, &[]))?;
+        }
+        let name = action_name(key);
+        let before = match action {
+            Some(action) => {
+                let value = encode(action)?;
+                guarded(|| self.0.insert(name, value))?
+            }
+            None => guarded(|| self.0.remove(name))?,
+        };
+        let Some(before) = before else { return Ok(()) };
+        let before: Action = decode(&before)?;
+        for name in
+            names(key, Some(&before)).iter().flatten().filter(|name| !now.iter().flatten().any(|now| now == *name))
+        {
+            guarded(|| self.0.remove(name))?;
+        }
+        Ok(())
     }
 
     /// The keys that follow `prefix`.
@@ -65,6 +93,13 @@ impl SledIndex {
     }
 }
 
+/// Where else an action is found: by its state, and by its undo.
+fn names(key: &Hash, action: Option<&Action>) -> [Option<Vec<u8>>; 2] {
+    let state = action.and_then(Action::unsettled).map(|state| unsettled_name(state, key));
+    let undo = action.and_then(|action| action.undo).map(|undo| undo_name(&undo, key));
+    [state, undo]
+}
+
 impl Index for SledIndex {
     fn head(&self) -> Result<Option<Head>, LedgerError> {
         guarded(|| self.0.get(HEAD))?.map(|value| decode(&value)).transpose()
@@ -72,6 +107,10 @@ impl Index for SledIndex {
 
     fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
         guarded(|| self.0.get(action_name(key)))?.map(|value| decode(&value)).transpose()
+    }
+
+    fn begun(&self) -> Result<u64, LedgerError> {
+        guarded(|| self.0.get(BEGUN))?.map_or(Ok(0), |value| decode(&value))
     }
 
     fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
@@ -82,30 +121,17 @@ impl Index for SledIndex {
         self.keys(unsettled_prefix(state).to_vec())
     }
 
+    /// One by one and not as sled's batch, which holds up every reader until it is through. What is found by state or by
+    /// undo is entered before its action and removed behind it, so that a crash in between leaves too much and never too
+    /// little: who looks there looks at the action too.
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
-        let mut batch = ::sled::Batch::default();
+        let begun = encode(&head.sequence)?;
+        guarded(|| self.0.insert(BEGUN, begun))?;
         for (key, change) in changes.iter() {
-            let before = self.get(key)?;
-            if let Some(undo) = before.as_ref().and_then(|action| action.undo) {
-                batch.remove(undo_name(&undo, key));
-            }
-            if let Some(state) = before.as_ref().and_then(Action::unsettled) {
-                batch.remove(unsettled_name(state, key));
-            }
-            let Some(action) = change.action.as_deref() else {
-                batch.remove(action_name(key));
-                continue;
-            };
-            batch.insert(action_name(key), encode(action)?);
-            if let Some(undo) = &action.undo {
-                batch.insert(undo_name(undo, key), &[]);
-            }
-            if let Some(state) = action.unsettled() {
-                batch.insert(unsettled_name(state, key), &[]);
-            }
+            self.replace(key, change.action.as_deref())?;
         }
-        batch.insert(HEAD, encode(head)?);
-        guarded(|| self.0.apply_batch(batch))
+        let head = encode(head)?;
+        guarded(|| self.0.insert(HEAD, head)).map(drop)
     }
 
     fn flush(&self) -> Result<(), LedgerError> {

@@ -94,6 +94,10 @@ impl Index for Held {
         self.inner.head()
     }
 
+    fn begun(&self) -> Result<u64, LedgerError> {
+        Ok(0)
+    }
+
     fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
         self.inner.get(key)
     }

@@ -136,8 +136,8 @@ async fn half_a_line_is_cut_and_the_cut_is_recorded() {
     let opens = records(&directory, "open");
     assert_eq!(opens[1]["tail"]["cut"], 13);
     assert_eq!(opens[1]["tail"]["clean"], false);
-    // The open record and the doubt it made.
-    assert_eq!(journal_lines(&directory).len(), before + 2);
+    // The open record, the doubt it made, and a checkpoint.
+    assert_eq!(journal_lines(&directory).len(), before + 3);
     verify(&directory).unwrap();
 }
 
@@ -304,17 +304,17 @@ async fn a_crash_at_any_length_opens() {
         copy(&left, &directory);
         fs::write(first_segment(&directory), &whole[..length]).unwrap();
         let ledger = open(&directory);
-        // Lines: open, started, payload, completed.
+        // Lines: open, checkpoint, started, payload, completed.
         let expected = match whole[..length].iter().filter(|byte| **byte == b'\n').count() {
-            0 | 1 => None,
-            2 | 3 => Some(State::InDoubt),
+            0..=2 => None,
+            3 | 4 => Some(State::InDoubt),
             _ => Some(State::Completed),
         };
         assert_eq!(state(&ledger, "a"), expected, "cut at {length}");
         drop(ledger);
         verify(&directory).unwrap();
     }
-    assert_eq!(settled.sequence, 3);
+    assert_eq!(settled.sequence, 4);
 }
 
 #[tokio::test]

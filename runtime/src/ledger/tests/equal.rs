@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::super::{Claimed, Ledger, LedgerError, State};
-use super::{claim, completed, failed, in_doubt, key, lookup, open, payload, settle};
+use super::{claim, completed, failed, in_doubt, lookup, open, payload, settle};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 

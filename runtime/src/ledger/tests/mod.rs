@@ -30,6 +30,7 @@ mod equal;
 mod files;
 mod life;
 mod poison;
+mod sweep;
 mod tamper;
 
 fn key(name: &str) -> Hash {

@@ -32,7 +32,7 @@ fn is_payload(line: &str) -> bool {
 async fn an_untouched_journal_is_consistent() {
     let scratch = closed().await;
     let report = verify(scratch.path()).unwrap();
-    assert_eq!((report.records, report.last_sequence), (9, 9));
+    assert_eq!((report.records, report.last_sequence), (11, 11));
     assert_eq!((report.payloads, report.missing_payloads), (2, 0));
     assert!(report.clean_close);
     assert_eq!(report.rung, "consistent, tail unproven");
@@ -105,11 +105,11 @@ async fn every_dropped_repeated_or_swapped_line_is_found() {
 async fn a_break_says_where() {
     let scratch = closed().await;
     let mut lines = journal_lines(scratch.path());
-    // Line 3 is the payload of record 3.
-    assert!(is_payload(&lines[2]));
-    lines[4] = lines[4].replace("alice", "mallo");
+    // Line 4 is the payload of record 4.
+    assert!(is_payload(&lines[3]));
+    lines[5] = lines[5].replace("alice", "mallo");
     write_lines(scratch.path(), &lines);
     let Err(VerifyError::Broken { sequence, line, reason, .. }) = verify(scratch.path()) else { panic!("not found") };
-    assert_eq!((sequence, line), (4, 5));
+    assert_eq!((sequence, line), (5, 6));
     assert_eq!(reason, "the record does not match its hash");
 }
