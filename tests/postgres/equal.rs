@@ -178,7 +178,7 @@ fn bare(state: &State) -> String {
 fn memory_and_postgres_agree() {
     let Some(database) = Database::start() else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let postgres = std::cell::RefCell::new(Some(Ledger::open(&database.url()).unwrap()));
+    let postgres = std::cell::Cell::new(None);
     let rounds = std::cell::Cell::new(0);
     let mut runner =
         TestRunner::new(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() });
@@ -186,12 +186,10 @@ fn memory_and_postgres_agree() {
         rounds.set(rounds.get() + 1);
         let round = format!("round {}", rounds.get());
         runtime.block_on(async {
-            let mut ledger = postgres.borrow_mut();
+            let open = || Ledger::open(&database.url()).unwrap();
+            let ledger = postgres.take().unwrap_or_else(open);
             let player = |ledger| Player { ledger, round: round.clone(), versions: HashMap::new() };
-            let (mut memory, mut shared) = (
-                player(Ledger::open("memory:").unwrap()),
-                player(ledger.take().unwrap_or_else(|| Ledger::open(&database.url()).unwrap())),
-            );
+            let (mut memory, mut shared) = (player(Ledger::open("memory:").unwrap()), player(ledger));
             for (call, op) in ops.iter().enumerate() {
                 if let Op::Reopen = op {
                     memory.doubt_all().await;
@@ -204,7 +202,7 @@ fn memory_and_postgres_agree() {
                 prop_assert_eq!(memory.play(op, call).await, shared.play(op, call).await, "at {}", call);
                 prop_assert_eq!(memory.view().await, shared.view().await, "after {}", call);
             }
-            *ledger = Some(shared.ledger);
+            postgres.set(Some(shared.ledger));
             Ok(())
         })
     });

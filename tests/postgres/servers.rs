@@ -79,7 +79,7 @@ async fn one_is_killed(targets: usize) {
     let mut callers = vec![strike(&dies, &target(0))];
     until("the first effect", async || witness.count(&target(0)) == 1).await;
     // Each target is asked of both, in another order each time.
-    let server = |caller: usize| if (caller + caller / targets) % 2 == 0 { &dies } else { &lives };
+    let server = |caller: usize| if (caller + caller / targets).is_multiple_of(2) { &dies } else { &lives };
     callers.extend((1..256).map(|caller| strike(server(caller), &target(caller))));
     until("the effects", async || witness.all().len() == targets).await;
     let struck = witness.all();
