@@ -7,6 +7,8 @@
 mod database;
 #[path = "postgres/equal.rs"]
 mod equal;
+#[path = "postgres/figures.rs"]
+mod figures;
 #[path = "postgres/life.rs"]
 mod life;
 #[path = "postgres/outages.rs"]

@@ -2,11 +2,16 @@
 
 /// No wait is endless, and a server that freezes within a transaction holds nothing back for long. The keep-alives are the
 /// database's: they end the connection, and so the lock, of a machine that is gone.
+///
+/// Everything is looked for by an index. A plan made while the tables were small would otherwise read all of them, and is
+/// kept however large they grow.
 pub(super) const SETTINGS: &str = "
     SET application_name = 'safe-tool ledger';
     SET idle_in_transaction_session_timeout = '5s';
     SET lock_timeout = '10s';
     SET statement_timeout = '20s';
+    SET enable_seqscan = off;
+    SET jit = off;
     SET tcp_keepalives_idle = 15;
     SET tcp_keepalives_interval = 5;
     SET tcp_keepalives_count = 3";
