@@ -5,6 +5,8 @@
 
 #[path = "postgres/database.rs"]
 mod database;
+#[path = "postgres/encrypted.rs"]
+mod encrypted;
 #[path = "postgres/equal.rs"]
 mod equal;
 #[path = "postgres/figures.rs"]

@@ -1,6 +1,7 @@
 //! A Postgres of its own for one test, from the binaries that are installed.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,15 @@ const NOBODY: u32 = 65534;
 pub(crate) struct Database {
     directory: TempDir,
     binaries: PathBuf,
+    port: u16,
 }
+
+/// An authority of these tests alone, and a certificate for `localhost` that it signed, with its key.
+const TLS: [(&str, &[u8]); 3] = [
+    ("authority.pem", include_bytes!("tls/authority.pem")),
+    ("server.pem", include_bytes!("tls/server.pem")),
+    ("server.key", include_bytes!("tls/server.key")),
+];
 
 impl Database {
     /// Makes and starts one; `None`, and loudly so, where Postgres is not installed.
@@ -26,17 +35,35 @@ impl Database {
 
     /// The same with settings.
     pub(crate) fn with(settings: &[&str]) -> Option<Database> {
+        Database::make(5432, settings)
+    }
+
+    /// The same, which listens on loopback too and can encrypt.
+    pub(crate) fn over_tcp() -> Option<Database> {
+        let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        Database::make(free, &["listen_addresses = '127.0.0.1'", "ssl = on"])
+    }
+
+    fn make(port: u16, settings: &[&str]) -> Option<Database> {
         let Some(binaries) = binaries() else {
             cannot("Postgres is not installed (Debian: postgresql)");
             return None;
         };
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let database = Database { directory, binaries };
+        let database = Database { directory, binaries, port };
         for part in ["data", "run"] {
             fs::create_dir(database.path(part)).unwrap();
             if is_root() {
                 chown(database.path(part), Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        for (name, bytes) in TLS {
+            let file = database.path("run").join(name);
+            fs::write(&file, bytes).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            if is_root() {
+                chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
             }
         }
         let data = database.path("data");
@@ -49,9 +76,12 @@ impl Database {
         let mut written = fs::read_to_string(data.join("postgresql.conf")).unwrap();
         for setting in [
             &format!("unix_socket_directories = '{}'", database.path("run").display()),
+            &format!("port = {port}"),
             "listen_addresses = ''",
             "shared_buffers = 32MB",
             "log_min_messages = warning",
+            "ssl_cert_file = '../run/server.pem'",
+            "ssl_key_file = '../run/server.key'",
         ]
         .iter()
         .chain(settings)
@@ -71,12 +101,22 @@ impl Database {
 
     /// The same for another role.
     fn url_of(&self, role: &str) -> String {
-        format!("postgres://{role}@/postgres?host={}", self.path("run").display())
+        format!("postgres://{role}@/postgres?host={}&port={}", self.path("run").display(), self.port)
+    }
+
+    /// Where the ledger is over TCP, after [`over_tcp`](Database::over_tcp).
+    pub(crate) fn tcp_url(&self, mode: &str) -> String {
+        format!("postgres://ledger@localhost:{}/postgres?sslmode={mode}", self.port)
+    }
+
+    /// The certificate of the authority, or of the database.
+    pub(crate) fn certificate(&self, whose: &str) -> PathBuf {
+        self.path("run").join(whose).with_extension("pem")
     }
 
     /// The socket that it listens on.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.path("run/.s.PGSQL.5432")
+        self.path("run").join(format!(".s.PGSQL.{}", self.port))
     }
 
     /// A server's way to the ledger, which can be cut: its URL, by the name of a new role.

@@ -12,8 +12,8 @@ use crate::database::Database;
 use crate::life::until;
 use crate::witness::Witness;
 
-/// A server over stdio, and the client at its pipe.
-pub(crate) async fn server(url: &str, witness: &Witness) -> Connected {
+/// The command line of a server over stdio.
+pub(crate) fn command(url: &str, witness: &Witness) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_safe-tool-postgres-server"));
     command
         .env("WITNESS", witness.address())
@@ -21,7 +21,12 @@ pub(crate) async fn server(url: &str, witness: &Witness) -> Connected {
         .env("SAFE_TOOL_AGENT", "striker")
         .env("SAFE_TOOL_SCOPES", "targets:strike")
         .env("SAFE_TOOL_LOG", std::env::var("SAFE_TOOL_LOG").unwrap_or_else(|_| "off".to_owned()));
-    Connected::start(command).await.unwrap()
+    command
+}
+
+/// A server, and the client at its pipe.
+pub(crate) async fn server(url: &str, witness: &Witness) -> Connected {
+    Connected::start(command(url, witness)).await.unwrap()
 }
 
 /// Stops or continues a process.
