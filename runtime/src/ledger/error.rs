@@ -7,7 +7,7 @@ use std::{error, fmt, io};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// The location is neither `memory:`, `sled:PATH` nor a path.
+    /// The location is neither `memory:`, `sled:PATH`, a path, nor (feature `postgres`) `postgres://..`.
     Location,
     /// Another process, or another handle of this one, has the ledger open.
     Locked {
@@ -114,7 +114,10 @@ impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // The location is not repeated: it may carry a password.
-            LedgerError::Location => f.write_str("the ledger's location must be `memory:`, `sled:PATH` or a path"),
+            LedgerError::Location => f.write_str(
+                "the ledger's location must be `memory:`, `sled:PATH`, a path, or `postgres://..` when safe-tool is built with \
+                 the feature `postgres`",
+            ),
             LedgerError::Locked { path } => {
                 write!(f, "the ledger in {} is in use: one server writes to a ledger at a time", path.display())
             }

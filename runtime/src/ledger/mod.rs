@@ -336,7 +336,8 @@ pub trait Store: Send + Sync {
 pub struct Ledger(Arc<dyn Store>);
 
 impl Ledger {
-    /// Opens, or makes, the ledger at `memory:`, `sled:PATH` or a plain path.
+    /// Opens, or makes, the ledger at `memory:`, `sled:PATH` or a plain path; with the feature `postgres` also at
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, where several servers share it.
     ///
     /// Blocks: reads the last segment of the journal, or all of it when the index has to be rebuilt. Fails rather than
     /// begin an empty ledger where there was one.
