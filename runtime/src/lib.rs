@@ -32,9 +32,9 @@
 //!
 //! # Features
 //!
-//! None is on by default. `cli` builds `safe-tool`, the command line of operators. Each of the others makes types of another
-//! crate arguments, results and key parts; all are strings on the wire, and digests and keys are made of one canonical text
-//! for each value.
+//! None is on by default. `cli` builds `safe-tool`, the command line of operators. `postgres` lets several servers share one
+//! ledger, see [`Ledger::open`]. Each of the others makes types of another crate arguments, results and key parts; all are
+//! strings on the wire, and digests and keys are made of one canonical text for each value.
 //!
 //! | feature | types | schema |
 //! |---|---|---|

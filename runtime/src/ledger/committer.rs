@@ -25,9 +25,9 @@ const BATCH_OPERATIONS: usize = 1024;
 /// or at this many bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// A checkpoint is due this long after the last one when there is anything new,
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
+pub(super) const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
 /// and this long after it when there is not, so that silence is signed too.
-const HEARTBEAT_AFTER: Duration = Duration::from_secs(600);
+pub(super) const HEARTBEAT_AFTER: Duration = Duration::from_secs(600);
 /// An index that takes nothing for this long has failed.
 const INDEX_STANDS: Duration = Duration::from_secs(30);
 

@@ -38,6 +38,8 @@ mod journal;
 mod open;
 mod options;
 pub(crate) mod reader;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 mod redact;
 mod shared;
@@ -53,6 +55,8 @@ pub use checkpoint::Checkpoint;
 pub use error::LedgerError;
 pub use hash::Hash;
 pub use options::LedgerOptions;
+#[cfg(feature = "postgres")]
+pub use postgres::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
 pub use redact::Redactor;
 pub use verify::{Report, Rung, Verification, VerifyError, verify};
 
@@ -337,7 +341,8 @@ pub trait Store: Send + Sync {
 pub struct Ledger(Arc<dyn Store>);
 
 impl Ledger {
-    /// Opens, or makes, the ledger at `memory:`, `sled:PATH` or a plain path.
+    /// Opens, or makes, the ledger at `memory:`, `sled:PATH` or a plain path; with the feature `postgres` also at
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, where several servers share it.
     ///
     /// Blocks: reads the last segment of the journal, or all of it when the index has to be rebuilt. Fails rather than
     /// begin an empty ledger where there was one.

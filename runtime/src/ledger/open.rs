@@ -27,6 +27,8 @@ pub(super) fn open(location: &str, options: &LedgerOptions) -> Result<Ledger, Le
     let path = match location.split_once(':') {
         Some(("memory", "")) => return memory(options),
         Some(("sled", path)) => path,
+        #[cfg(feature = "postgres")]
+        Some(("postgres" | "postgresql", _)) => return super::postgres::open(location, options),
         // A scheme that is not ours must not become a directory of that name.
         Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => return Err(LedgerError::Location),
         _ => location,
