@@ -20,12 +20,16 @@ pub(super) enum Approvals {
         json: bool,
     },
     /// Let the action start, once, with exactly these arguments, before the approval expires
+    ///
+    /// A decision is for good. Who asked for the action, agent or user, cannot decide on it.
     Approve(Decide),
     /// Do not let it start
+    ///
+    /// A decision is for good. Who asked for the action, agent or user, cannot decide on it.
     Refuse(Decide),
 }
 
-/// A decision is for good. Who asked for the action, agent or user, cannot decide on it.
+/// Which approval, and who decides on it.
 #[derive(Args)]
 pub(super) struct Decide {
     #[command(flatten)]

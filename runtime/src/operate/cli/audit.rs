@@ -42,8 +42,8 @@ pub(super) enum Audit {
     },
     /// Export records to a SIEM
     ///
-    /// One event a line, to stdout. Export with `--since` what is new, or all of it: the events of a record are always the
-    /// same.
+    /// One event a line, to stdout. Export with `--since` what is new, or all of it: one version of this command makes the same
+    /// event of the same record every time.
     Export {
         #[command(flatten)]
         ledger: Ledger,
