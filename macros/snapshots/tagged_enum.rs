@@ -132,6 +132,7 @@ const _: () = {
             p::tagged_schema(VARIANTS)
         }
         const DEPTH: ::core::primitive::u32 = p::deeper(&[]);
+        const HIDDEN: ::core::primitive::bool = true;
     }
     #[automatically_derived]
     impl p::Reachable for Target {

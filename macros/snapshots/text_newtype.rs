@@ -26,6 +26,8 @@ const _: () = {
         fn schema() -> p::Schema {
             RULE.schema()
         }
+        const HIDDEN: ::core::primitive::bool = false;
+        const FREE_TEXT: ::core::primitive::bool = false;
     }
     #[automatically_derived]
     impl p::Reachable for HostId {

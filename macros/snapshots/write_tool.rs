@@ -295,4 +295,5 @@ const _: () = {
         &["host_id", "ticket"],
     );
     const _: () = <<release_host as p::SafeTool>::Effect as p::UndoEffect>::IS;
+    const _: () = p::check_shown(<HostId as p::ToolInput>::HIDDEN);
 };

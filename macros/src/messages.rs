@@ -525,6 +525,16 @@ pub(crate) fn policy_undo_unknown_argument(at: &proc_macro2::Ident, tool: impl D
     )
 }
 
+pub(crate) fn policy_undo_hidden(at: &proc_macro2::Ident, what: &str, name: impl Display) -> Error {
+    refusal(
+        at,
+        format!(
+            "`undo` takes `{at}`, which is {what}\nhelp: take an argument that names what is undone, or a field of the output: `{name} = out.field`\n\
+             note: the answer carries the ready call and the ledger keeps the answer, and neither may hold what is hidden"
+        ),
+    )
+}
+
 pub(crate) fn policy_undo_inside_argument(at: impl ToTokens) -> Error {
     refusal(
         at,

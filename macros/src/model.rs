@@ -145,6 +145,14 @@ impl Rule {
     pub(crate) fn free_text(&self) -> bool {
         matches!(self, Rule::Text(rule) if rule.free_text)
     }
+
+    /// Whether free text is in it.
+    pub(crate) fn holds_free_text(&self) -> bool {
+        match self {
+            Rule::List { each, .. } => each.holds_free_text(),
+            Rule::Text(_) | Rule::Number(_) | Rule::Type => self.free_text(),
+        }
+    }
 }
 
 /// Bounds of a text.

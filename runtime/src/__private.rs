@@ -366,6 +366,28 @@ pub const fn check_target(free_text: bool) {
     );
 }
 
+/// Whether one of these is.
+pub const fn any(list: &[bool]) -> bool {
+    let mut at = 0;
+    while at < list.len() {
+        if list[at] {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Refuses what records hide as a part of an undo call, which stands in the answer and so in the ledger.
+#[track_caller]
+#[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
+pub const fn check_shown(hidden: bool) {
+    assert!(
+        !hidden,
+        "`undo` takes an argument whose type holds free text or a sensitive field\nhelp: take an argument that names what is undone, or a field of the output: `name = out.field`\nnote: the answer carries the ready call and the ledger keeps the answer, and neither may hold what is hidden"
+    );
+}
+
 /// Refuses an undo call without an argument that the undo tool requires.
 #[track_caller]
 #[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]

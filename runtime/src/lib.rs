@@ -28,13 +28,13 @@
 //! - [`Call`]: what a body sees. [`Page`] and [`Done`]: what it answers with.
 //! - [`Server`]: puts tools together and serves them. [`InProcess`]: the same without a transport.
 //! - [`Identity`], [`Policy`], [`CredentialBroker`]: what a server can be given instead of its environment.
-//! - [`ledger`]: the record of everything, and [`ledger::verify`].
+//! - [`ledger`]: the record of everything, and [`ledger::verify`]. [`operate`]: what operators do with it.
 //!
 //! # Features
 //!
-//! None is on by default. `postgres` lets several servers share one ledger, see [`Ledger::open`]. Each of the others makes
-//! types of another crate arguments, results and key parts; all are strings on the wire, and digests and keys are made of
-//! one canonical text for each value.
+//! None is on by default. `cli` builds `safe-tool`, the command line of operators; `postgres` lets several servers share one
+//! ledger, see [`Ledger::open`]. Each of the others makes types of another crate arguments, results and key parts; all are
+//! strings on the wire, and digests and keys are made of one canonical text for each value.
 //!
 //! | feature | types | schema |
 //! |---|---|---|
@@ -55,6 +55,7 @@ pub mod error;
 pub mod identity;
 pub mod input;
 pub mod ledger;
+pub mod operate;
 pub mod output;
 mod pipeline;
 pub mod policy;
@@ -121,7 +122,7 @@ pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput};
 /// | `key(part, ..)` | write, destroy | what names the intent: arguments (`order.id` reaches inside), `call.turn`, `call.investigation`, `call.principal`; `every = "1h"` adds a bucket of time |
 /// | `key = client` | instead | the caller supplies the key: `_meta`, the header `Idempotency-Key`, or the argument `idempotency_key` |
 /// | `key = natural("why")` | instead | setting the same value again is harmless: a repeat runs again |
-/// | `undo = tool(arg, other = out.field)` | write | the tool that takes the effect back; the answer carries the ready call, unless an argument of it is sensitive or free text |
+/// | `undo = tool(arg, other = out.field)` | write | the tool that takes the effect back; the answer carries the ready call, so no argument in it is sensitive or free text |
 /// | `undo = by_hand("what a person does")` | instead | nobody but a person can |
 /// | `approve = operator \| user \| none("why")` | destroy | who must agree |
 /// | `reconcile = path` | no | an `async fn` that finds out whether the effect of an action in doubt happened |

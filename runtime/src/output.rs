@@ -178,7 +178,8 @@ impl ToolOutput for Done {
 pub enum Reconciled<T> {
     /// The effect happened: this is what the call would have answered with.
     Applied(T),
-    /// The effect did not happen, and nothing under way can still bring it about: the action may be tried again.
+    /// The effect did not happen, and nothing under way can still bring it about; or it happened in part, and the body does only
+    /// what is missing. The action may be run again.
     NotApplied,
     /// It cannot be said: the action stays in doubt.
     Unknown,

@@ -142,7 +142,7 @@ pub type Reconciling = Result<Reconciliation, ErrorReport>;
 pub enum Reconciliation {
     /// The effect happened, and the call would have answered with this.
     Applied(Produced),
-    /// The effect did not happen and will not.
+    /// The effect did not happen and will not: the action may be run again.
     NotApplied,
     /// It cannot be said.
     Unknown,

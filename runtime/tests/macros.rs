@@ -472,7 +472,7 @@ mod without_prelude {
         /// Some.
         Some {
             /// Names.
-            #[arg(max_items = 2, each(free_text, max_len = 9))]
+            #[arg(max_items = 2, each(pattern = "^[a-z]{1,9}$"))]
             names: Option<Vec<String>>,
         },
     }

@@ -4,6 +4,7 @@ use rmcp::ServiceExt;
 use rmcp::model::CallToolRequestParams;
 use rmcp::service::{RoleClient, RunningService};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::process::{ExitStatus, Stdio};
 use tokio::process::{Child, Command};
 
@@ -34,7 +35,7 @@ impl Connected {
     ///
     /// # Errors
     /// As [`call`].
-    pub async fn call(&self, tool: &'static str, arguments: &Value) -> Result<Value, Failure> {
+    pub async fn call(&self, tool: impl Into<Cow<'static, str>>, arguments: &Value) -> Result<Value, Failure> {
         call(self.client.peer(), tool, arguments).await
     }
 
@@ -81,7 +82,11 @@ impl Connected {
 ///
 /// # Errors
 /// When there is no answer, or it is a JSON-RPC error.
-pub async fn call(peer: &rmcp::Peer<RoleClient>, tool: &'static str, arguments: &Value) -> Result<Value, Failure> {
+pub async fn call(
+    peer: &rmcp::Peer<RoleClient>,
+    tool: impl Into<Cow<'static, str>>,
+    arguments: &Value,
+) -> Result<Value, Failure> {
     let arguments = arguments.as_object().cloned().unwrap_or_default();
     let result = peer.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await?;
     result.structured_content.ok_or_else(|| "an answer without structuredContent".into())

@@ -307,6 +307,15 @@ fn undo_argument(tokens: TokenStream, tool: &Ident, signature: &Signature, sink:
         return None;
     }
     let wanted = crate::names::plain(&dotted.first);
+    let hidden = signature.argument(&dotted.first).and_then(|field| match field.rule.holds_free_text() {
+        _ if field.sensitive => Some("`sensitive`"),
+        true => Some("free text"),
+        false => None,
+    });
+    if let Some(what) = hidden {
+        sink.push(messages::policy_undo_hidden(&dotted.first, what, crate::names::plain(&name)));
+        return None;
+    }
     match signature.names.iter().position(|name| *name == wanted) {
         Some(place) => Some(UndoArgument { name, from: UndoFrom::Argument(place) }),
         None => {

@@ -147,6 +147,7 @@ pub(crate) fn input(item: &DeriveInput, names: &Names) -> TokenStream {
                 fn decode(#decoder: &mut #p::Decoder<'_>) -> ::core::option::Option<Self> { loop {} }
                 fn encode(&self, #writer: &mut #p::Writer<'_>) {}
                 fn schema() -> #p::Schema { loop {} }
+                const HIDDEN: ::core::primitive::bool = false;
             }
             impl #p::KeyPart for #ident {
                 fn part(&self, #writer: &mut #p::Writer<'_>) {}

@@ -198,11 +198,11 @@ pub(crate) fn expand(input: &Input, names: &Names) -> TokenStream {
     wrap(krate, &[], names, &body)
 }
 
-/// `impl ToolInput` from the bodies of its three methods; a key may name its fields other than `inexact`.
+/// `impl ToolInput` from its constants and the bodies of its three methods; a key may name its fields other than `inexact`.
 fn tool_input(
     ident: &Ident,
     names: &Names,
-    constant: &TokenStream,
+    constants: &TokenStream,
     inexact: &[String],
     decode: &TokenStream,
     encode: &TokenStream,
@@ -216,13 +216,20 @@ fn tool_input(
             fn decode(#decoder: &mut #p::Decoder<'_>) -> ::core::option::Option<Self> { #decode }
             fn encode(&self, #writer: &mut #p::Writer<'_>) { #encode }
             fn schema() -> #p::Schema { #schema }
-            #constant
+            #constants
         }
         #[automatically_derived]
         impl #p::Reachable for #ident {
             const INEXACT: &'static [&'static ::core::primitive::str] = &[#(#inexact),*];
         }
     }
+}
+
+/// The constant of a type whose values records show.
+fn shown() -> TokenStream {
+    quote!(
+        const HIDDEN: ::core::primitive::bool = false;
+    )
 }
 
 fn held<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<&'a Type> {
@@ -233,8 +240,20 @@ fn held<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<&'a Type> {
     held
 }
 
+/// Whether a value with these fields holds what records hide: by what is declared here, or by the types that it holds.
+fn hidden<'a>(fields: impl Iterator<Item = &'a Field> + Clone, names: &Names) -> TokenStream {
+    let p = private(names);
+    let value = if fields.clone().any(|field| field.sensitive || field.rule.holds_free_text()) {
+        quote!(true)
+    } else {
+        let each = held(fields).into_iter().map(|ty| qualified(&p, ty, "ToolInput", "HIDDEN"));
+        quote!(#p::any(&[#(#each),*]))
+    };
+    quote!(const HIDDEN: ::core::primitive::bool = #value;)
+}
+
 /// The types whose values stand in a value of type `ty`.
-fn hold<'a>(rule: &'a Rule, ty: &'a Type, held: &mut Vec<&'a Type>) {
+pub(super) fn hold<'a>(rule: &'a Rule, ty: &'a Type, held: &mut Vec<&'a Type>) {
     match rule {
         Rule::Type => held.push(ty),
         Rule::List { item, each, .. } => hold(each, item, held),
@@ -293,9 +312,10 @@ fn object_type(ident: &Ident, fields: &[Field], names: &Names) -> TokenStream {
         .filter(|field| field.optional || field.sensitive || field.rule.free_text())
         .map(|field| crate::names::plain(&field.ident))
         .collect();
-    let (constant, check) = depth(ident, "ToolInput", &held(fields.iter()), names);
+    let (depth, check) = depth(ident, "ToolInput", &held(fields.iter()), names);
+    let hidden = hidden(fields.iter(), names);
     let schema = quote!(#p::object_schema(#table_name));
-    let implementation = tool_input(ident, names, &constant, &inexact, &decode, &encode, &schema);
+    let implementation = tool_input(ident, names, &quote!(#depth #hidden), &inexact, &decode, &encode, &schema);
     quote! {
         #check
         #rules
@@ -314,14 +334,11 @@ fn text_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &TextRule, n
     let [from, as_text] = ["from_text", "as_text"].map(|item| qualified(&p, ty, "PlainText", item));
     let decode = quote!(#p::plain_text(#decoder, &#name, #from).map(Self));
     let encode = quote!(#name.encode(#as_text(&self.0), #writer););
-    let constant = if free {
-        quote!(
-            const FREE_TEXT: ::core::primitive::bool = true;
-        )
-    } else {
-        TokenStream::new()
+    let constants = quote! {
+        const HIDDEN: ::core::primitive::bool = #free;
+        const FREE_TEXT: ::core::primitive::bool = #free;
     };
-    let implementation = tool_input(ident, names, &constant, &[], &decode, &encode, &quote!(#name.schema()));
+    let implementation = tool_input(ident, names, &constants, &[], &decode, &encode, &quote!(#name.schema()));
     let ruled = ruled(ident, names);
     let (parse_docs, text_docs) = (format!("Checks a text and makes a `{ident}` of it."), "The text.");
     quote! {
@@ -363,7 +380,7 @@ fn number_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &NumberRul
     let name = names.fresh("RULE");
     let decode = quote!(#decode.map(Self));
     let encode = quote!(let #value = &self.0; #encode);
-    let implementation = tool_input(ident, names, &TokenStream::new(), &[], &decode, &encode, &quote!(#shape.schema()));
+    let implementation = tool_input(ident, names, &shown(), &[], &decode, &encode, &quote!(#shape.schema()));
     let whole = crate::parse::input::spelled(ty, &["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64"]);
     let key = if whole { key_part(ident, names) } else { TokenStream::new() };
     let ruled = ruled(ident, names);
@@ -429,7 +446,7 @@ fn words(ident: &Ident, variants: &[Variant], names: &Names) -> TokenStream {
     };
     let encode = quote!(#writer.str(match self { #(Self::#idents => #wires,)* }););
     let schema = quote!(#p::enum_schema(#table_name));
-    let implementation = tool_input(ident, names, &TokenStream::new(), &[], &decode, &encode, &schema);
+    let implementation = tool_input(ident, names, &shown(), &[], &decode, &encode, &schema);
     let key = key_part(ident, names);
     quote!(#table #implementation #key)
 }
@@ -494,10 +511,11 @@ fn tagged(ident: &Ident, variants: &[Variant], names: &Names) -> TokenStream {
         match self { #encodes }
         #writer.end_object();
     };
-    let (constant, check) =
-        depth(ident, "ToolInput", &held(variants.iter().flat_map(|variant| &variant.fields)), names);
+    let fields = variants.iter().flat_map(|variant| &variant.fields);
+    let (depth, check) = depth(ident, "ToolInput", &held(fields.clone()), names);
+    let hidden = hidden(fields, names);
     let schema = quote!(#p::tagged_schema(#table_name));
-    let implementation = tool_input(ident, names, &constant, &[], &decode, &encode, &schema);
+    let implementation = tool_input(ident, names, &quote!(#depth #hidden), &[], &decode, &encode, &schema);
     quote!(#check #statics #table #implementation)
 }
 

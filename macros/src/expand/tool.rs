@@ -1,6 +1,6 @@
 //! The tool: its type, one static descriptor, and thin shims.
 
-use super::input::{Object, object};
+use super::input::{Object, hold, object};
 use super::wrap::{private, wrap};
 use super::{at, option, qualified};
 use crate::model::{Answer, Approve, Effect, Field, Key, Part, Per, Reach, Rule, Tool, Undo, UndoFrom};
@@ -507,7 +507,7 @@ impl Context<'_> {
         writers
     }
 
-    /// That the undo tool is a write tool and takes these values; never called.
+    /// That the undo tool is a write tool and takes these values, which are not hidden; never called.
     fn undo_check(&self) -> TokenStream {
         let Context { tool, names, p, arguments, output, .. } = self;
         let Undo::Tool { tool: undo, arguments: given } = &tool.undo else { return TokenStream::new() };
@@ -533,6 +533,20 @@ impl Context<'_> {
             };
             quote_spanned!(name.span()=> #name: #q::fits(&#access))
         });
+        let shown = given.iter().filter_map(|argument| match &argument.from {
+            UndoFrom::Argument(index) => tool.arguments.get(*index).map(|field| (argument.name.span(), field)),
+            UndoFrom::Output(_) => None,
+        });
+        let mut shown_checks = TokenStream::new();
+        for (span, field) in shown {
+            let mut held = Vec::new();
+            hold(&field.rule, &field.ty, &mut held);
+            for ty in held {
+                let (q, hidden) = (at(p, span), qualified(p, ty, "ToolInput", "HIDDEN"));
+                let check = quote_spanned!(span=> #q::check_shown(#hidden));
+                shown_checks.extend(quote!(const _: () = #check;));
+            }
+        }
         let texts = given.iter().map(|argument| crate::names::plain(&argument.name));
         let q = at(p, place);
         let required = qualified(p, &takes, "RequiredNames", "NAMES");
@@ -546,6 +560,7 @@ impl Context<'_> {
             };
             const _: () = #check;
             const _: () = #is_write;
+            #shown_checks
         }
     }
 }

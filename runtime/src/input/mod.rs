@@ -56,6 +56,9 @@ pub trait ToolInput: Sized + Send + Sync + 'static {
     /// The JSON Schema (2020-12) of the type, inlined.
     fn schema() -> Schema;
 
+    /// Whether a value of it holds a part that records hide: free text, or a field that is sensitive.
+    const HIDDEN: bool;
+
     /// Whether it is free text, which a policy or a limit cannot compare.
     const FREE_TEXT: bool = false;
 
@@ -64,6 +67,8 @@ pub trait ToolInput: Sized + Send + Sync + 'static {
 }
 
 impl ToolInput for bool {
+    const HIDDEN: bool = false;
+
     fn decode(decoder: &mut Decoder<'_>) -> Option<Self> {
         decoder.boolean()
     }

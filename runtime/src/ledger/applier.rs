@@ -21,7 +21,7 @@ pub(super) struct Applied {
     pub(super) head: Head,
 }
 
-/// Applies batches until there are no more to come, then flushes. The first failure poisons the ledger and ends it.
+/// Applies batches until there are no more to come. The first failure poisons the ledger and ends it.
 pub(super) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>, shared: &Shared) {
     while let Ok(Applied { mut changes, mut head }) = batches.recv() {
         let until = Instant::now() + GATHER;
@@ -38,9 +38,6 @@ pub(super) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>, shared: &
         for slice in applied.chunks(SLICE) {
             shared.overlay.write().unwrap_or_else(PoisonError::into_inner).forget(slice);
         }
-    }
-    if let Err(error) = index.flush() {
-        shared.poison(&error);
     }
 }
 

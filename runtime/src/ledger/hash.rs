@@ -22,6 +22,13 @@ impl Hash {
         Hash(Sha256::digest(bytes).into())
     }
 
+    /// Its hex digits, written to `place`.
+    fn digits<'a>(&self, place: &'a mut [u8; 64]) -> &'a str {
+        // 32 bytes are 64 digits, and digits are text.
+        let written = hex::encode_to_slice(self.0, place).is_ok();
+        if written { std::str::from_utf8(place).unwrap_or_default() } else { "" }
+    }
+
     /// Reads 64 lower-case hex digits; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Hash> {
@@ -36,9 +43,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 64];
-        hex::encode_to_slice(self.0, &mut digits).map_err(|_| fmt::Error)?;
-        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+        f.write_str(self.digits(&mut [0; 64]))
     }
 }
 
@@ -51,7 +56,11 @@ impl fmt::Debug for Hash {
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // The index is not for people to read.
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+        if serializer.is_human_readable() {
+            serializer.serialize_str(self.digits(&mut [0; 64]))
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 

@@ -109,7 +109,7 @@ fn lock(directory: &Path) -> Result<File, LedgerError> {
 fn index(path: &Path, journal: &Path, segments: &[u64]) -> Result<(SledIndex, Recovered, Option<Head>), LedgerError> {
     create_directory(path).map_err(LedgerError::io("create", path))?;
     let opened = SledIndex::open(path).and_then(|index| {
-        let seen = index.head()?.map_or(0, |head| head.sequence);
+        let seen = index.head()?.map_or(0, |head| head.sequence).max(index.begun()?);
         Ok((index, seen))
     });
     let (error, seen) = match opened {

@@ -29,7 +29,9 @@ use super::{Ask, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, N
 /// Operations that may wait for the committer.
 const QUEUE: usize = 4096;
 /// Batches that may wait for the index.
-const APPLIER_QUEUE: usize = 256;
+const APPLIER_QUEUE: usize = 4096;
+/// How long the index may take for what waits when the ledger closes. It may stand still for ever; the journal has it.
+const INDEX_CLOSES: Duration = Duration::from_secs(10);
 
 /// The keys that belong to a ledger.
 pub(super) struct Keys {
@@ -183,14 +185,22 @@ fn work(
     shared: &Arc<Shared>,
 ) {
     let (batches, waiting) = sync_channel::<Applied>(APPLIER_QUEUE);
+    let (ended, applier_ends) = sync_channel(1);
     let applier = {
         let shared = Arc::clone(shared);
-        thread::Builder::new().name("ledger-index".to_owned()).spawn(move || applier::run(&waiting, &index, &shared))
+        thread::Builder::new().name("ledger-index".to_owned()).spawn(move || {
+            let applied = catch_unwind(AssertUnwindSafe(|| applier::run(&waiting, &index, &shared)));
+            if applied.is_err() {
+                shared.poison(&"the index's thread panicked");
+            }
+            // Before it is said: the index is closed by whoever lets go of it last.
+            drop(index);
+            ended.send(()).ok();
+        })
     };
-    let applier = match applier {
-        Ok(applier) => applier,
-        Err(error) => return shared.poison(&error),
-    };
+    if let Err(error) = applier {
+        return shared.poison(&error);
+    }
     // After a panic the committer's state is only dropped.
     let ended = catch_unwind(AssertUnwindSafe(|| committer.run(&mut operations, &batches)));
     let closing = match ended {
@@ -208,8 +218,8 @@ fn work(
     operations.close();
     while operations.blocking_recv().is_some() {}
     drop(batches);
-    if applier.join().is_err() {
-        shared.poison(&"the index's thread panicked");
+    if applier_ends.recv_timeout(INDEX_CLOSES).is_err() {
+        tracing::warn!("the index of the ledger stands still; the next start catches up from the journal");
     }
     if let Some(answer) = closing {
         reply(answer, shared.not_poisoned());

@@ -1,6 +1,6 @@
 //! Gate 5: is the action known already? Then its answer is given again, and nothing runs.
 
-use super::flight::Lead;
+use super::flight::{Landed, Lead};
 use super::flow::{Flow, Replay, Stop};
 use super::intent::unavailable;
 use super::reconcile::{self, Reconciled};
@@ -10,7 +10,7 @@ use crate::envelope::Body;
 use crate::error::{EffectKnown, Kind};
 use crate::input::Violation;
 use crate::ledger::{Action, ArgumentDigest, Hash, State};
-use crate::tool::Key;
+use crate::tool::{Approve, Key};
 use std::borrow::Cow;
 
 /// What gate 5 lets through.
@@ -33,8 +33,14 @@ pub(super) async fn pass(flow: &mut Flow) -> Result<Passed, Stop> {
                 let call = flying.call.clone();
                 match tokio::time::timeout_at(deadline, flying.landed()).await {
                     Ok(Some(landed)) => {
-                        let replay = Replay { body: landed.body.clone(), first_call: landed.call.clone(), differs };
-                        return Err(Stop::Replayed(Box::new(replay)));
+                        return Err(match &*landed {
+                            Landed::Answered { body, call } => {
+                                let replay = Replay { body: body.clone(), first_call: call.clone(), differs };
+                                Stop::Replayed(Box::new(replay))
+                            }
+                            // Nobody is asked either: what the body has not done yet, it may still do.
+                            Landed::Late => in_doubt(call).into(),
+                        });
                     }
                     // It was stopped before its effect, so nothing is known of the intent: this call's turn.
                     Ok(None) => {}
@@ -72,7 +78,9 @@ pub(super) async fn known_action(flow: &Flow, action: &Action) -> Result<(), Sto
     match action.state {
         State::AwaitingApproval(_) => Ok(()),
         State::Started { .. } => Err(in_progress(action.call.clone()).into()),
-        State::Completed | State::InDoubt if natural => Ok(()),
+        State::Completed if natural => Ok(()),
+        // Where somebody must agree to another run, the doubt is for them too.
+        State::InDoubt if natural && matches!(flow.tool().approve, Approve::None(_)) => Ok(()),
         State::InDoubt => match reconcile::pass(flow, action).await {
             Reconciled::Applied(body) => Err(replay(body, action, differs)),
             Reconciled::NotApplied => Ok(()),

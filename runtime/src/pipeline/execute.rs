@@ -5,7 +5,7 @@ use super::refusal::Refusal;
 use crate::call::Context;
 use crate::error::{EffectKnown, ErrorReport, Kind};
 use crate::input::Decoder;
-use crate::ledger::{Entry, Ledger, NoteEvent};
+use crate::ledger::{Action, Entry, Ledger, NoteEvent};
 use crate::tool::{Arguments, BoxFuture, Descriptor, Finished, Reconciliation};
 use backon::BackoffBuilder;
 use futures_util::FutureExt;
@@ -37,7 +37,8 @@ pub(super) async fn read(flow: &mut Flow, secret: Option<SecretString>) -> Resul
 
 /// The body with its retries; whoever awaits it sets the deadline.
 pub(super) fn write(flow: &mut Flow, secret: Option<SecretString>) -> BoxFuture<'static, Ended> {
-    let (Some(arguments), Some(context)) = (flow.arguments.take(), flow.context(secret)) else {
+    let action = flow.names.as_ref().map(|names| names.key);
+    let (Some(arguments), Some(context)) = (flow.arguments.take(), flow.context(secret, action)) else {
         return Box::pin(std::future::ready(Ended::Finished(crate::__private::no_state())));
     };
     let attempts = Attempts {
@@ -50,8 +51,9 @@ pub(super) fn write(flow: &mut Flow, secret: Option<SecretString>) -> BoxFuture<
 }
 
 /// What the tool's `reconcile` says of an action in doubt; `None` when it gave no answer.
-pub(super) async fn reconcile(flow: &Flow, secret: Option<SecretString>) -> Option<Reconciliation> {
-    let context = flow.context(secret)?;
+pub(super) async fn reconcile(flow: &Flow, action: &Action, secret: Option<SecretString>) -> Option<Reconciliation> {
+    // The action may have begun in the bucket of time before, under another key than this call's.
+    let context = flow.context(secret, Some(action.key))?;
     let arguments = (flow.tool().decode)(&mut Decoder::new(&flow.request.arguments))?;
     // It may panic before its first await as well as after it.
     let asking = AssertUnwindSafe(async move { Some(arguments.reconcile(context)?.await) }).catch_unwind();

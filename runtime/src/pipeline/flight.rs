@@ -9,9 +9,11 @@ use tokio::sync::watch;
 
 /// What a running call came to, for those who wait on it.
 #[derive(Debug)]
-pub(crate) struct Landed {
-    pub(crate) body: Body,
-    pub(crate) call: String,
+pub(crate) enum Landed {
+    /// It was answered.
+    Answered { body: Body, call: String },
+    /// Its deadline passed and its body goes on: what it comes to is not known yet.
+    Late,
 }
 
 /// A running call of one intent.
@@ -61,7 +63,16 @@ impl Flights {
 impl Lead {
     /// Tells those who wait what it came to.
     pub(crate) fn land(&self, body: &Body, call: &str) {
-        self.landed.send_replace(Some(Arc::new(Landed { body: body.clone(), call: call.to_owned() })));
+        self.tell(Landed::Answered { body: body.clone(), call: call.to_owned() });
+    }
+
+    /// Tells them that they are not told in time.
+    pub(crate) fn late(&self) {
+        self.tell(Landed::Late);
+    }
+
+    fn tell(&self, landed: Landed) {
+        self.landed.send_replace(Some(Arc::new(landed)));
     }
 }
 

@@ -9,9 +9,10 @@ use crate::envelope::{self, Body, Stamp};
 use crate::error::{EffectKnown, Kind};
 use crate::identity::Principal;
 use crate::input::{TextRule, Violation};
-use crate::ledger::{Approval, Entry, Receipt};
+use crate::ledger::{Approval, Entry, Hash, Receipt};
 use crate::tool::{Arguments, Descriptor};
 use secrecy::SecretString;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Instant;
@@ -106,7 +107,7 @@ pub(crate) struct Flow {
     /// After gate 3, until the body takes them.
     pub(super) arguments: Option<Box<dyn Arguments>>,
     /// After gate 3: the arguments as the ledger may hold them.
-    pub(super) redacted: Option<String>,
+    pub(super) redacted: Option<Box<RawValue>>,
     /// After gate 3, for what changes the world.
     pub(super) names: Option<Names>,
     /// After gate 7: the undo, where the arguments alone make it.
@@ -143,15 +144,15 @@ impl Flow {
         self.tool().source.unwrap_or(&self.pipeline.server)
     }
 
-    /// What the body sees.
-    pub(super) fn context(&self, credential: Option<SecretString>) -> Option<Context> {
+    /// What a body sees, or a `reconcile` function; `action` is the key of what it runs for.
+    pub(super) fn context(&self, credential: Option<SecretString>, action: Option<Hash>) -> Option<Context> {
         let facts = Facts {
             id: self.id.clone(),
             principal: self.principal.clone()?,
             investigation: self.request.investigation.clone(),
             turn: self.request.turn.clone(),
             deadline: Instant::now() + self.tool().timeout,
-            action: self.names.as_ref().map(|names| names.key),
+            action,
         };
         Some(Context { state: self.pipeline.state.clone(), credential, facts: Arc::new(facts) })
     }

@@ -154,12 +154,12 @@ async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<u64>, caller: 
         Ok(ended) => answer(outcome::write(&flow, &lead, version, ended).await),
         Err(_) => {
             let doubt = outcome::timed_out(&flow, &lead, version).await;
-            drop(lead);
             answer(doubt.answer);
             // The body of a write is never cut at its deadline: it has once its timeout again to settle the doubt.
             if let (Some(version), Ok(ended)) = (doubt.version, tokio::time::timeout(timeout, body).await) {
                 outcome::late(&flow, version, ended).await;
             }
+            drop(lead);
         }
     }
 }

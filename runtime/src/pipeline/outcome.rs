@@ -68,7 +68,7 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
     let settled = settle(flow, version, Outcome::InDoubt { code: Cow::Borrowed("timeout") }, How::Call).await;
     let error = if settled.is_ok() { error } else { *unrecorded().error };
     let body = Body::error(&error, flow.source());
-    lead.land(&body, &flow.id);
+    lead.late();
     let version = settled.as_ref().ok().map(|receipt| receipt.sequence);
     Doubt { answer: flow.answer(&body, settled.ok()), version }
 }
@@ -93,7 +93,7 @@ pub(super) async fn nothing_ran(flow: &Flow, version: u64, refusal: Refusal) -> 
 /// What a caller is told, and what the ledger holds, of an effect that happened.
 pub(super) fn done(flow: &Flow, produced: &Produced) -> (Body, Outcome) {
     let undo = undo::call(flow, produced);
-    let body = Body::success(produced, flow.source(), undo.as_ref().and_then(|undo| undo.call.as_deref()));
+    let body = Body::success(produced, flow.source(), undo.as_ref().map(|undo| undo.call.as_slice()));
     let outcome = Outcome::Completed {
         payload: body.stored(),
         code: Cow::Borrowed(status(produced)),

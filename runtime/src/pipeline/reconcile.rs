@@ -31,7 +31,7 @@ pub(super) async fn pass(flow: &Flow, action: &Action) -> Reconciled {
         return Reconciled::Unknown;
     }
     let Ok(secret) = credential::pass(flow).await else { return Reconciled::Unknown };
-    match execute::reconcile(flow, secret).await {
+    match execute::reconcile(flow, action, secret).await {
         Some(Reconciliation::Applied(produced)) => {
             let (body, outcome) = outcome::done(flow, &produced);
             settle(flow, action, outcome, Reconciled::Applied(body)).await
@@ -102,7 +102,7 @@ async fn again(pipeline: &Arc<Pipeline>, action: &Action) -> Option<Flow> {
     let entry = intent.ok()?.entry;
     let request = Request {
         tool: action.tool.clone(),
-        arguments: entry.arguments?.get().to_owned(),
+        arguments: entry.arguments.as_ref()?.get().to_owned(),
         investigation: entry.investigation,
         ..Request::default()
     };
@@ -130,6 +130,6 @@ async fn again(pipeline: &Arc<Pipeline>, action: &Action) -> Option<Flow> {
         Some(user) => agent.on_behalf_of(user),
         None => agent,
     });
-    flow.redacted = Some(flow.request.arguments.clone());
+    flow.redacted = entry.arguments;
     Some(flow)
 }

@@ -3,7 +3,6 @@
 use super::flow::{Flow, Replay};
 use super::refusal::Refusal;
 use crate::ledger::{Entry, Ledger, NoteEvent};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -29,7 +28,7 @@ pub(super) fn entry(flow: &Flow) -> Entry {
         tool: Cow::Borrowed(flow.tool().name),
         key: flow.names.as_ref().map(|names| names.key),
         digest: flow.names.as_ref().map(|names| names.digest),
-        arguments: flow.redacted.clone().and_then(|text| RawValue::from_string(text).ok()),
+        arguments: flow.redacted.clone(),
     }
 }
 

@@ -10,8 +10,9 @@ use crate::writer;
 /// What undoes an effect.
 #[derive(Debug, Clone)]
 pub(super) struct UndoCall {
-    /// The ready-made call, as JSON; it stands in the answer and so in the ledger, and holds nothing that is hidden there.
-    pub(super) call: Option<Vec<u8>>,
+    /// The ready-made call, as JSON; it stands in the answer and so in the ledger, and the macro lets nothing into it that is
+    /// hidden there.
+    pub(super) call: Vec<u8>,
     /// Its key, where nothing but its arguments makes it.
     pub(super) key: Option<Hash>,
 }
@@ -40,14 +41,10 @@ fn make(flow: &Flow, output: &[Vec<u8>]) -> Option<UndoCall> {
     let Undo::Tool { tool, arguments } = &flow.tool().undo else { return None };
     let tool = tool();
     let encoded = &flow.names.as_ref()?.encoded;
-    let mut hidden = false;
     let mut text = b"{".to_vec();
     for argument in *arguments {
         let value = match argument.from {
-            UndoFrom::Argument(index) => encoded.get(index)?.as_ref().map(|value| {
-                hidden |= value.hid;
-                value.bytes.as_slice()
-            }),
+            UndoFrom::Argument(index) => encoded.get(index)?.as_ref().map(|value| value.bytes.as_slice()),
             UndoFrom::Output(index) => Some(output.get(index)?.as_slice()),
         };
         if let Some(value) = value {
@@ -77,13 +74,10 @@ fn make(flow: &Flow, output: &[Vec<u8>]) -> Option<UndoCall> {
         return None;
     };
     let key = action::key_of_arguments(tool, arguments.as_ref(), tenant, flow.pipeline.ledger.redactor());
-    let call = (!hidden).then(|| {
-        let mut call = b"{\"tool\":".to_vec();
-        call.extend_from_slice(&writer::plain(|writer| writer.str(tool.name)));
-        call.extend_from_slice(b",\"arguments\":");
-        call.extend_from_slice(text.as_bytes());
-        call.push(b'}');
-        call
-    });
+    let mut call = b"{\"tool\":".to_vec();
+    call.extend_from_slice(&writer::plain(|writer| writer.str(tool.name)));
+    call.extend_from_slice(b",\"arguments\":");
+    call.extend_from_slice(text.as_bytes());
+    call.push(b'}');
     Some(UndoCall { call, key })
 }

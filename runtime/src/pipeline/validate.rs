@@ -9,6 +9,7 @@ use crate::identity::Principal;
 use crate::input::{Decoder, Example, Violation};
 use crate::tool::Key;
 use crate::writer;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
@@ -23,14 +24,14 @@ pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
     };
     let redactor = flow.pipeline.ledger.redactor();
     let redact = |path: &str, value: &[u8]| redactor.hash(tool.name, path, value).to_string();
-    flow.redacted = String::from_utf8(writer::redacted(&redact, |writer| {
+    let redacted = String::from_utf8(writer::redacted(&redact, |writer| {
         writer.begin_object();
         for (index, field) in tool.arguments.iter().enumerate() {
             writer.optional_member(field.name, |writer| arguments.encode(index, writer));
         }
         writer.end_object();
-    }))
-    .ok();
+    }));
+    flow.redacted = redacted.ok().and_then(|text| RawValue::from_string(text).ok());
     if tool.effect.changes() {
         let client_key = client_key(flow, published_key)?;
         let principal = flow.principal.as_ref();

@@ -62,6 +62,8 @@ macro_rules! text_form {
         // Else the compiler would show this macro wherever a type is refused.
         #[diagnostic::do_not_recommend]
         impl crate::input::ToolInput for $ty {
+            const HIDDEN: bool = false;
+
             fn decode(decoder: &mut crate::input::Decoder<'_>) -> Option<Self> {
                 crate::input::foreign::read(decoder, &$input, |text| crate::input::foreign::made(&$input, text, $parse))
             }

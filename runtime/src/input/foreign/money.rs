@@ -170,6 +170,8 @@ impl<P> PartialEq for Money<P> {
 impl<P> Eq for Money<P> {}
 
 impl<P: MoneyPolicy> ToolInput for Money<P> {
+    const HIDDEN: bool = false;
+
     fn decode(decoder: &mut Decoder<'_>) -> Option<Self> {
         read(decoder, Self::rule(), Self::parse)
     }

@@ -257,6 +257,8 @@ impl<P> PartialEq for WebUrl<P> {
 impl<P> Eq for WebUrl<P> {}
 
 impl<P: UrlPolicy> ToolInput for WebUrl<P> {
+    const HIDDEN: bool = false;
+
     fn decode(decoder: &mut Decoder<'_>) -> Option<Self> {
         read(decoder, Self::rule(), Self::parse)
     }

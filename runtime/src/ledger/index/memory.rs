@@ -70,8 +70,4 @@ impl Index for MemoryIndex {
         held.head = Some(head.clone());
         Ok(())
     }
-
-    fn flush(&self) -> Result<(), LedgerError> {
-        Ok(())
-    }
 }

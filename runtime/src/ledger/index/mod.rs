@@ -51,9 +51,6 @@ pub(super) trait Index: Send + Sync {
 
     /// Takes over `changes`, and at last the head they lead to.
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError>;
-
-    /// Writes out what is buffered.
-    fn flush(&self) -> Result<(), LedgerError>;
 }
 
 #[cfg(test)]

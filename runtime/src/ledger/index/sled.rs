@@ -5,7 +5,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,8 +28,32 @@ const FLUSH_EVERY_MS: u64 = 5_000;
 const HEAD: &[u8] = b"m/head";
 const BEGUN: &[u8] = b"m/begun";
 
+/// How long sled may take to close.
+const CLOSE: Duration = Duration::from_secs(5);
+
 /// The index in one directory.
-pub(in super::super) struct SledIndex(::sled::Db);
+pub(in super::super) struct SledIndex {
+    /// Taken when dropped.
+    db: Option<::sled::Db>,
+}
+
+/// sled syncs when it is dropped; that may panic, and after a failed write it may never end. What is lost then is in the
+/// journal.
+impl Drop for SledIndex {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        let (closed, closing) = channel();
+        let close = move || {
+            let well = catch_unwind(AssertUnwindSafe(|| drop(db))).is_ok();
+            // Whoever waited may have given up.
+            closed.send(well).ok();
+        };
+        let started = thread::Builder::new().name("ledger-index-close".to_owned()).spawn(close);
+        if started.is_err() || closing.recv_timeout(CLOSE) != Ok(true) {
+            tracing::warn!("the index of the ledger did not close; the next start catches up from the journal");
+        }
+    }
+}
 
 impl SledIndex {
     /// Opens or makes the index in `directory`. An index that opens can tell its head.
@@ -43,47 +69,54 @@ impl SledIndex {
                     .cache_capacity(CACHE_BYTES)
                     .flush_every_ms(Some(FLUSH_EVERY_MS))
                     .open()
-                    .map(SledIndex)
+                    .map(|db| SledIndex { db: Some(db) })
                     .map_err(failed)
             })
             .map_err(failed)?
             .join();
         let index = opened.map_err(|_| panicked())??;
-        if index.head()?.is_none() && guarded(|| Ok(!index.0.is_empty()))? {
+        if index.head()?.is_none() && index.run(|db| Ok(!db.is_empty()))? {
             return Err(LedgerError::Index { reason: "it has actions but no head".to_owned() });
         }
         Ok(index)
+    }
+
+    /// Runs one operation of sled; its panics become errors.
+    fn run<T>(&self, operation: impl FnOnce(&::sled::Db) -> ::sled::Result<T>) -> Result<T, LedgerError> {
+        let db = self.db.as_ref().ok_or_else(|| failed("it is closed"))?;
+        // Nothing of ours is left half-changed: the operation is sled's alone, and an index that failed is not used again.
+        catch_unwind(AssertUnwindSafe(|| operation(db))).map_err(|_| panicked())?.map_err(failed)
     }
 
     /// Puts `action` in the place of what `key` has, if anything.
     fn replace(&self, key: &Hash, action: Option<&Action>) -> Result<(), LedgerError> {
         let now = names(key, action);
         for name in now.iter().flatten() {
-            guarded(|| self.0.insert(name, &[]))?;
+            self.run(|db| db.insert(name, &[]))?;
         }
         let name = action_name(key);
         let before = match action {
             Some(action) => {
                 let value = encode(action)?;
-                guarded(|| self.0.insert(name, value))?
+                self.run(|db| db.insert(name, value))?
             }
-            None => guarded(|| self.0.remove(name))?,
+            None => self.run(|db| db.remove(name))?,
         };
         let Some(before) = before else { return Ok(()) };
         let before: Action = decode(&before)?;
         for name in
             names(key, Some(&before)).iter().flatten().filter(|name| !now.iter().flatten().any(|now| now == *name))
         {
-            guarded(|| self.0.remove(name))?;
+            self.run(|db| db.remove(name))?;
         }
         Ok(())
     }
 
     /// The keys that follow `prefix`.
     fn keys(&self, prefix: Vec<u8>) -> Result<Vec<Hash>, LedgerError> {
-        guarded(|| {
+        self.run(|db| {
             let mut keys = Vec::new();
-            for name in self.0.scan_prefix(&prefix).keys() {
+            for name in db.scan_prefix(&prefix).keys() {
                 let name = name?;
                 let key = name.get(prefix.len()..).and_then(|rest| rest.try_into().ok());
                 keys.push(Hash(key.ok_or(::sled::Error::Unsupported("a key of another length".to_owned()))?));
@@ -102,15 +135,15 @@ fn names(key: &Hash, action: Option<&Action>) -> [Option<Vec<u8>>; 2] {
 
 impl Index for SledIndex {
     fn head(&self) -> Result<Option<Head>, LedgerError> {
-        guarded(|| self.0.get(HEAD))?.map(|value| decode(&value)).transpose()
+        self.run(|db| db.get(HEAD))?.map(|value| decode(&value)).transpose()
     }
 
     fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
-        guarded(|| self.0.get(action_name(key)))?.map(|value| decode(&value)).transpose()
+        self.run(|db| db.get(action_name(key)))?.map(|value| decode(&value)).transpose()
     }
 
     fn begun(&self) -> Result<u64, LedgerError> {
-        guarded(|| self.0.get(BEGUN))?.map_or(Ok(0), |value| decode(&value))
+        self.run(|db| db.get(BEGUN))?.map_or(Ok(0), |value| decode(&value))
     }
 
     fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
@@ -126,16 +159,12 @@ impl Index for SledIndex {
     /// little: who looks there looks at the action too.
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
         let begun = encode(&head.sequence)?;
-        guarded(|| self.0.insert(BEGUN, begun))?;
+        self.run(|db| db.insert(BEGUN, begun))?;
         for (key, change) in changes.iter() {
             self.replace(key, change.action.as_deref())?;
         }
         let head = encode(head)?;
-        guarded(|| self.0.insert(HEAD, head)).map(drop)
-    }
-
-    fn flush(&self) -> Result<(), LedgerError> {
-        guarded(|| self.0.flush().map(|_| ()))
+        self.run(|db| db.insert(HEAD, head)).map(drop)
     }
 }
 
@@ -170,12 +199,6 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, LedgerError> {
     }
 }
 
-/// Runs one operation of sled; its panics become errors.
-fn guarded<T>(operation: impl FnOnce() -> ::sled::Result<T>) -> Result<T, LedgerError> {
-    // Nothing of ours is left half-changed: the operation is sled's alone, and an index that failed is not used again.
-    catch_unwind(AssertUnwindSafe(operation)).map_err(|_| panicked())?.map_err(failed)
-}
-
 fn failed(error: impl std::fmt::Display) -> LedgerError {
     LedgerError::Index { reason: error.to_string() }
 }
@@ -198,15 +221,15 @@ mod tests {
         let index = SledIndex::open(&directory).unwrap();
         let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1 };
         index.apply(&Changes::default(), &head).unwrap();
-        let mut value = index.0.get(HEAD).unwrap().unwrap().to_vec();
+        let mut value = index.run(|db| db.get(HEAD)).unwrap().unwrap().to_vec();
         value[0] = FORMAT + 1;
-        index.0.insert(HEAD, value).unwrap();
+        index.run(|db| db.insert(HEAD, value)).unwrap();
         drop(index);
         assert!(SledIndex::open(&directory).is_err());
 
         let directory = scratch.path().join("head");
         let index = SledIndex::open(&directory).unwrap();
-        index.0.insert(b"a/", b"").unwrap();
+        index.run(|db| db.insert(b"a/", b"")).unwrap();
         drop(index);
         assert!(SledIndex::open(&directory).is_err());
     }

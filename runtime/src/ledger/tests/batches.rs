@@ -115,10 +115,6 @@ impl Index for Held {
         self.released.lock().unwrap().recv().ok();
         self.inner.apply(changes, head)
     }
-
-    fn flush(&self) -> Result<(), LedgerError> {
-        self.inner.flush()
-    }
 }
 
 #[tokio::test]

@@ -97,10 +97,6 @@ impl Index for Failing {
             (_, true) => panic!("injected"),
         }
     }
-
-    fn flush(&self) -> Result<(), LedgerError> {
-        Ok(())
-    }
 }
 
 #[tokio::test]

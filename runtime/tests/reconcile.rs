@@ -1,0 +1,144 @@
+//! What `reconcile` is asked with, and when its answer counts.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use safe_tool::prelude::*;
+use safe_tool::{InProcess, Ledger, Principal};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
+
+const WRITE: Scope = Scope::new("lab:write");
+const BUCKET_MS: u128 = 3_000;
+
+/// What bodies and hooks did.
+#[derive(Clone)]
+struct Lab(Arc<Inner>);
+
+struct Inner {
+    /// The action keys of bodies and of hooks, in order.
+    keys: Mutex<Vec<String>>,
+    effects: Mutex<u32>,
+    started: Semaphore,
+    go_on: Semaphore,
+}
+
+impl Default for Lab {
+    fn default() -> Self {
+        Lab(Arc::new(Inner {
+            keys: Mutex::default(),
+            effects: Mutex::default(),
+            started: Semaphore::new(0),
+            go_on: Semaphore::new(0),
+        }))
+    }
+}
+
+impl Lab {
+    fn saw(&self, key: String) {
+        self.0.keys.lock().unwrap().push(key);
+    }
+}
+
+#[derive(ToolError)]
+enum LabError {
+    #[tool_error(transient, "nobody knows", effect = unknown)]
+    Unknown,
+}
+
+/// Marks a thing.
+#[safe_tool(effect = write, scope = WRITE, key(thing, every = "3s"), undo = by_hand("unmark it"), reconcile = find_mark)]
+async fn mark(
+    call: Call<Lab>,
+    /// The thing.
+    #[arg(pattern = "^[a-z]{1,9}$")]
+    thing: String,
+) -> Result<Done, LabError> {
+    let _ = thing;
+    call.state().saw(call.action_key());
+    Err(LabError::Unknown)
+}
+
+async fn find_mark(call: Call<Lab>, _: String) -> Result<Reconciled<Done>, LabError> {
+    call.state().saw(call.action_key());
+    Ok(Reconciled::Applied(Done))
+}
+
+/// Presses a button that takes its time.
+#[safe_tool(effect = write, scope = WRITE, key(button), undo = by_hand("none"), timeout = "300ms", reconcile = find_press)]
+async fn press(
+    call: Call<Lab>,
+    /// The button.
+    #[arg(pattern = "^[a-z]{1,9}$")]
+    button: String,
+) -> Result<Done, LabError> {
+    let (_, lab) = (button, &call.state().0);
+    lab.started.add_permits(1);
+    lab.go_on.acquire().await.unwrap().forget();
+    *lab.effects.lock().unwrap() += 1;
+    Ok(Done)
+}
+
+async fn find_press(call: Call<Lab>, _: String) -> Result<Reconciled<Done>, LabError> {
+    let pressed = *call.state().0.effects.lock().unwrap() > 0;
+    Ok(if pressed { Reconciled::Applied(Done) } else { Reconciled::NotApplied })
+}
+
+async fn server(lab: &Lab) -> InProcess {
+    let server = Server::write("lab", lab.clone()).tool::<mark>().tool::<press>();
+    let ann = Principal::agent("triage").on_behalf_of("ann").with_scope("lab:write");
+    server.ledger(Ledger::open("memory:").unwrap()).in_process(ann).await.unwrap()
+}
+
+async fn call(server: &InProcess, tool: &str, arguments: Value) -> Value {
+    serde_json::from_str(&server.call(tool, &arguments.to_string()).await.unwrap()).unwrap()
+}
+
+fn bucket() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() / BUCKET_MS
+}
+
+/// An action in doubt is looked up by its own key, also when its bucket of time is over.
+#[tokio::test]
+async fn the_action_key_of_a_doubt_is_that_of_the_bucket_it_began_in() {
+    loop {
+        let lab = Lab::default();
+        let server = server(&lab).await;
+        let before = bucket();
+        let first = call(&server, "mark", json!({ "thing": "lamp" })).await;
+        assert_eq!(first["error"]["kind"], "in_doubt");
+        let began = bucket();
+        while bucket() == began {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let second = call(&server, "mark", json!({ "thing": "lamp" })).await;
+        if before != began || bucket() != began + 1 {
+            // The machine stood still across a bucket: this round says nothing.
+            continue;
+        }
+        assert_eq!((&second["status"], &second["replayed"]), (&json!("ok"), &json!(true)));
+        let keys = lab.0.keys.lock().unwrap().clone();
+        assert_eq!(keys.len(), 2, "one body, one lookup");
+        assert_eq!(keys[0], keys[1]);
+        return;
+    }
+}
+
+/// "Not applied" is not the last word while the body that will apply it still runs.
+#[tokio::test]
+async fn a_body_that_is_still_running_is_not_run_beside_itself() {
+    let lab = Lab::default();
+    let server = server(&lab).await;
+    let first = call(&server, "press", json!({ "button": "red" })).await;
+    assert_eq!((&first["error"]["kind"], &first["error"]["code"]), (&json!("in_doubt"), &json!("timeout")));
+    lab.0.started.acquire().await.unwrap().forget();
+    // The first body has not pressed yet and goes on behind its deadline.
+    let again = tokio::select! {
+        _ = lab.0.started.acquire() => panic!("a second body began while the first ran"),
+        answer = call(&server, "press", json!({ "button": "red" })) => answer,
+    };
+    assert!(["in_doubt", "in_progress"].contains(&again["error"]["kind"].as_str().unwrap()), "{again}");
+    lab.0.go_on.add_permits(2);
+    server.close().await.unwrap();
+    assert_eq!(*lab.0.effects.lock().unwrap(), 1);
+}
