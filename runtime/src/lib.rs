@@ -32,7 +32,7 @@
 //!
 //! # Features
 //!
-//! None is on by default. `cli` builds `safe-tool`, the command line of operators. `postgres` lets several servers share one
+//! None is on by default. `cli` builds `safe-tool`, the command line of operators; `postgres` lets several servers share one
 //! ledger, see [`Ledger::open`]. Each of the others makes types of another crate arguments, results and key parts; all are
 //! strings on the wire, and digests and keys are made of one canonical text for each value.
 //!

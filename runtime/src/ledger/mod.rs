@@ -37,9 +37,9 @@ mod index;
 mod journal;
 mod open;
 mod options;
-pub(crate) mod reader;
 #[cfg(feature = "postgres")]
 mod postgres;
+pub(crate) mod reader;
 mod record;
 mod redact;
 mod shared;
