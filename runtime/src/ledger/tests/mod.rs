@@ -28,8 +28,10 @@ mod batches;
 mod crash;
 mod equal;
 mod files;
+mod golden;
 mod life;
 mod poison;
+mod scribe;
 mod sweep;
 mod tamper;
 
