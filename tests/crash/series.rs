@@ -161,7 +161,7 @@ impl Series {
     }
 }
 
-/// Copies a directory.
+/// Copies a directory; a socket that a killed server left behind is none of the ledger's files.
 pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -169,7 +169,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy(&entry.path(), &target)?;
-        } else {
+        } else if entry.file_type()?.is_file() {
             std::fs::copy(entry.path(), target)?;
         }
     }
