@@ -13,12 +13,16 @@ mod equal;
 mod figures;
 #[path = "postgres/life.rs"]
 mod life;
+#[path = "postgres/operator.rs"]
+mod operator;
 #[path = "postgres/outages.rs"]
 mod outages;
 #[path = "postgres/proxy.rs"]
 mod proxy;
 #[path = "postgres/refused.rs"]
 mod refused;
+#[path = "operate/run.rs"]
+mod run;
 #[path = "postgres/servers.rs"]
 mod servers;
 #[path = "postgres/tamper.rs"]

@@ -133,7 +133,7 @@ async fn what_cannot_be_used_ends_with_2() {
         assert!(ran.code == 2 && ran.out.is_empty() && ran.err.contains(says), "{ran:?}");
     };
     unusable(run(&[&"audit", &"verify", &nowhere]), "there is no ledger in");
-    unusable(run(&[&"audit", &"verify", &"postgres://me:secret@host/db"]), "a ledger is a path");
+    unusable(run(&[&"audit", &"verify", &"redis://me:secret@host/db"]), "a ledger is a path");
     assert!(!run(&[&"audit", &"verify", &"memory:"]).err.contains("panicked"));
     unusable(run(&[&"audit", &"verify", &stage.ledger(), &"--anchor", &nowhere]), "cannot read the anchors");
     let forged = held(&stage, "forged", "\n{\"log\":1}\n");

@@ -55,6 +55,8 @@ pub use checkpoint::Checkpoint;
 pub use error::LedgerError;
 pub use hash::Hash;
 pub use options::LedgerOptions;
+#[cfg(all(feature = "cli", feature = "postgres"))]
+pub(crate) use postgres::Database;
 #[cfg(feature = "postgres")]
 pub use postgres::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
 pub use redact::Redactor;

@@ -16,6 +16,8 @@ use super::chain::{Chain, Linked};
 use super::checkpoint::Checkpoint;
 use super::hash::Hash;
 use super::reader::segments;
+#[cfg(feature = "postgres")]
+use super::record::Tail;
 use super::record::{Event, FORMAT, Record};
 
 /// How much a verification shows.
@@ -211,8 +213,8 @@ pub fn verify(directory: &Path) -> Result<Report, VerifyError> {
 /// What a journal is verified against beside itself.
 #[derive(Clone, Debug, Default)]
 pub struct Verification {
-    anchors: Vec<Anchor>,
-    signers: Vec<String>,
+    pub(super) anchors: Vec<Anchor>,
+    pub(super) signers: Vec<String>,
 }
 
 impl Verification {
@@ -244,7 +246,7 @@ impl Verification {
         let Some(last) = segments.last().map(|segment| segment.first) else {
             return Err(VerifyError::Missing { path: directory.join("journal") });
         };
-        let mut walk = Walk::new(self);
+        let mut walk = Walk::new(self, "");
         let mut read = 0;
         for segment in &segments {
             let io = |source| VerifyError::Io { path: segment.path.clone(), source };
@@ -253,26 +255,33 @@ impl Verification {
                 VerifyError::Broken { sequence, segment, line, reason }
             };
             let last = segment.first == last;
-            if segment.first != walk.chain.next_sequence() {
-                return Err(broken(walk.chain.next_sequence(), 1, "the segment before is missing or incomplete"));
+            if segment.first != walk.next_sequence() {
+                return Err(broken(walk.next_sequence(), 1, "the segment before is missing or incomplete"));
             }
             let mut lines = segment.lines().map_err(io)?;
             let (mut number, mut recorded) = (0, 0);
             let mut end = 0;
             while let Some(line) = lines.read().map_err(io)? {
-                let next = walk.chain.next_sequence();
+                let next = walk.next_sequence();
                 number = line.number;
                 end = line.offset + line.bytes.len() as u64 + u64::from(line.whole);
                 if !line.whole && !last {
                     return Err(broken(next, number, "the line is incomplete"));
                 }
-                if line.whole && walk.take(segment.first, line.offset, line.bytes, number, &broken)? {
-                    recorded = end;
+                if line.whole {
+                    let taken = walk.take(segment.first, line.offset, line.bytes);
+                    let taken = taken.map_err(|wrong| match wrong {
+                        Wrong::Broken(reason) => broken(next, number, reason),
+                        Wrong::Anchor(error) => error,
+                    })?;
+                    if taken.is_some() {
+                        recorded = end;
+                    }
                 }
                 progress(read + end);
             }
             if walk.chain.waits() && !last {
-                return Err(broken(walk.chain.next_sequence(), number, "the payload has no record"));
+                return Err(broken(walk.next_sequence(), number, "the payload has no record"));
             }
             walk.report.unfinished_bytes = end - recorded;
             read += end;
@@ -281,8 +290,22 @@ impl Verification {
     }
 }
 
-/// The walk along one journal.
-struct Walk<'a> {
+/// What a walk met.
+pub(super) enum Wrong {
+    /// The line is not as it was written; why.
+    Broken(&'static str),
+    /// An anchor that the chain does not extend.
+    Anchor(VerifyError),
+}
+
+impl From<&'static str> for Wrong {
+    fn from(reason: &'static str) -> Wrong {
+        Wrong::Broken(reason)
+    }
+}
+
+/// The walk along one chain, whatever keeps it.
+pub(super) struct Walk<'a> {
     asked: &'a Verification,
     chain: Chain,
     report: Report,
@@ -303,9 +326,10 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(asked: &'a Verification) -> Walk<'a> {
+    /// The chain must be `log`; where that is empty, its first record says which it is.
+    pub(super) fn new(asked: &'a Verification, log: &str) -> Walk<'a> {
         let report = Report {
-            log: String::new(),
+            log: log.to_owned(),
             rung: Rung::TailUnproven,
             records: 0,
             payloads: 0,
@@ -340,19 +364,21 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes a whole line; `true` when it was a record. `broken` makes the error of a place and a reason.
-    fn take(
-        &mut self,
-        segment: u64,
-        offset: u64,
-        line: &[u8],
-        number: u64,
-        broken: &dyn Fn(u64, u64, &'static str) -> VerifyError,
-    ) -> Result<bool, VerifyError> {
-        let sequence = self.chain.next_sequence();
+    /// The sequence that the next record must have.
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.chain.next_sequence()
+    }
+
+    /// The last record.
+    #[cfg(feature = "postgres")]
+    pub(super) fn tail(&self) -> Tail {
+        Tail { sequence: self.report.last_sequence, hash: self.report.last_hash }
+    }
+
+    /// Takes a whole line; `None` when it was a payload.
+    pub(super) fn take(&mut self, segment: u64, offset: u64, line: &[u8]) -> Result<Option<Box<Record>>, Wrong> {
         let before = self.report.last_hash;
-        let broken = |reason| broken(sequence, number, reason);
-        let Some(linked) = self.chain.take(segment, offset, line).map_err(broken)? else { return Ok(false) };
+        let Some(linked) = self.chain.take(segment, offset, line)? else { return Ok(None) };
         let Linked { record, tail, payload } = linked;
         self.report.records += 1;
         self.report.payloads += u64::from(payload.is_some());
@@ -362,19 +388,19 @@ impl<'a> Walk<'a> {
         self.swept = self.swept.max(record.swept.unwrap_or(0));
         self.report.last_sequence = tail.sequence;
         self.report.last_hash = tail.hash;
-        self.in_order(&record).map_err(broken)?;
+        self.in_order(&record)?;
         match record.event {
-            Event::Open => self.open(&record).map_err(broken)?,
-            Event::Checkpoint => self.checkpoint(&record, before).map_err(broken)?,
+            Event::Open => self.open(&record)?,
+            Event::Checkpoint => self.checkpoint(&record, before)?,
             Event::Started if record.epoch != Some(self.epoch) => {
-                return Err(broken("it was started by a server that was not open there"));
+                return Err("it was started by a server that was not open there".into());
             }
             _ => {}
         }
         self.closed = record.event == Event::Close;
-        self.report.last_at = record.at;
-        self.anchored()?;
-        Ok(true)
+        record.at.clone_into(&mut self.report.last_at);
+        self.anchored().map_err(Wrong::Anchor)?;
+        Ok(Some(record))
     }
 
     /// What grows along a journal. Chained anew behind a later place, an old record does not fit in.
@@ -399,7 +425,7 @@ impl<'a> Walk<'a> {
             return Err("the format is unknown");
         }
         let log = record.log.as_deref().ok_or("it does not say which journal it is")?;
-        if record.seq == 1 {
+        if self.report.log.is_empty() {
             log.clone_into(&mut self.report.log);
         } else if log != self.report.log {
             return Err("it is of another journal");
@@ -482,7 +508,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn end(mut self) -> Result<Report, VerifyError> {
+    /// What was shown, or the anchor that was not met.
+    pub(super) fn end(mut self) -> Result<Report, VerifyError> {
         let last = self.report.last_sequence;
         if let Some(anchor) = self.asked.anchors.get(self.met) {
             return Err(VerifyError::EndsBefore { anchor: anchor.sequence(), last });

@@ -9,32 +9,36 @@ use super::meaning::{Control, Ended, Gravity, Meaning};
 use super::row::Row;
 use crate::ledger::Hash;
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 const VERSION: &str = "1.9.0";
 
-/// Makes events of all records of one journal, in order; what depends on earlier ones is kept here.
+/// Makes events of all records, those of each chain in order; what depends on earlier ones is kept here.
 #[derive(Default)]
-pub(super) struct Exporter {
-    log: String,
+pub(super) struct Exporter(HashMap<String, Chain>);
+
+/// What the next event of a chain needs of those before.
+#[derive(Default)]
+struct Chain {
     signer: Option<String>,
     /// Id, type and fingerprint of the event before.
     before: Option<Value>,
 }
 
 impl Exporter {
-    /// The event of the next record. Must be given every record, wanted or not: events are chained.
-    pub(super) fn event(&mut self, row: &Row<'_>) -> Result<Value, serde_json::Error> {
-        if let Some(log) = &row.log {
-            log.clone_into(&mut self.log);
-            self.signer.clone_from(&row.signer);
+    /// The event of the next record of the chain `log`. Must be given every record, wanted or not: events are chained.
+    pub(super) fn event(&mut self, log: &str, row: &Row<'_>) -> Result<Value, serde_json::Error> {
+        let chain = self.0.entry(log.to_owned()).or_default();
+        if row.log.is_some() {
+            chain.signer.clone_from(&row.signer);
         }
-        let mut event = event(row, &self.log);
+        let mut event = event(row, log);
         let mut attestation = Map::new();
-        attestation.insert("chain_uid".to_owned(), self.log.as_str().into());
-        if let Some(signer) = &self.signer {
+        attestation.insert("chain_uid".to_owned(), log.into());
+        if let Some(signer) = &chain.signer {
             attestation.insert("authority_uid".to_owned(), signer.as_str().into());
         }
-        if let Some(before) = self.before.take() {
+        if let Some(before) = chain.before.take() {
             attestation.insert("prev_event".to_owned(), before);
         }
         event.insert("attestation_list".to_owned(), json!([attestation]));
@@ -47,8 +51,8 @@ impl Exporter {
             "serialization": "JCS",
             "value": Hash::of(&serde_json_canonicalizer::to_vec(&event)?).to_string(),
         });
-        self.before =
-            Some(json!({ "uid": uid(row, &self.log), "type_uid": event.get("type_uid"), "fingerprint": fingerprint }));
+        chain.before =
+            Some(json!({ "uid": uid(row, log), "type_uid": event.get("type_uid"), "fingerprint": fingerprint }));
         attestation.insert("fingerprint".to_owned(), fingerprint);
         event.insert("attestation_list".to_owned(), json!([attestation]));
         Ok(event.into())

@@ -29,6 +29,8 @@ mod commit;
 mod committer;
 mod link;
 mod operation;
+#[cfg(feature = "cli")]
+mod reader;
 mod schema;
 mod session;
 mod sql;
@@ -37,6 +39,8 @@ mod tls;
 mod verify;
 mod version;
 
+#[cfg(feature = "cli")]
+pub(crate) use reader::Database;
 pub(super) use store::open;
 pub use verify::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
 

@@ -102,10 +102,19 @@ pub(super) const INTENT: &str = "
 
 pub(super) const ALL_HEADS: &str = "SELECT log, chain, sequence, hash FROM safe_tool.heads";
 
+#[cfg(feature = "cli")]
+pub(super) const ALL_CHAINS: &str = "
+    SELECT log, sequence, (SELECT line FROM safe_tool.records WHERE records.log = heads.log AND records.sequence = 1)
+    FROM safe_tool.heads ORDER BY chain";
+
+#[cfg(feature = "cli")]
+pub(super) const LINES_BACK: &str = "
+    SELECT line FROM safe_tool.records WHERE log = $1 AND sequence <= $2 ORDER BY sequence DESC LIMIT $3";
+
 pub(super) const ALL_LOGS: &str = "SELECT DISTINCT log FROM safe_tool.records";
 
 pub(super) const LINES: &str = "
-    SELECT sequence, line FROM safe_tool.records WHERE log = $1 AND sequence > $2 ORDER BY sequence LIMIT 2000";
+    SELECT sequence, line FROM safe_tool.records WHERE log = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
 
 pub(super) const LINE: &str = "SELECT line FROM safe_tool.records WHERE log = $1 AND sequence = $2";
 

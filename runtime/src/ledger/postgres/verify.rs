@@ -4,22 +4,25 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::{error, fmt};
 
+use serde::Serialize;
 use tokio::runtime::Builder;
 use tokio_postgres::{IsolationLevel, Transaction};
 
 use super::super::action::{Action, Beginning, State, Transition};
-use super::super::chain::Chain;
-use super::super::checkpoint::Checkpoint;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
-use super::super::record::{Event, FORMAT, Parsed, Record, Tail, parse};
+use super::super::record::{Event, Parsed, Record, Tail, parse};
+use super::super::verify::{self, Report, Rung, Verification, VerifyError, Wrong};
 use super::commit::{read, signed, unsigned};
 use super::store::connector;
 use super::version::version;
 use super::{failed, said, schema, sql};
 
+/// Records read at a time.
+const PAGE: i64 = 2000;
+
 /// What a database without a break holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DatabaseReport {
     /// One for each server that has ever written, by the id of its chain.
     pub chains: Vec<ChainReport>,
@@ -29,19 +32,67 @@ pub struct DatabaseReport {
     pub payloads: u64,
 }
 
-/// One server's chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One server's chain. Shown as the rung that it reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChainReport {
     /// Id of the chain.
     pub log: String,
+    /// How much was shown.
+    #[serde(flatten)]
+    pub rung: Rung,
     /// Records.
     pub records: u64,
-    /// Hash of the last record: compare it with a receipt held elsewhere.
+    /// Hash of the last record.
     pub last_hash: Hash,
+    /// Time of the last record, as RFC 3339.
+    pub last_at: String,
     /// The last record is a `close`. Otherwise the server runs, or ended without one.
     pub clean_close: bool,
-    /// Up to this record other chains name this one: who cut or rewrote it before would have had to rewrite them too.
+    /// How often the server lost its connection and found another.
+    pub reconnected: u64,
+    /// Checkpoints; the signature of each was checked.
+    pub checkpoints: u64,
+    /// Sequence of the last record that a checkpoint signs; 0 when there is no checkpoint.
+    pub signed_up_to: u64,
+    /// The keys that signed, in order of appearance, as hex.
+    pub signers: Vec<String>,
+    /// Records dated before the checkpoint ahead of them: the clock was set back, or old records stand behind it.
+    pub backdated: u64,
+    /// Sequence of the first of them.
+    pub first_backdated: Option<u64>,
+    /// Up to this record other chains name this one; 0 when none does. Who cut or rewrote it before would have had to
+    /// rewrite them too, which is no more than who can write to the database can do.
     pub anchored: u64,
+}
+
+impl ChainReport {
+    fn of(report: Report) -> ChainReport {
+        ChainReport {
+            log: report.log,
+            rung: report.rung,
+            records: report.records,
+            last_hash: report.last_hash,
+            last_at: report.last_at,
+            clean_close: report.clean_close,
+            reconnected: report.unclean_ends,
+            checkpoints: report.checkpoints,
+            signed_up_to: report.signed_up_to,
+            signers: report.signers,
+            backdated: report.backdated,
+            first_backdated: report.first_backdated,
+            anchored: 0,
+        }
+    }
+}
+
+impl fmt::Display for ChainReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rung.fmt(f)?;
+        match self.anchored {
+            0 => f.write_str("; no other chain of the database names it"),
+            up_to => write!(f, "; inside the same database, other chains name it up to record {up_to}"),
+        }
+    }
 }
 
 /// Why a database does not verify.
@@ -66,6 +117,28 @@ pub enum VerifyDatabaseError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A chain that does not extend an anchor.
+    Anchor {
+        /// Id of the chain.
+        log: String,
+        /// How they differ.
+        contradiction: VerifyError,
+    },
+    /// The chain of an anchor is not there.
+    Gone {
+        /// Id of the chain.
+        log: String,
+        /// Sequence of the anchored record.
+        anchor: u64,
+    },
+}
+
+impl VerifyDatabaseError {
+    /// The database does not extend an anchor, whatever it looks like by itself.
+    #[must_use]
+    pub fn contradicts_anchor(&self) -> bool {
+        matches!(self, VerifyDatabaseError::Anchor { .. } | VerifyDatabaseError::Gone { .. })
+    }
 }
 
 impl fmt::Display for VerifyDatabaseError {
@@ -76,6 +149,12 @@ impl fmt::Display for VerifyDatabaseError {
                 write!(f, "chain {log} is broken at record {sequence}: {reason}")
             }
             VerifyDatabaseError::Action { key, reason } => write!(f, "the action {key} {reason}"),
+            VerifyDatabaseError::Anchor { log, contradiction } => write!(f, "chain {log}: {contradiction}"),
+            VerifyDatabaseError::Gone { log, anchor } => write!(
+                f,
+                "there is no chain {log}, and its record {anchor} was anchored: it was removed, an older copy of the \
+                 database was put in its place, or the anchor is of another ledger"
+            ),
         }
     }
 }
@@ -84,6 +163,7 @@ impl error::Error for VerifyDatabaseError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             VerifyDatabaseError::Unreadable(error) => Some(error),
+            VerifyDatabaseError::Anchor { contradiction, .. } => Some(contradiction),
             _ => None,
         }
     }
@@ -101,28 +181,51 @@ impl From<tokio_postgres::Error> for VerifyDatabaseError {
     }
 }
 
-/// Walks every chain of the ledger in the database at `url`, what the chains say of one another, and the actions.
-///
-/// Changes nothing, takes no lock, and sees one moment of a database that servers write to. Blocks.
+/// Verifies the ledger in the database at `url` by itself; see [`Verification::run_database`].
 ///
 /// # Errors
-/// The first thing that is not as it was written. A database that was set back as a whole, or rewritten as a whole, looks
-/// like one that was not: only a receipt or a checkpoint held elsewhere tells.
+/// The first thing that is not as it was written, or what could not be read.
 pub fn verify_database(url: &str) -> Result<DatabaseReport, VerifyDatabaseError> {
-    let connector = connector(url)?;
-    // On a thread of its own, whoever calls may be driving a runtime.
-    let walk = move || {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(LedgerError::io("start", "a thread of the ledger"))?;
-        runtime.block_on(async {
-            let mut client = connector.client().await?;
-            schema::check(&client).await?;
-            let moment = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-            Walk::default().all(&moment.start().await?).await
-        })
-    };
-    let walked = std::thread::scope(|scope| scope.spawn(walk).join());
-    walked.unwrap_or_else(|_| Err(LedgerError::Unavailable.into()))
+    Verification::default().run_database(url, &mut |_, _| {})
+}
+
+impl Verification {
+    /// Walks every chain of the ledger in the database at `url`, what the chains say of one another, and the actions, and tells
+    /// `progress` how many records it has read of how many.
+    ///
+    /// An anchor is held against the chain that it names. Changes nothing, takes no lock, and sees one moment of a database
+    /// that servers write to. Blocks.
+    ///
+    /// # Errors
+    /// The first thing that is not as it was written, the first anchor that its chain does not extend, or what could not be
+    /// read. A database that was set back as a whole, or rewritten as a whole, looks like one that was not: only an anchor
+    /// tells.
+    pub fn run_database(
+        &self,
+        url: &str,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<DatabaseReport, VerifyDatabaseError> {
+        let connector = connector(url)?;
+        // On a thread of its own, whoever calls may be driving a runtime.
+        let walk = move || {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(LedgerError::io("start", "a thread of the ledger"))?;
+            runtime.block_on(async {
+                let mut client = connector.client().await?;
+                schema::check(&client).await?;
+                let moment = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+                Walk::default().all(&moment.start().await?, self, progress).await
+            })
+        };
+        let walked = std::thread::scope(|scope| scope.spawn(walk).join());
+        walked.unwrap_or_else(|_| Err(LedgerError::Unavailable.into()))
+    }
+
+    /// What one chain is verified against.
+    fn of_chain(&self, log: &str) -> Verification {
+        let anchors = self.anchors.iter().filter(|anchor| anchor.log() == log).cloned().collect();
+        Verification { anchors, signers: self.signers.clone() }
+    }
 }
 
 /// What the chains have told so far.
@@ -146,7 +249,12 @@ struct Head {
 }
 
 impl Walk {
-    async fn all(mut self, moment: &Transaction<'_>) -> Result<DatabaseReport, VerifyDatabaseError> {
+    async fn all(
+        mut self,
+        moment: &Transaction<'_>,
+        asked: &Verification,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<DatabaseReport, VerifyDatabaseError> {
         for row in moment.query(sql::ALL_HEADS, &[]).await? {
             let hash = row.get::<_, &[u8]>(3).try_into().map(Hash).unwrap_or(Hash::ZERO);
             let head = Head { chain: unsigned(row.get(1)), tail: Tail { sequence: unsigned(row.get(2)), hash } };
@@ -158,10 +266,18 @@ impl Walk {
                 return Err(broken(&log, 1, "the chain has records and no head"));
             }
         }
+        let gone = asked.anchors.iter().find(|anchor| !self.heads.contains_key(anchor.log()));
+        if let Some(anchor) = gone {
+            return Err(VerifyDatabaseError::Gone { log: anchor.log().to_owned(), anchor: anchor.sequence() });
+        }
+        let total = self.heads.values().map(|head| head.tail.sequence).sum();
         let logs: Vec<String> = self.heads.keys().cloned().collect();
         let mut chains = Vec::with_capacity(logs.len());
+        let mut before = 0;
         for log in &logs {
-            chains.push(self.chain(moment, log).await?);
+            let chain = self.chain(moment, log, asked, &mut |read| progress(before + read, total)).await?;
+            before += chain.records;
+            chains.push(chain);
         }
         self.anchors(moment, &mut chains).await?;
         let (actions, payloads) = self.actions(moment).await?;
@@ -169,51 +285,45 @@ impl Walk {
     }
 
     /// One chain, from its first record to its head.
-    async fn chain(&mut self, moment: &Transaction<'_>, log: &str) -> Result<ChainReport, VerifyDatabaseError> {
+    async fn chain(
+        &mut self,
+        moment: &Transaction<'_>,
+        log: &str,
+        asked: &Verification,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<ChainReport, VerifyDatabaseError> {
         let Some(Head { chain: number, tail: head }) = self.heads.get(log) else {
             return Err(broken(log, 1, "the chain has no head"));
         };
         let (number, head) = (*number, *head);
-        let mut chain = Chain::from(1);
-        let mut report =
-            ChainReport { log: log.to_owned(), records: 0, last_hash: Hash::ZERO, clean_close: false, anchored: 0 };
-        let mut signer = None;
+        let asked = asked.of_chain(log);
+        let mut walk = verify::Walk::new(&asked, log);
+        let contradicts = |contradiction| VerifyDatabaseError::Anchor { log: log.to_owned(), contradiction };
         loop {
-            let rows = moment.query(sql::LINES, &[&log, &signed(report.records)]).await?;
+            let rows = moment.query(sql::LINES, &[&log, &signed(walk.tail().sequence), &PAGE]).await?;
             if rows.is_empty() {
                 break;
             }
             for row in rows {
-                let next = chain.next_sequence();
+                let next = walk.next_sequence();
                 let broken = |reason| broken(log, next, reason);
                 if unsigned(row.get(0)) != next {
                     return Err(broken("the record is missing"));
                 }
-                let linked = chain.take(0, 0, row.get(1)).map_err(broken)?.ok_or_else(|| broken("not a record"))?;
-                let record = linked.record;
-                if record.format.is_some_and(|format| format != FORMAT) {
-                    return Err(broken("the format is unknown"));
-                }
-                match record.event {
-                    Event::Open if record.log.as_deref() != Some(log) => {
-                        return Err(broken("it belongs to another chain"));
-                    }
-                    Event::Open => signer.clone_from(&record.signer),
-                    Event::Checkpoint if !is_signed(log, &record, signer.as_deref()) => {
-                        return Err(broken("the checkpoint is not signed by this server"));
-                    }
-                    _ => {}
-                }
-                report.records = next;
-                report.last_hash = linked.tail.hash;
-                report.clean_close = record.event == Event::Close;
+                let taken = walk.take(0, 0, row.get(1)).map_err(|wrong| match wrong {
+                    Wrong::Broken(reason) => broken(reason),
+                    Wrong::Anchor(contradiction) => contradicts(contradiction),
+                })?;
+                let record = taken.ok_or_else(|| broken("not a record"))?;
                 self.told(number, *record).map_err(broken)?;
             }
+            progress(walk.tail().sequence);
         }
-        if (Tail { sequence: report.records, hash: report.last_hash }) != head {
-            return Err(broken(log, report.records + 1, "the chain does not end where its head says"));
+        // A chain and its first record are written at once.
+        if walk.tail() != head || head == Tail::GENESIS {
+            return Err(broken(log, walk.next_sequence(), "the chain does not end where its head says"));
         }
-        Ok(report)
+        Ok(ChainReport::of(walk.end().map_err(contradicts)?))
     }
 
     /// What a record says of other chains and of actions.
@@ -307,20 +417,6 @@ impl Walk {
 
 fn broken(log: &str, sequence: u64, reason: &'static str) -> VerifyDatabaseError {
     VerifyDatabaseError::Chain { log: log.to_owned(), sequence, reason }
-}
-
-/// Whether a checkpoint is signed by who began the chain, and signs the record before it.
-fn is_signed(log: &str, record: &Record, signer: Option<&str>) -> bool {
-    let Record { at, signer: Some(by), signature: Some(signature), prev, seq, .. } = record else { return false };
-    let checkpoint = Checkpoint {
-        log: log.to_owned(),
-        sequence: seq.saturating_sub(1),
-        hash: *prev,
-        at: at.clone(),
-        signer: by.clone(),
-        signature: signature.clone(),
-    };
-    signer == Some(by) && checkpoint.is_signed()
 }
 
 /// Whether the records `ended` and `began` made `action` what it is.

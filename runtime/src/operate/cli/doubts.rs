@@ -64,7 +64,7 @@ pub(super) fn run(doubts: Doubts, output: &mut Output) -> Result<(), Failed> {
             let Response::Shown { case } = answered? else { return Err(reach::astray()) };
             describe(&case, output)?;
             output.line("records:")?;
-            audit::records_of(of.directory(), &case.key, output)
+            audit::records_of(&of.place()?, &case.key, output)
         }
         Doubts::Resolve { of, key, applied, by, .. } => {
             let request = Request::Resolve { key, applied, by: reach::operator(by) };

@@ -1,9 +1,14 @@
 //! `safe-tool hash`: how a hidden value appears in records.
 
+use super::Failed;
 use super::output::Output;
-use super::{Failed, audit};
+#[cfg(feature = "postgres")]
+use crate::ledger::Database;
 use crate::ledger::reader::redactor;
+use crate::operate::place::Place;
 use clap::Args;
+#[cfg(feature = "postgres")]
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::io::Read;
 
@@ -17,10 +22,14 @@ Equal values of other arguments, tools or ledgers have other hashes.";
 
 /// What a hidden value looks like in this ledger, to find records by it
 #[derive(Args)]
-#[command(after_long_help = MANUAL)]
+#[command(
+    after_long_help = MANUAL,
+    override_usage = "safe-tool hash [OPTIONS] --tool <TOOL> --argument <NAME> [LEDGER] <VALUE>"
+)]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    ledger: audit::Ledger,
+    /// The ledger, as in SAFE_TOOL_LEDGER, from which it is taken where only the value is given
+    #[arg(value_name = "LEDGER", allow_hyphen_values = true)]
+    first: String,
     /// The tool
     #[arg(long)]
     tool: String,
@@ -31,23 +40,32 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// The value; `-` reads it from stdin, so that it stands in no list of processes and no history
-    #[arg(allow_hyphen_values = true)]
-    value: String,
+    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    second: Option<String>,
 }
 
-pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failed> {
-    let directory = arguments.ledger.directory()?;
-    let redactor = redactor(&directory).map_err(Failed::unusable)?;
-    let value = match arguments.value.as_str() {
-        "-" => from_stdin()?,
-        value => value.to_owned(),
+pub(super) fn run(arguments: Arguments, output: &mut Output) -> Result<(), Failed> {
+    let (ledger, value) = match arguments.second {
+        Some(value) => (arguments.first, value),
+        None => (from_environment()?, arguments.first),
     };
+    let redactor = match super::place(&ledger)? {
+        Place::Directory(directory) => redactor(&directory)?,
+        #[cfg(feature = "postgres")]
+        Place::Database(url) => Database::open(url.expose_secret())?.redactor()?,
+    };
+    let value = if value == "-" { from_stdin()? } else { value };
     let value = match arguments.json {
         false => Value::String(value),
         true => serde_json::from_str(&value).map_err(|_| Failed::unusable("the value is not JSON"))?,
     };
     let hash = redactor.hash(&arguments.tool, &arguments.argument, value.to_string().as_bytes());
     Ok(output.line(&format!("hmac:v1:{hash}"))?)
+}
+
+fn from_environment() -> Result<String, Failed> {
+    std::env::var("SAFE_TOOL_LEDGER")
+        .map_err(|_| Failed::unusable("which ledger? give LEDGER before the value, or set SAFE_TOOL_LEDGER"))
 }
 
 /// All of stdin, without the line break that `echo` puts behind it.

@@ -1,12 +1,16 @@
 //! The way to a ledger for what changes it: through the server that has it open, or by opening it.
 
 use super::Failed;
+#[cfg(feature = "postgres")]
+use crate::ledger::Database;
 use crate::ledger::{Hash, Ledger, LedgerError};
 use crate::operate::desk;
 use crate::operate::place::Place;
 use crate::operate::request::{Case, Request, Response};
 use crate::operate::socket::Short;
 use clap::Args;
+#[cfg(feature = "postgres")]
+use secrecy::ExposeSecret;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -22,38 +26,42 @@ const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// Which ledger.
 #[derive(Args)]
 pub(super) struct Of {
-    /// The ledger, as in the server's SAFE_TOOL_LEDGER
-    #[arg(long, env = "SAFE_TOOL_LEDGER", hide_env_values = true, value_parser = Place::read)]
-    ledger: Place,
+    /// The ledger, as in SAFE_TOOL_LEDGER, from which it is taken where it is not given
+    #[arg(long, env = "SAFE_TOOL_LEDGER", hide_env_values = true)]
+    ledger: String,
 }
 
 /// A ledger that answers.
 pub(super) enum Reach {
     /// The server that has the ledger in this directory open.
     Server(PathBuf),
-    /// No server has it open, so this command has.
+    /// No server has it open, or several share it: this command has it open.
     Here(Box<Ledger>, Runtime),
 }
 
 impl Of {
-    /// The directory of the ledger.
-    pub(super) fn directory(&self) -> &Path {
-        let Place::Directory(directory) = &self.ledger;
-        directory
+    /// Where the ledger is; fails when no ledger is there.
+    pub(super) fn place(&self) -> Result<Place, Failed> {
+        super::place(&self.ledger)
     }
 
-    /// Finds the server, or opens the ledger where there is none.
+    /// Finds the server, or opens the ledger where there is none, or where it is shared.
     pub(super) fn reach(&self) -> Result<Reach, Failed> {
-        let directory = self.directory();
-        if !directory.join("journal").is_dir() {
-            return Err(Failed::unusable(format_args!("there is no ledger in {}", directory.display())));
-        }
-        match connect(directory) {
-            Ok(_) => Ok(Reach::Server(directory.to_owned())),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-                open(directory)
+        match self.place()? {
+            Place::Directory(directory) => match connect(&directory) {
+                Ok(_) => Ok(Reach::Server(directory)),
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                    // Not the text: a path with a colon in it must stay a path.
+                    open(&format!("sled:{}", directory.display()))
+                }
+                Err(error) => Err(unreachable(&directory, &error)),
+            },
+            #[cfg(feature = "postgres")]
+            Place::Database(url) => {
+                // To open it would make one.
+                Database::open(url.expose_secret())?;
+                open(url.expose_secret())
             }
-            Err(error) => Err(unreachable(directory, &error)),
         }
     }
 }
@@ -71,14 +79,12 @@ fn unreachable(directory: &Path, error: &io::Error) -> Failed {
     ))
 }
 
-fn open(directory: &Path) -> Result<Reach, Failed> {
+fn open(location: &str) -> Result<Reach, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failed::unusable(format_args!("cannot start: {error}")))?;
-    // Not the text: a path with a colon in it must stay a path.
-    let location = format!("sled:{}", directory.display());
-    match Ledger::open(&location) {
+    match Ledger::open(location) {
         Ok(ledger) => Ok(Reach::Here(Box::new(ledger), runtime)),
         Err(error @ LedgerError::Locked { .. }) => Err(Failed::unusable(format_args!(
             "{error}, and it does not listen for operators: it is just starting or ending (try again), or its log says why \

@@ -1,11 +1,16 @@
 //! `safe-tool audit verify`: is the journal the one that was written?
 
+#[cfg(feature = "postgres")]
+use super::database;
 use super::output::Output;
 use super::{Failed, audit};
 use crate::ledger::reader::segments;
 use crate::ledger::{Anchor, Report, Rung, Verification, VerifyError};
+use crate::operate::place::Place;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+#[cfg(feature = "postgres")]
+use secrecy::ExposeSecret;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +31,10 @@ the journal, it is \"complete up to record N\". Get anchors out regularly:
     safe-tool audit checkpoint LEDGER >> /elsewhere/anchors    (from cron, to another machine)
 
 The receipts that answers of write tools carry in _meta[\"dev.safe-tool/receipt\"] are anchors too.
+
+A database holds one chain for each time a server, or this command, opened it. Each is verified like a journal; an anchor is \
+held against the chain that it names, and one whose chain is gone is not extended. Chains name how far others had come: who \
+removes a part of one has to rewrite those too, but all of them are inside the same database, so that proves no end.
 
 Whoever can write to the ledger's directory can read the key in it and sign. --signer finds a journal that was written \
 anew with another key; only an anchor finds one that was rewritten with the real one.";
@@ -56,7 +65,7 @@ fn signer(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(arguments: Arguments, output: &mut Output) -> Result<(), Failed> {
-    let directory = arguments.ledger.directory()?;
+    let place = arguments.ledger.place()?;
     let mut anchors = Vec::new();
     for file in &arguments.anchor {
         let text = fs::read_to_string(file).map_err(|error| {
@@ -67,16 +76,24 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> Result<(), Faile
         );
     }
     let verification = Verification::default().anchors(anchors).signers(arguments.signer);
-    let bar = bar(&directory);
+    match &place {
+        Place::Directory(directory) => journal(&verification, directory, arguments.json, output),
+        #[cfg(feature = "postgres")]
+        Place::Database(url) => database::verify(&verification, url.expose_secret(), arguments.json, output),
+    }
+}
+
+fn journal(verification: &Verification, directory: &Path, json: bool, output: &mut Output) -> Result<(), Failed> {
+    let bar = bar(directory);
     let mut shown = 0;
-    let found = verification.run(&directory, &mut |read| {
+    let found = verification.run(directory, &mut |read| {
         if read - shown >= STEP {
             shown = read;
             bar.set_position(read);
         }
     });
     bar.finish_and_clear();
-    if arguments.json {
+    if json {
         return in_json(found, output);
     }
     match found {
@@ -93,8 +110,13 @@ fn bar(directory: &Path) -> ProgressBar {
     if total < LONG {
         return ProgressBar::hidden();
     }
+    progress(total, "{wide_bar} {bytes} of {total_bytes}, {eta} left")
+}
+
+/// A progress bar of this form.
+pub(super) fn progress(total: u64, template: &str) -> ProgressBar {
     let bar = ProgressBar::new(total);
-    match ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta} left") {
+    match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
@@ -129,17 +151,22 @@ fn in_json(found: Result<Report, VerifyError>, output: &mut Output) -> Result<()
             Ok(output.line(&text)?)
         }
         Err(error) => {
-            let (what, sequence) = match &error {
-                VerifyError::Broken { sequence, .. } => ("broken", Some(*sequence)),
-                VerifyError::EndsBefore { anchor, .. } => ("ends_before_anchor", Some(*anchor)),
-                VerifyError::Rewritten { anchor } => ("rewritten", Some(*anchor)),
-                VerifyError::OtherLog { anchor } => ("other_log", Some(*anchor)),
-                VerifyError::OtherSigner { anchor } => ("other_signer", Some(*anchor)),
-                VerifyError::Io { .. } | VerifyError::Missing { .. } => ("unreadable", None),
-            };
+            let (what, sequence) = named(&error);
             output.line(&json!({ "error": what, "record": sequence, "message": error.to_string() }).to_string())?;
             Err(failed(&error))
         }
+    }
+}
+
+/// What is wrong, in a word, and at which record.
+pub(super) fn named(error: &VerifyError) -> (&'static str, Option<u64>) {
+    match error {
+        VerifyError::Broken { sequence, .. } => ("broken", Some(*sequence)),
+        VerifyError::EndsBefore { anchor, .. } => ("ends_before_anchor", Some(*anchor)),
+        VerifyError::Rewritten { anchor } => ("rewritten", Some(*anchor)),
+        VerifyError::OtherLog { anchor } => ("other_log", Some(*anchor)),
+        VerifyError::OtherSigner { anchor } => ("other_signer", Some(*anchor)),
+        VerifyError::Io { .. } | VerifyError::Missing { .. } => ("unreadable", None),
     }
 }
 
@@ -155,23 +182,8 @@ fn in_words(report: &Report, output: &mut Output) -> Result<(), Failed> {
         "  results     {} stored, each as its record names it; {removed} removed by retention",
         report.payloads
     ))?;
-    output.line(&match report.checkpoints {
-        0 => "  signatures  none".to_owned(),
-        checkpoints => format!(
-            "  signatures  {checkpoints} checkpoints, the last up to record {}, by {}",
-            report.signed_up_to,
-            report.signers.join(", ")
-        ),
-    })?;
-    output.line(&format!(
-        "  ends        {} unclean before; {}",
-        report.unclean_ends,
-        if report.clean_close {
-            "the last record is a close"
-        } else {
-            "the last record is no close: a server runs, or ended without one"
-        }
-    ))?;
+    output.line(&signatures(report.checkpoints, report.signed_up_to, &report.signers))?;
+    output.line(&format!("  ends        {} unclean before; {}", report.unclean_ends, end(report.clean_close)))?;
     let mut notes = Vec::new();
     if report.lost_payloads > 0 {
         notes.push(format!("{} results are gone that retention has not recorded as removed", report.lost_payloads));
@@ -186,20 +198,46 @@ fn in_words(report: &Report, output: &mut Output) -> Result<(), Failed> {
             report.unfinished_bytes
         ));
     }
-    if let Some(first) = report.first_backdated {
-        notes.push(format!(
-            "{} records from {first} on are dated before the checkpoint ahead of them: the clock was set back, or old \
-             records were put there",
-            report.backdated
-        ));
-    }
+    notes.extend(backdated(report.backdated, report.first_backdated));
     if report.rung == Rung::TailUnproven {
-        notes.push(
-            "without --anchor, a missing end would look the same; see `safe-tool audit verify --help`".to_owned(),
-        );
+        notes.push(UNPROVEN.to_owned());
     }
     for note in notes {
         output.line(&format!("  note        {note}"))?;
     }
     Ok(())
+}
+
+/// What is said where there was no anchor.
+pub(super) const UNPROVEN: &str =
+    "without --anchor, a missing end would look the same; see `safe-tool audit verify --help`";
+
+/// Who signed.
+pub(super) fn signatures(checkpoints: u64, signed_up_to: u64, signers: &[String]) -> String {
+    match checkpoints {
+        0 => "  signatures  none".to_owned(),
+        checkpoints => format!(
+            "  signatures  {checkpoints} checkpoints, the last up to record {signed_up_to}, by {}",
+            signers.join(", ")
+        ),
+    }
+}
+
+/// How a chain ends.
+pub(super) fn end(clean_close: bool) -> &'static str {
+    if clean_close {
+        "the last record is a close"
+    } else {
+        "the last record is no close: a server runs, or ended without one"
+    }
+}
+
+/// What is said of records that are older than a checkpoint ahead of them.
+pub(super) fn backdated(records: u64, first: Option<u64>) -> Option<String> {
+    first.map(|first| {
+        format!(
+            "{records} records from {first} on are dated before the checkpoint ahead of them: the clock was set back, or \
+             old records were put there"
+        )
+    })
 }
