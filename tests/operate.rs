@@ -12,10 +12,21 @@ mod run;
 #[path = "operate/verify.rs"]
 mod verify;
 
-use run::{Ran, run, with_input};
+use run::{Ran, command, ran};
 use safe_tool_examples::soc::stage::Stage;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::path::Path;
+
+/// Runs `safe-tool` with `input` at its stdin.
+fn with_input(input: &str, arguments: &[&dyn AsRef<OsStr>]) -> Ran {
+    ran(command(arguments), input)
+}
+
+/// Runs `safe-tool`.
+fn run(arguments: &[&dyn AsRef<OsStr>]) -> Ran {
+    with_input("", arguments)
+}
 
 async fn stage() -> Stage {
     Stage::set(env!("CARGO_BIN_EXE_safe-tool-test-server").into()).await.unwrap()

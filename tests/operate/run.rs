@@ -28,11 +28,6 @@ pub(crate) fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
     command
 }
 
-/// Runs `safe-tool` with `input` at its stdin.
-pub(crate) fn with_input(input: &str, arguments: &[&dyn AsRef<OsStr>]) -> Ran {
-    ran(command(arguments), input)
-}
-
 /// Runs a command.
 pub(crate) fn ran(mut command: Command, input: &str) -> Ran {
     let mut child =
@@ -41,9 +36,4 @@ pub(crate) fn ran(mut command: Command, input: &str) -> Ran {
     let ended = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: ended.status.code().unwrap_or(-1), out: text(ended.stdout), err: text(ended.stderr) }
-}
-
-/// Runs `safe-tool`.
-pub(crate) fn run(arguments: &[&dyn AsRef<OsStr>]) -> Ran {
-    with_input("", arguments)
 }
