@@ -92,8 +92,11 @@ fn export(place: &Place, format: Format, filter: &Filter, output: &mut Output) -
         let wanted = filter.takes(row);
         Ok(match format {
             Format::Ocsf => {
-                let event = exporter.event(log, row).map_err(|_| "the record cannot be written as an event")?;
-                wanted.then(|| event.to_string())
+                let made = exporter.event(log, row).and_then(|event| {
+                    // Not by `Display`, which checks every piece for being text.
+                    wanted.then(|| serde_json::to_string(&event)).transpose()
+                });
+                made.map_err(|_| "the record cannot be written as an event")?
             }
             Format::Jsonl => wanted.then(|| record.to_owned()),
             Format::Cef => wanted.then(|| cef::line(row, log)),
