@@ -77,17 +77,17 @@ impl Database {
         mut each: impl FnMut(&str, u64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut chains: Vec<Reading> = self.chains()?.into_iter().map(Reading::of).collect();
+        // One of each chain, so that a clock that was set back puts no record before the one that it follows.
         let mut order: BinaryHeap<Reverse<(Vec<u8>, usize)>> =
             chains.iter().enumerate().map(|(place, chain)| Reverse((at(&chain.of.first).to_vec(), place))).collect();
-        while let Some(Reverse((now, place))) = order.pop() {
+        while let Some(Reverse((_, place))) = order.pop() {
             let Some(chain) = chains.get_mut(place) else { continue };
             chain.fill(self)?;
             let Some((sequence, line)) = chain.page.pop_front() else { continue };
             each(&chain.of.log, sequence, &line)?;
             chain.fill(self)?;
             if let Some((_, next)) = chain.page.front() {
-                // A clock that was set back does not put a record before the one that it follows.
-                order.push(Reverse((at(next).max(&now).to_vec(), place)));
+                order.push(Reverse((at(next).to_vec(), place)));
             }
         }
         Ok(())
