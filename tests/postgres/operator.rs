@@ -419,6 +419,11 @@ async fn where_no_ledger_is_none_is_made_and_no_error_tells_the_password() {
         let ran = told(wrong);
         assert!(ran.code == 2 && !ran.err.is_empty(), "{ran:?}");
     }
+    for mistyped in ["Postgres://ledger:hunter2@127.0.0.1/ledger", "postgres//ledger:hunter2@127.0.0.1/ledger"] {
+        let mut show = command(&[&"audit", &"show"]);
+        show.env("SAFE_TOOL_LEDGER", mistyped);
+        assert_eq!(silent(ran(show, "")).code, 2);
+    }
     let mut help = command(&[&"doubts", &"list", &"--help"]);
     help.env("SAFE_TOOL_LEDGER", nobody);
     assert!(silent(ran(help, "")).ok().contains("SAFE_TOOL_LEDGER"));

@@ -34,6 +34,8 @@ impl Place {
             Some((scheme, _)) if !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => {
                 return Err(TEXTS.to_owned());
             }
+            // A mistyped URL is no path.
+            Some((_, rest)) if rest.starts_with("//") => return Err(TEXTS.to_owned()),
             _ => text,
         };
         if path.is_empty() {
@@ -56,7 +58,7 @@ mod tests {
     #[test]
     fn the_texts_of_the_server() {
         assert!(is_directory("sled:./a", "./a") && is_directory("./a", "./a") && is_directory("./a:b", "./a:b"));
-        for text in ["", "sled:", "memory:", "redis:secret"] {
+        for text in ["", "sled:", "memory:", "redis:secret", "Postgres://me:secret@host/db"] {
             assert!(!Place::read(text).unwrap_err().contains("secret"), "{text}");
         }
     }

@@ -106,8 +106,10 @@ impl From<LedgerError> for Failed {
 /// Runs the command line `arguments` (the first is the program), and prints to stdout and stderr.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut output = Output::default();
-    let given: Vec<OsString> = arguments.into_iter().collect();
-    let arguments = match Arguments::try_parse_from(&given) {
+    let mut given: Vec<OsString> = arguments.into_iter().collect();
+    let parsed = Arguments::try_parse_from(&given);
+    given.extend(std::env::var_os("SAFE_TOOL_LEDGER"));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => return refusal::tell(&error, &given),
     };

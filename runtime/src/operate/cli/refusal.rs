@@ -17,7 +17,7 @@ pub(super) fn tell(error: &Error, given: &[OsString]) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// `text` without the URLs that stand in the command line `given`.
+/// `text` without the URLs among what was `given` as arguments or by the environment.
 pub(super) fn without_urls(mut text: String, given: &[OsString]) -> String {
     for argument in given {
         let argument = argument.to_string_lossy();

@@ -34,7 +34,8 @@ The receipts that answers of write tools carry in _meta[\"dev.safe-tool/receipt\
 
 A database holds one chain for each time a server, or this command, opened it. Each is verified like a journal; an anchor is \
 held against the chain that it names, and one whose chain is gone is not extended. Chains name how far others had come: who \
-removes a part of one has to rewrite those too, but all of them are inside the same database, so that proves no end.
+removes a part of one has to rewrite those too, but all of them are inside the same database, so that proves no end. Each is \
+signed with a key of its own that its server kept in memory: --signer has to name all of them.
 
 Whoever can write to the ledger's directory can read the key in it and sign. --signer finds a journal that was written \
 anew with another key; only an anchor finds one that was rewritten with the real one.";
