@@ -89,6 +89,8 @@ pub struct Action {
     pub tool: String,
     /// Where it stands.
     pub state: State,
+    /// Epoch of the server that ran it last; 0 while nothing ran.
+    pub epoch: u64,
     /// Sequence of the last record that changed it; what [`Settle`](super::Settle) compares.
     pub version: u64,
     /// Sequence of the record that began it: who asked for what is told there.
@@ -185,6 +187,7 @@ impl Step {
         let Step { sequence, at_ms, key, change } = self;
         if let Transition::Begin(beginning) = change {
             let Beginning { state, digest, arguments, tenant, tool, call, undo } = *beginning;
+            let epoch = if let State::Started { epoch } = state { epoch } else { 0 };
             return Ok(Some(Action {
                 key,
                 digest,
@@ -192,6 +195,7 @@ impl Step {
                 tenant,
                 tool,
                 state,
+                epoch,
                 version: sequence,
                 intent: sequence,
                 call,

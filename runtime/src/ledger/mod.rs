@@ -301,6 +301,10 @@ pub trait Store: Send + Sync {
     fn list(&self, which: Listed, after: Option<Hash>, limit: usize)
     -> BoxFuture<'_, Result<Vec<Action>, LedgerError>>;
 
+    /// Whether no server can still be running an action in doubt. One whose deadline passed may run for a while, and what
+    /// it has not done yet it may still do. This server knows of its own, so they count as ended.
+    fn ended(&self, action: &Action) -> BoxFuture<'_, Result<bool, LedgerError>>;
+
     /// Who asked for the action. Reads the journal: for operators and for reconciliation, not for every call.
     fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>>;
 

@@ -256,6 +256,11 @@ impl Store for LocalStore {
         Box::pin(ready(self.listed(which, after, limit)))
     }
 
+    /// There is one server at a time.
+    fn ended(&self, _: &Action) -> BoxFuture<'_, Result<bool, LedgerError>> {
+        Box::pin(ready(Ok(true)))
+    }
+
     fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>> {
         Box::pin(ready(self.told(action)))
     }

@@ -30,7 +30,7 @@ use super::commit::{read, signed};
 use super::committer::Committer;
 use super::link::Link;
 use super::operation::Operation;
-use super::session::Connector;
+use super::session::{Connector, lock_of};
 use super::version::{meant, place};
 use super::{failed, random, said, sql, tls};
 
@@ -212,6 +212,15 @@ impl PostgresStore {
         read_intent(row.get(0)).map_err(|reason| LedgerError::Payload { reason })
     }
 
+    /// Whether the server of that epoch is this one, or gone: then nobody holds the epoch's lock.
+    async fn gave_up(&self, epoch: u64) -> Result<bool, LedgerError> {
+        if self.link.mine().contains(&epoch) {
+            return Ok(true);
+        }
+        let rows = self.read(sql::PROBE_ONE, vec![Box::new(lock_of(epoch))]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
     /// Hands an operation to the committer and waits for its answer.
     async fn ask_committer<T>(&self, operation: impl FnOnce(Answer<T>) -> Operation) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
@@ -269,6 +278,10 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Action>, LedgerError>> {
         Box::pin(self.listed(which, after, limit))
+    }
+
+    fn ended(&self, action: &Action) -> BoxFuture<'_, Result<bool, LedgerError>> {
+        Box::pin(self.gave_up(action.epoch))
     }
 
     fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>> {
