@@ -236,10 +236,10 @@ impl Committer {
             return Ok(Err(refused));
         }
         let current = self.current(batch, &claim.key)?;
-        if let Some(action) = &current
-            && !starts_over(&claim, action, batch.at_ms)
-        {
-            return Ok(Ok(Claimed::Exists(Box::new(action.clone()))));
+        if !starts(&claim, current.as_ref(), batch.at_ms) {
+            let known = current.filter(|action| action.answers(batch.at_ms));
+            // Nothing answers: the approval was used up, and what it started is over.
+            return Ok(known.map(|action| Claimed::Exists(Box::new(action))).ok_or(LedgerError::Superseded));
         }
         let state = State::Started { epoch: self.head.epoch };
         let version = self.begin(batch, claim, state, current)?;
@@ -519,13 +519,19 @@ fn hand_over(applier: &SyncSender<Applied>, mut applied: Applied) -> Result<(), 
     }
 }
 
-/// Whether `claim` may start where `action` stands.
-fn starts_over(claim: &Claim, action: &Action, now_ms: u64) -> bool {
+/// Whether `claim` may start where the action stands.
+fn starts(claim: &Claim, current: Option<&Action>, now_ms: u64) -> bool {
+    let Some(action) = current else { return claim.approved.is_none() };
     match &action.state {
         State::AwaitingApproval(approval) => {
             let approved = approval.decision.as_ref().is_some_and(|decision| decision.approved);
-            approved && now_ms < approval.expires_ms && claim.approved == Some(action.version)
+            approved
+                && now_ms < approval.expires_ms
+                && claim.approved == Some(action.version)
+                && claim.digest == action.digest
         }
+        // An approval is for what awaits it: what was approved before has run.
+        _ if claim.approved.is_some() => false,
         State::Started { .. } => false,
         State::Completed => claim.natural || !action.answers(now_ms),
         State::InDoubt => claim.natural,
