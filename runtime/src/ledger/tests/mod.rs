@@ -26,9 +26,9 @@ use super::{
 
 mod batches;
 mod crash;
-mod equal;
 mod files;
 mod life;
+mod model;
 mod poison;
 mod sweep;
 mod tamper;
