@@ -28,12 +28,13 @@
 //! - [`Call`]: what a body sees. [`Page`] and [`Done`]: what it answers with.
 //! - [`Server`]: puts tools together and serves them. [`InProcess`]: the same without a transport.
 //! - [`Identity`], [`Policy`], [`CredentialBroker`]: what a server can be given instead of its environment.
-//! - [`ledger`]: the record of everything, and [`ledger::verify`].
+//! - [`ledger`]: the record of everything, and [`ledger::verify`]. [`operate`]: what operators do with it.
 //!
 //! # Features
 //!
-//! None is on by default. Each makes types of another crate arguments, results and key parts; all are strings on the wire,
-//! and digests and keys are made of one canonical text for each value.
+//! None is on by default. `cli` builds `safe-tool`, the command line of operators. `postgres` lets several servers share one
+//! ledger, see [`Ledger::open`]. Each of the others makes types of another crate arguments, results and key parts; all are
+//! strings on the wire, and digests and keys are made of one canonical text for each value.
 //!
 //! | feature | types | schema |
 //! |---|---|---|
@@ -54,6 +55,7 @@ pub mod error;
 pub mod identity;
 pub mod input;
 pub mod ledger;
+pub mod operate;
 pub mod output;
 mod pipeline;
 pub mod policy;

@@ -44,6 +44,12 @@ impl Connected {
         self.client.peer().clone()
     }
 
+    /// The id of the process; `None` when it has ended.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// `kill -9`.
     ///
     /// # Errors

@@ -45,8 +45,9 @@ pub(super) fn follow(
     let seen = from.as_ref().map_or(0, |head| head.sequence);
     // The segment that holds the last record seen shows that this is the journal the index was made from.
     let begin = segments.iter().rposition(|first| *first <= seen).unwrap_or(0);
-    let synced = synced.max(seen);
+    // What the index began to take over was synced before.
     let begun = index.begun()?;
+    let synced = synced.max(seen).max(begun);
     let mut follower = Follower { directory, index, head: from.clone(), from, begun, changes: Changes::default() };
     let recovered =
         recover(directory, segments.get(begin..).unwrap_or_default(), synced, &mut |record, payload, tail| {

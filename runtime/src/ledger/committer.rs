@@ -25,9 +25,9 @@ const BATCH_OPERATIONS: usize = 1024;
 /// or at this many bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// A checkpoint is due this long after the last one when there is anything new,
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
+pub(super) const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
 /// and this long after it when there is not, so that silence is signed too.
-const HEARTBEAT_AFTER: Duration = Duration::from_secs(600);
+pub(super) const HEARTBEAT_AFTER: Duration = Duration::from_secs(600);
 /// An index that takes nothing for this long has failed.
 const INDEX_STANDS: Duration = Duration::from_secs(30);
 
@@ -236,10 +236,13 @@ impl Committer {
             return Ok(Err(refused));
         }
         let current = self.current(batch, &claim.key)?;
-        if !starts(&claim, current.as_ref(), batch.at_ms) {
-            let known = current.filter(|action| action.answers(batch.at_ms));
-            // Nothing answers: the approval was used up, and what it started is over.
-            return Ok(known.map(|action| Claimed::Exists(Box::new(action))).ok_or(LedgerError::Superseded));
+        match &current {
+            Some(action) if !starts_over(&claim, action, batch.at_ms) => {
+                return Ok(Ok(Claimed::Exists(Box::new(action.clone()))));
+            }
+            // Its approval was used up, or is over.
+            None if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
+            _ => {}
         }
         let state = State::Started { epoch: self.head.epoch };
         let version = self.begin(batch, claim, state, current)?;
@@ -257,8 +260,8 @@ impl Committer {
             let over = match &action.state {
                 State::AwaitingApproval(approval) => approval.expires_ms <= batch.at_ms,
                 State::Completed => claim.natural || !action.answers(batch.at_ms),
-                State::InDoubt => claim.natural,
-                State::Started { .. } => false,
+                // Not even a natural one: if nobody agrees, the doubt would be gone with the approval.
+                State::InDoubt | State::Started { .. } => false,
             };
             if !over {
                 return Ok(Ok(action.clone()));
@@ -434,8 +437,10 @@ impl Committer {
     /// Keys that answer no longer once `key`, which `undo` undoes, is completed: the completed actions that it undid,
     /// and the earlier completion of its own undo. The next call with such a key is a new generation.
     fn frees(&self, batch: &Batch, key: &Hash, undo: Option<&Hash>) -> Result<Vec<Hash>, LedgerError> {
-        let mut undone: BTreeSet<Hash> = self.index.undone_by(key)?.into_iter().collect();
-        undone.extend(self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner).undone_by(key));
+        // The overlay first: a change leaves it only after it is in the index.
+        let mut undone: BTreeSet<Hash> =
+            self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner).undone_by(key).collect();
+        undone.extend(self.index.undone_by(key)?);
         undone.extend(batch.changes.undone_by(key));
         let mut frees = Vec::new();
         for other in undone.into_iter().chain(undo.copied()) {
@@ -519,18 +524,14 @@ fn hand_over(applier: &SyncSender<Applied>, mut applied: Applied) -> Result<(), 
     }
 }
 
-/// Whether `claim` may start where the action stands.
-fn starts(claim: &Claim, current: Option<&Action>, now_ms: u64) -> bool {
-    let Some(action) = current else { return claim.approved.is_none() };
+/// Whether `claim` may start where `action` stands. One that uses up an approval starts over that very approval only.
+pub(super) fn starts_over(claim: &Claim, action: &Action, now_ms: u64) -> bool {
     match &action.state {
         State::AwaitingApproval(approval) => {
             let approved = approval.decision.as_ref().is_some_and(|decision| decision.approved);
-            approved
-                && now_ms < approval.expires_ms
-                && claim.approved == Some(action.version)
-                && claim.digest == action.digest
+            let asked = claim.approved == Some(action.version) && claim.digest == action.digest;
+            approved && asked && now_ms < approval.expires_ms
         }
-        // An approval is for what awaits it: what was approved before has run.
         _ if claim.approved.is_some() => false,
         State::Started { .. } => false,
         State::Completed => claim.natural || !action.answers(now_ms),

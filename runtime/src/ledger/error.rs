@@ -7,7 +7,7 @@ use std::{error, fmt, io};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// The location is neither `memory:`, `sled:PATH` nor a path.
+    /// The location is neither `memory:`, `sled:PATH`, a path, nor (feature `postgres`) `postgres://..`.
     Location,
     /// Another process, or another handle of this one, has the ledger open.
     Locked {
@@ -63,6 +63,18 @@ pub enum LedgerError {
         /// The format that was found.
         found: u64,
     },
+    /// The database of the ledger could not be used.
+    Database {
+        /// What was tried.
+        action: &'static str,
+        /// What the database, or the way to it, said.
+        reason: String,
+    },
+    /// The database acknowledges what it may lose.
+    Undurable {
+        /// The setting that is off.
+        setting: &'static str,
+    },
     /// The index failed and could not be rebuilt.
     Index {
         /// What the index said.
@@ -102,7 +114,10 @@ impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // The location is not repeated: it may carry a password.
-            LedgerError::Location => f.write_str("the ledger's location must be `memory:`, `sled:PATH` or a path"),
+            LedgerError::Location => f.write_str(
+                "the ledger's location must be `memory:`, `sled:PATH`, a path, or `postgres://..` when safe-tool is built with \
+                 the feature `postgres`",
+            ),
             LedgerError::Locked { path } => {
                 write!(f, "the ledger in {} is in use: one server writes to a ledger at a time", path.display())
             }
@@ -146,6 +161,12 @@ impl fmt::Display for LedgerError {
                     "the journal has format {found}, which this version does not read; use the version that wrote it"
                 )
             }
+            LedgerError::Database { action, reason } => write!(f, "the ledger cannot {action} its database: {reason}"),
+            LedgerError::Undurable { setting } => write!(
+                f,
+                "the ledger's database has `{setting} = off`, so it may lose what it acknowledged: set `{setting} = on` in \
+                 postgresql.conf, or with ALTER DATABASE or ALTER ROLE where it was set there, and start again"
+            ),
             LedgerError::Index { reason } => write!(
                 f,
                 "the index of the ledger failed ({reason}); it is rebuilt from the journal at the next start once the \

@@ -16,13 +16,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 mod action;
+mod anchor;
 mod applier;
 mod catch_up;
 mod chain;
@@ -35,6 +37,9 @@ mod index;
 mod journal;
 mod open;
 mod options;
+pub(crate) mod reader;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 mod redact;
 mod shared;
@@ -45,12 +50,15 @@ mod tests;
 mod verify;
 
 pub use action::{Action, Approval, ArgumentDigest, Decision, PayloadAt, State};
+pub use anchor::{Anchor, AnchorError};
 pub use checkpoint::Checkpoint;
 pub use error::LedgerError;
 pub use hash::Hash;
 pub use options::LedgerOptions;
+#[cfg(feature = "postgres")]
+pub use postgres::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
 pub use redact::Redactor;
-pub use verify::{Report, VerifyError, verify};
+pub use verify::{Report, Rung, Verification, VerifyError, verify};
 
 /// Who asked for what: goes into every record of a call.
 #[derive(Clone)]
@@ -220,7 +228,8 @@ pub struct Intent {
 }
 
 /// Where a record stands: with this, whoever holds it can show that a ledger was cut or rewritten.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// Id of the journal, random, made at its creation.
     pub log: String,
@@ -332,7 +341,8 @@ pub trait Store: Send + Sync {
 pub struct Ledger(Arc<dyn Store>);
 
 impl Ledger {
-    /// Opens, or makes, the ledger at `memory:`, `sled:PATH` or a plain path.
+    /// Opens, or makes, the ledger at `memory:`, `sled:PATH` or a plain path; with the feature `postgres` also at
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, where several servers share it.
     ///
     /// Blocks: reads the last segment of the journal, or all of it when the index has to be rebuilt. Fails rather than
     /// begin an empty ledger where there was one.
@@ -346,10 +356,25 @@ impl Ledger {
         LedgerOptions::default()
     }
 
+    /// A handle that does not keep the ledger open.
+    pub(crate) fn downgrade(&self) -> WeakLedger {
+        WeakLedger(Arc::downgrade(&self.0))
+    }
+
     /// A ledger kept by another store.
     #[must_use]
     pub fn with(store: Arc<dyn Store>) -> Ledger {
         Ledger(store)
+    }
+}
+
+/// A [`Ledger`] that somebody else keeps open, or not any more.
+pub(crate) struct WeakLedger(Weak<dyn Store>);
+
+impl WeakLedger {
+    /// The ledger, if it is still kept.
+    pub(crate) fn upgrade(&self) -> Option<Ledger> {
+        self.0.upgrade().map(Ledger)
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) fn open(location: &str, options: &LedgerOptions) -> Result<Ledger, Le
     let path = match location.split_once(':') {
         Some(("memory", "")) => return memory(options),
         Some(("sled", path)) => path,
+        #[cfg(feature = "postgres")]
+        Some(("postgres" | "postgresql", _)) => return super::postgres::open(location, options),
         // A scheme that is not ours must not become a directory of that name.
         Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => return Err(LedgerError::Location),
         _ => location,
@@ -107,7 +109,7 @@ fn lock(directory: &Path) -> Result<File, LedgerError> {
 fn index(path: &Path, journal: &Path, segments: &[u64]) -> Result<(SledIndex, Recovered, Option<Head>), LedgerError> {
     create_directory(path).map_err(LedgerError::io("create", path))?;
     let opened = SledIndex::open(path).and_then(|index| {
-        let seen = index.head()?.map_or(0, |head| head.sequence);
+        let seen = index.head()?.map_or(0, |head| head.sequence).max(index.begun()?);
         Ok((index, seen))
     });
     let (error, seen) = match opened {

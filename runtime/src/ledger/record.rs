@@ -72,6 +72,14 @@ pub(super) struct TailFound {
     pub(super) cut: u64,
 }
 
+/// How far another server's chain had come, as seen by the server that writes the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Anchor {
+    pub(super) log: String,
+    pub(super) sequence: u64,
+    pub(super) hash: Hash,
+}
+
 /// A record to be written. The chain's own members are set by [`write_record`].
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
@@ -146,6 +154,9 @@ pub(super) struct Line<'a> {
     /// First sequence of the segment up to which retention has come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) swept: Option<u64>,
+    /// How far other servers' chains have come.
+    #[serde(skip_serializing_if = "<[Anchor]>::is_empty")]
+    pub(super) anchors: &'a [Anchor],
     /// The public key that signs checkpoints, as hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) signer: Option<&'a str>,
@@ -193,6 +204,7 @@ impl<'a> Line<'a> {
             expires: None,
             keys: &[],
             swept: None,
+            anchors: &[],
             signer: None,
             signature: None,
         }
@@ -324,6 +336,11 @@ pub(super) struct Record {
     #[serde(default)]
     keys: Vec<Hash>,
     pub(super) swept: Option<u64>,
+    #[cfg(feature = "postgres")]
+    pub(super) supersedes: Option<u64>,
+    #[cfg(feature = "postgres")]
+    #[serde(default)]
+    pub(super) anchors: Vec<Anchor>,
     pub(super) signer: Option<String>,
     pub(super) signature: Option<String>,
 }

@@ -1,31 +1,97 @@
-//! Whether a journal is the one that was written, as far as the journal alone can show.
+//! Whether a journal is the one that was written: by itself, and against what others hold of it.
+//!
+//! By itself it can show that nothing in it was changed without also changing all that follows, and that whoever did so
+//! did not have the key that signs checkpoints. It cannot show that its end is not missing. That takes an [`Anchor`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::{error, fs, io};
+use std::{error, io};
 
-use super::chain::{Chain, lines};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::anchor::Anchor;
+use super::chain::{Chain, Linked};
+use super::checkpoint::Checkpoint;
 use super::hash::Hash;
-use super::journal::file::{segment_path, segments};
-use super::record::{Event, FORMAT};
+use super::reader::segments;
+use super::record::{Event, FORMAT, Record};
+
+/// How much a verification shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "rung", rename_all = "snake_case")]
+pub enum Rung {
+    /// Nothing contradicts anything. A cut tail, or a journal written anew as a whole, would look the same.
+    TailUnproven,
+    /// Nothing is missing up to the last anchor; what lies behind it is consistent.
+    Complete {
+        /// Sequence of the anchored record.
+        up_to: u64,
+        /// When the anchor was made, as RFC 3339.
+        anchor_at: String,
+        /// Records behind it.
+        behind: u64,
+    },
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rung::TailUnproven => f.write_str("consistent, tail unproven"),
+            Rung::Complete { up_to, anchor_at, behind: 0 } => {
+                write!(f, "complete up to record {up_to}, the last (anchor of {anchor_at})")
+            }
+            Rung::Complete { up_to, anchor_at, behind } => write!(
+                f,
+                "complete up to record {up_to} (anchor of {anchor_at}); {behind} record{} after it {} consistent",
+                if *behind == 1 { "" } else { "s" },
+                if *behind == 1 { "is" } else { "are" },
+            ),
+        }
+    }
+}
 
 /// What a journal without a break holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
+    /// Id of the journal.
+    pub log: String,
+    /// How much was shown.
+    #[serde(flatten)]
+    pub rung: Rung,
     /// Records.
     pub records: u64,
     /// Payloads that are there and match their name.
     pub payloads: u64,
     /// Payloads that a record names and that are not there.
     pub missing_payloads: u64,
+    /// Of these, payloads in segments to which retention has not come yet, as far as the journal tells.
+    pub lost_payloads: u64,
     /// Sequence of the last record.
     pub last_sequence: u64,
-    /// Hash of the last record: compare it with a receipt held elsewhere.
+    /// Hash of the last record.
     pub last_hash: Hash,
+    /// Time of the last record, as RFC 3339.
+    pub last_at: String,
     /// The last record is a `close`. Otherwise the server runs, or ended without one.
     pub clean_close: bool,
-    /// How much this shows: without an anchor elsewhere a cut tail, or a journal rewritten as a whole, looks the same.
-    pub rung: &'static str,
+    /// How often a server found that the one before it had ended without a `close`.
+    pub unclean_ends: u64,
+    /// Bytes of unfinished records that servers cut when they started.
+    pub cut_bytes: u64,
+    /// Bytes behind the last record that are no whole record: a running server is writing them, or a crash cut them off.
+    pub unfinished_bytes: u64,
+    /// Checkpoints; the signature of each was checked.
+    pub checkpoints: u64,
+    /// Sequence of the last record that a checkpoint signs; 0 when there is no checkpoint.
+    pub signed_up_to: u64,
+    /// The keys that signed, in order of appearance, as hex.
+    pub signers: Vec<String>,
+    /// Records dated before the checkpoint ahead of them: the clock was set back, or old records stand behind it.
+    pub backdated: u64,
+    /// Sequence of the first of them.
+    pub first_backdated: Option<u64>,
 }
 
 /// Why a journal does not verify.
@@ -55,6 +121,42 @@ pub enum VerifyError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// The journal ends before an anchored record: its end was cut, or an older copy stands in its place.
+    EndsBefore {
+        /// Sequence of the anchored record.
+        anchor: u64,
+        /// Sequence of the last record.
+        last: u64,
+    },
+    /// Another record stands where the anchored one was: the journal was rewritten, or went on from an older copy.
+    Rewritten {
+        /// Sequence of the anchored record.
+        anchor: u64,
+    },
+    /// The anchor is of another journal: this one was put in its place, or the anchor is the wrong one.
+    OtherLog {
+        /// Sequence of the anchored record.
+        anchor: u64,
+    },
+    /// The anchor is signed with a key that the journal does not announce.
+    OtherSigner {
+        /// Sequence of the anchored record.
+        anchor: u64,
+    },
+}
+
+impl VerifyError {
+    /// The journal does not extend an anchor, whatever it looks like by itself.
+    #[must_use]
+    pub fn contradicts_anchor(&self) -> bool {
+        match self {
+            VerifyError::Io { .. } | VerifyError::Missing { .. } | VerifyError::Broken { .. } => false,
+            VerifyError::EndsBefore { .. }
+            | VerifyError::Rewritten { .. }
+            | VerifyError::OtherLog { .. }
+            | VerifyError::OtherSigner { .. } => true,
+        }
+    }
 }
 
 impl fmt::Display for VerifyError {
@@ -65,6 +167,26 @@ impl fmt::Display for VerifyError {
             VerifyError::Broken { sequence, segment, line, reason } => {
                 write!(f, "broken at record {sequence}, {} line {line}: {reason}", segment.display())
             }
+            VerifyError::EndsBefore { anchor, last } => write!(
+                f,
+                "the journal ends at record {last}, and record {anchor} was anchored: its end was cut, or an older copy \
+                 was put in its place"
+            ),
+            VerifyError::Rewritten { anchor } => write!(
+                f,
+                "record {anchor} is not the one that was anchored: the journal was rewritten, or went on from an older \
+                 copy"
+            ),
+            VerifyError::OtherLog { anchor } => write!(
+                f,
+                "the anchor at record {anchor} is of another journal: this one was put in its place, or the anchor is \
+                 the wrong one"
+            ),
+            VerifyError::OtherSigner { anchor } => write!(
+                f,
+                "the anchor at record {anchor} is signed with a key that the journal does not announce there: the journal \
+                 was written anew with another key, or the anchor is the wrong one"
+            ),
         }
     }
 }
@@ -78,59 +200,299 @@ impl error::Error for VerifyError {
     }
 }
 
-/// Walks the journal of the ledger in `directory`: every line's hash, every link, the sequence without gaps.
+/// Verifies the journal of the ledger in `directory` by itself; see [`Verification`].
 ///
-/// Takes no lock and changes nothing. A last line that a running server is just writing, or that a crash cut short, is
-/// reported as a break.
+/// # Errors
+/// The first place that is not as it was written, or what could not be read.
 pub fn verify(directory: &Path) -> Result<Report, VerifyError> {
-    let journal = directory.join("journal");
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| VerifyError::Io { path, source }
-    };
-    let firsts = segments(&journal).map_err(io(&journal))?;
-    if firsts.is_empty() {
-        return Err(VerifyError::Missing { path: journal });
+    Verification::default().run(directory, &mut |_| {})
+}
+
+/// What a journal is verified against beside itself.
+#[derive(Clone, Debug, Default)]
+pub struct Verification {
+    anchors: Vec<Anchor>,
+    signers: Vec<String>,
+}
+
+impl Verification {
+    /// The journal must extend these.
+    #[must_use]
+    pub fn anchors(mut self, anchors: impl IntoIterator<Item = Anchor>) -> Verification {
+        self.anchors.extend(anchors);
+        self.anchors.sort_by_key(Anchor::sequence);
+        self
     }
-    let mut chain = Chain::from(1);
-    let mut report = Report {
-        records: 0,
-        payloads: 0,
-        missing_payloads: 0,
-        last_sequence: 0,
-        last_hash: Hash::ZERO,
-        clean_close: false,
-        rung: "consistent, tail unproven",
-    };
-    for first in firsts {
-        let path = segment_path(&journal, first);
-        let mut number = 0;
-        let broken = |sequence, line, reason| VerifyError::Broken { sequence, segment: path.clone(), line, reason };
-        if first != chain.next_sequence() {
-            return Err(broken(chain.next_sequence(), 1, "the segment before is missing or incomplete"));
-        }
-        let bytes = fs::read(&path).map_err(io(&path))?;
-        for (offset, line, whole) in lines(&bytes) {
-            number += 1;
-            let next = chain.next_sequence();
-            if !whole {
-                return Err(broken(next, number, "the line is incomplete"));
+
+    /// Every key that signs must be one of these (hex); without any, the journal says itself who signs.
+    #[must_use]
+    pub fn signers(mut self, signers: impl IntoIterator<Item = String>) -> Verification {
+        self.signers.extend(signers);
+        self
+    }
+
+    /// Walks the journal of the ledger in `directory` and tells `progress` how many bytes it has read.
+    ///
+    /// Checks each line's hash, each link, the sequence without gaps, each checkpoint's signature and each anchor. Takes no
+    /// lock and changes nothing, so a server may run meanwhile: what it writes behind the last whole record is not judged.
+    ///
+    /// # Errors
+    /// The first place that is not as it was written, the first anchor that the journal does not extend, or what could not
+    /// be read.
+    pub fn run(&self, directory: &Path, progress: &mut dyn FnMut(u64)) -> Result<Report, VerifyError> {
+        let segments = segments(directory).map_err(|(path, source)| VerifyError::Io { path, source })?;
+        let Some(last) = segments.last().map(|segment| segment.first) else {
+            return Err(VerifyError::Missing { path: directory.join("journal") });
+        };
+        let mut walk = Walk::new(self);
+        let mut read = 0;
+        for segment in &segments {
+            let io = |source| VerifyError::Io { path: segment.path.clone(), source };
+            let broken = |sequence, line, reason| {
+                let segment = segment.path.clone();
+                VerifyError::Broken { sequence, segment, line, reason }
+            };
+            let last = segment.first == last;
+            if segment.first != walk.chain.next_sequence() {
+                return Err(broken(walk.chain.next_sequence(), 1, "the segment before is missing or incomplete"));
             }
-            let linked = chain.take(first, offset, line).map_err(|reason| broken(next, number, reason))?;
-            let Some(linked) = linked else { continue };
-            if linked.record.format.is_some_and(|format| format != FORMAT) {
-                return Err(broken(next, number, "the format is unknown"));
+            let mut lines = segment.lines().map_err(io)?;
+            let (mut number, mut recorded) = (0, 0);
+            let mut end = 0;
+            while let Some(line) = lines.read().map_err(io)? {
+                let next = walk.chain.next_sequence();
+                number = line.number;
+                end = line.offset + line.bytes.len() as u64 + u64::from(line.whole);
+                if !line.whole && !last {
+                    return Err(broken(next, number, "the line is incomplete"));
+                }
+                if line.whole && walk.take(segment.first, line.offset, line.bytes, number, &broken)? {
+                    recorded = end;
+                }
+                progress(read + end);
             }
-            report.records += 1;
-            report.payloads += u64::from(linked.payload.is_some());
-            report.missing_payloads += u64::from(linked.payload.is_none() && linked.record.payload.is_some());
-            report.last_sequence = linked.tail.sequence;
-            report.last_hash = linked.tail.hash;
-            report.clean_close = linked.record.event == Event::Close;
+            if walk.chain.waits() && !last {
+                return Err(broken(walk.chain.next_sequence(), number, "the payload has no record"));
+            }
+            walk.report.unfinished_bytes = end - recorded;
+            read += end;
         }
-        if chain.waits() {
-            return Err(broken(chain.next_sequence(), number, "the payload has no record"));
+        walk.end()
+    }
+}
+
+/// The walk along one journal.
+struct Walk<'a> {
+    asked: &'a Verification,
+    chain: Chain,
+    report: Report,
+    /// How many anchors were met.
+    met: usize,
+    durable: u64,
+    epoch: u64,
+    /// The last record was a `close`.
+    closed: bool,
+    /// The key that the last `open` announced.
+    signer: Option<String>,
+    /// Payloads that are missing, by segment.
+    missing: BTreeMap<u64, u64>,
+    /// First sequence of the segment up to which retention has come.
+    swept: u64,
+    /// When the last checkpoint was signed.
+    signed_at: Option<Timestamp>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(asked: &'a Verification) -> Walk<'a> {
+        let report = Report {
+            log: String::new(),
+            rung: Rung::TailUnproven,
+            records: 0,
+            payloads: 0,
+            missing_payloads: 0,
+            lost_payloads: 0,
+            last_sequence: 0,
+            last_hash: Hash::ZERO,
+            last_at: String::new(),
+            clean_close: false,
+            unclean_ends: 0,
+            cut_bytes: 0,
+            unfinished_bytes: 0,
+            checkpoints: 0,
+            signed_up_to: 0,
+            signers: Vec::new(),
+            backdated: 0,
+            first_backdated: None,
+        };
+        let chain = Chain::from(1);
+        Walk {
+            asked,
+            chain,
+            report,
+            met: 0,
+            durable: 0,
+            epoch: 0,
+            closed: false,
+            signer: None,
+            missing: BTreeMap::new(),
+            swept: 0,
+            signed_at: None,
         }
     }
-    Ok(report)
+
+    /// Takes a whole line; `true` when it was a record. `broken` makes the error of a place and a reason.
+    fn take(
+        &mut self,
+        segment: u64,
+        offset: u64,
+        line: &[u8],
+        number: u64,
+        broken: &dyn Fn(u64, u64, &'static str) -> VerifyError,
+    ) -> Result<bool, VerifyError> {
+        let sequence = self.chain.next_sequence();
+        let before = self.report.last_hash;
+        let broken = |reason| broken(sequence, number, reason);
+        let Some(linked) = self.chain.take(segment, offset, line).map_err(broken)? else { return Ok(false) };
+        let Linked { record, tail, payload } = linked;
+        self.report.records += 1;
+        self.report.payloads += u64::from(payload.is_some());
+        if payload.is_none() && record.payload.is_some() {
+            *self.missing.entry(segment).or_default() += 1;
+        }
+        self.swept = self.swept.max(record.swept.unwrap_or(0));
+        self.report.last_sequence = tail.sequence;
+        self.report.last_hash = tail.hash;
+        self.in_order(&record).map_err(broken)?;
+        match record.event {
+            Event::Open => self.open(&record).map_err(broken)?,
+            Event::Checkpoint => self.checkpoint(&record, before).map_err(broken)?,
+            Event::Started if record.epoch != Some(self.epoch) => {
+                return Err(broken("it was started by a server that was not open there"));
+            }
+            _ => {}
+        }
+        self.closed = record.event == Event::Close;
+        self.report.last_at = record.at;
+        self.anchored()?;
+        Ok(true)
+    }
+
+    /// What grows along a journal. Chained anew behind a later place, an old record does not fit in.
+    fn in_order(&mut self, record: &Record) -> Result<(), &'static str> {
+        if record.seq == 1 && record.event != Event::Open {
+            return Err("the journal does not begin with an `open` record");
+        }
+        if record.durable < self.durable || record.durable >= record.seq {
+            return Err("it knows another part of the journal to be synced than stands before it");
+        }
+        self.durable = record.durable;
+        let at: Timestamp = record.at.parse().map_err(|_| "the time cannot be read")?;
+        if self.signed_at.is_some_and(|signed| at < signed) {
+            self.report.backdated += 1;
+            self.report.first_backdated.get_or_insert(record.seq);
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, record: &Record) -> Result<(), &'static str> {
+        if record.format != Some(FORMAT) {
+            return Err("the format is unknown");
+        }
+        let log = record.log.as_deref().ok_or("it does not say which journal it is")?;
+        if record.seq == 1 {
+            log.clone_into(&mut self.report.log);
+        } else if log != self.report.log {
+            return Err("it is of another journal");
+        }
+        if record.epoch.is_none_or(|epoch| epoch <= self.epoch) {
+            return Err("its epoch is not behind the one before");
+        }
+        self.epoch = record.epoch.unwrap_or(self.epoch);
+        match record.tail {
+            Some(found) if found.clean && !self.closed => return Err("it found a clean end where there is none"),
+            Some(found) => {
+                self.report.unclean_ends += u64::from(!found.clean);
+                self.report.cut_bytes += found.cut;
+            }
+            None if record.seq > 1 => return Err("it does not name the tail it found"),
+            None => {}
+        }
+        match &record.signer {
+            Some(signer) if !self.may_sign(signer) => return Err("the key that signs is none of those given"),
+            None if !self.asked.signers.is_empty() => return Err("it announces no key that signs"),
+            Some(signer) if !self.report.signers.contains(signer) => self.report.signers.push(signer.clone()),
+            _ => {}
+        }
+        self.signer.clone_from(&record.signer);
+        Ok(())
+    }
+
+    fn may_sign(&self, signer: &str) -> bool {
+        self.asked.signers.is_empty() || self.asked.signers.iter().any(|asked| asked == signer)
+    }
+
+    /// The signature is over the record before, whose hash is `before`, by the key that the last `open` announced.
+    fn checkpoint(&mut self, record: &Record, before: Hash) -> Result<(), &'static str> {
+        let (Some(signer), Some(signature)) = (&record.signer, &record.signature) else {
+            return Err("the checkpoint is not signed");
+        };
+        if self.signer.as_ref() != Some(signer) {
+            return Err("the checkpoint is signed with a key that was not announced");
+        }
+        let checkpoint = Checkpoint {
+            log: self.report.log.clone(),
+            sequence: record.seq - 1,
+            hash: before,
+            at: record.at.clone(),
+            signer: signer.clone(),
+            signature: signature.clone(),
+        };
+        if !checkpoint.is_signed() {
+            return Err("the signature of the checkpoint is wrong");
+        }
+        self.report.checkpoints += 1;
+        self.report.signed_up_to = checkpoint.sequence;
+        self.signed_at = record.at.parse().ok();
+        Ok(())
+    }
+
+    /// Meets the anchors of the last record.
+    fn anchored(&mut self) -> Result<(), VerifyError> {
+        while let Some(anchor) = self.asked.anchors.get(self.met) {
+            let sequence = anchor.sequence();
+            if anchor.log() != self.report.log {
+                return Err(VerifyError::OtherLog { anchor: sequence });
+            }
+            if sequence > self.report.last_sequence {
+                return Ok(());
+            }
+            if sequence < self.report.last_sequence || anchor.hash() != self.report.last_hash {
+                return Err(VerifyError::Rewritten { anchor: sequence });
+            }
+            let at = match anchor.signed() {
+                Some((_, signer)) if self.signer.as_deref() != Some(signer) => {
+                    return Err(VerifyError::OtherSigner { anchor: sequence });
+                }
+                Some((at, _)) => at,
+                None => &self.report.last_at,
+            };
+            self.report.rung = Rung::Complete { up_to: sequence, anchor_at: at.to_owned(), behind: 0 };
+            self.met += 1;
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Report, VerifyError> {
+        let last = self.report.last_sequence;
+        if let Some(anchor) = self.asked.anchors.get(self.met) {
+            return Err(VerifyError::EndsBefore { anchor: anchor.sequence(), last });
+        }
+        if let Rung::Complete { up_to, behind, .. } = &mut self.report.rung {
+            *behind = last - *up_to;
+        }
+        self.report.missing_payloads = self.missing.values().sum();
+        self.report.lost_payloads = self.missing.range(self.swept..).map(|(_, missing)| missing).sum();
+        self.report.clean_close = self.closed && self.report.unfinished_bytes == 0;
+        Ok(self.report)
+    }
 }

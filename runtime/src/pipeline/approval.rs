@@ -34,9 +34,11 @@ async fn operator(flow: &mut Flow, awaiting: Option<Action>) -> Result<u64, Stop
         Some(action) => (action, false),
         None => ask(flow).await?,
     };
-    let State::AwaitingApproval(approval) = &action.state else {
-        // Another server was faster.
+    if !asked {
+        // Gate 5 looked at it, or another server was faster: it may be about other arguments.
         dedupe::known_action(flow, &action).await?;
+    }
+    let State::AwaitingApproval(approval) = &action.state else {
         return Err(dedupe::in_progress(action.call).into());
     };
     match approval.decision {

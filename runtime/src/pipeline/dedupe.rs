@@ -10,7 +10,7 @@ use crate::envelope::Body;
 use crate::error::{EffectKnown, Kind};
 use crate::input::Violation;
 use crate::ledger::{Action, ArgumentDigest, Hash, State};
-use crate::tool::Key;
+use crate::tool::{Approve, Key};
 use std::borrow::Cow;
 
 /// What gate 5 lets through.
@@ -78,7 +78,9 @@ pub(super) async fn known_action(flow: &Flow, action: &Action) -> Result<(), Sto
     match action.state {
         State::AwaitingApproval(_) => Ok(()),
         State::Started { .. } => Err(in_progress(action.call.clone()).into()),
-        State::Completed | State::InDoubt if natural => Ok(()),
+        State::Completed if natural => Ok(()),
+        // Where somebody must agree to another run, the doubt is for them too.
+        State::InDoubt if natural && matches!(flow.tool().approve, Approve::None(_)) => Ok(()),
         State::InDoubt => match reconcile::pass(flow, action).await {
             Reconciled::Applied(body) => Err(replay(body, action, differs)),
             Reconciled::NotApplied => Ok(()),

@@ -5,7 +5,7 @@ use super::flow::{Flow, Stop};
 use super::refusal::Refusal;
 use super::undo;
 use crate::error::Kind;
-use crate::ledger::{Claim, Claimed};
+use crate::ledger::{Claim, Claimed, LedgerError};
 use crate::tool::Key;
 
 /// Claims the action, with the approval of that version where one is used up; the answer is the version to settle.
@@ -20,6 +20,8 @@ pub(super) async fn pass(flow: &mut Flow, approved: Option<u64>) -> Result<u64, 
             // It ended, or its approval did, since gate 5 looked.
             Ok(()) => Err(in_progress(action.call).into()),
         },
+        // Another call used up the approval: this one has to ask again.
+        Err(LedgerError::Superseded) => Err(in_progress(flow.id.clone()).into()),
         Err(error) => {
             tracing::error!(call = flow.id, tool = flow.tool().name, %error, "the intent was not recorded");
             Err(unavailable("intent").into())

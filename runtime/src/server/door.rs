@@ -4,6 +4,7 @@ use super::error::ServeError;
 use super::face::{Caller, Face, Fault, Reply, Request, ServerInfo, Tool, ToolAnnotations};
 use crate::envelope;
 use crate::input::{Violation, object_schema};
+use crate::operate::Desk;
 use crate::pipeline::{self, Answer, Pipeline};
 use crate::tool::{BoxFuture, Descriptor, Effect, Undo};
 use serde_json::{Map, json};
@@ -17,13 +18,16 @@ pub(super) struct Door {
     pub(super) pipeline: Arc<Pipeline>,
     info: ServerInfo,
     tools: Vec<Tool>,
+    /// Operators are heard as long as the server is there.
+    _desk: Option<Desk>,
 }
 
 impl Door {
     pub(super) fn new(pipeline: Arc<Pipeline>, info: ServerInfo) -> Self {
         let retention = iso8601(pipeline.ledger.retention());
         let tools = pipeline.tools.iter().map(|served| shown(served.descriptor, &retention)).collect();
-        Door { pipeline, info, tools }
+        let desk = Desk::open(&pipeline.ledger);
+        Door { pipeline, info, tools, _desk: desk }
     }
 
     /// Asks the tools' `reconcile` about what an earlier run left in doubt, beside the calls.

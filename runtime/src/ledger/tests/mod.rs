@@ -27,9 +27,11 @@ use super::{
 mod batches;
 mod crash;
 mod files;
+mod golden;
 mod life;
 mod model;
 mod poison;
+mod scribe;
 mod sweep;
 mod tamper;
 

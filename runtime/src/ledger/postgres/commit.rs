@@ -1,0 +1,310 @@
+//! How a batch becomes durable: one transaction that locks the rows it is about, decides, writes, and commits.
+//!
+//! Rows that exist are locked before anything is decided on them. A row that does not exist cannot be locked: two servers
+//! that insert it at once are told apart by the key, and the slower one decides its batch anew.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use tokio_postgres::{Row as Found, Transaction};
+
+use super::super::action::{Action, State};
+use super::super::checkpoint::Signer;
+use super::super::error::LedgerError;
+use super::super::hash::Hash;
+use super::super::record::{Anchor, Tail};
+use super::batch::{Batch, Own, Row, Terms};
+use super::operation::{Operation, Reply};
+use super::session::{Session, Statements, gone};
+use super::{said, sql};
+
+/// Why a batch was not committed.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// Others got in the way: to be decided anew.
+    Again,
+    /// The connection, or what the database makes of it, is of no use any more.
+    Lost(String),
+    /// This server's chain does not end where it was left.
+    SetBack,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failed::Again => f.write_str("other servers got in the way"),
+            Failed::Lost(reason) => f.write_str(reason),
+            Failed::SetBack => f.write_str(
+                "the database does not hold what it acknowledged to this server: it was set back or changed by hand. Find \
+                 out what is missing (a failover to a standby that was behind?), then start this server anew",
+            ),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Failed {
+        use tokio_postgres::error::SqlState;
+        match error.code() {
+            Some(code) if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED => {
+                Failed::Again
+            }
+            _ => Failed::Lost(said(&error)),
+        }
+    }
+}
+
+impl From<LedgerError> for Failed {
+    fn from(error: LedgerError) -> Failed {
+        Failed::Lost(error.to_string())
+    }
+}
+
+/// What is written beside the operations.
+#[derive(Clone, Copy)]
+pub(super) struct Beside<'a> {
+    /// A checkpoint is due; it is signed with this.
+    pub(super) checkpoint: Option<&'a Signer>,
+    /// Remove a slice of what has expired.
+    pub(super) expire: bool,
+    /// The chain ends here.
+    pub(super) close: bool,
+}
+
+/// A batch that is written and not committed.
+pub(super) struct Written<'a> {
+    pub(super) transaction: Transaction<'a>,
+    pub(super) replies: Vec<Reply>,
+    /// The last record, if there is a new one.
+    pub(super) tail: Option<Tail>,
+    /// The sequence of the checkpoint in it.
+    pub(super) signed: Option<u64>,
+}
+
+/// Decides on `operations` and writes what they come to.
+pub(super) async fn write<'a>(
+    session: &'a mut Session,
+    own: &Own,
+    mine: &BTreeSet<u64>,
+    terms: Terms<'_>,
+    operations: &[Operation],
+    beside: Beside<'_>,
+) -> Result<Written<'a>, Failed> {
+    let (transaction, statements, pid) = session.begin().await?;
+    let mut batch = Batch::new(own.clone(), terms);
+    let expired = load(&transaction, statements, mine, operations, beside, &mut batch).await?;
+    let mut replies = Vec::with_capacity(operations.len());
+    for operation in operations {
+        replies.push(batch.take(operation)?);
+    }
+    batch.expire(&expired)?;
+    let mut signed = None;
+    if let Some(signer) = beside.checkpoint {
+        batch.checkpoint(signer, &anchors(&transaction, &own.log).await?)?;
+        signed = Some(batch.own.tail.sequence);
+    }
+    if beside.close {
+        batch.close()?;
+    }
+    let tail = (!batch.lines.is_empty()).then_some(batch.own.tail);
+    if tail.is_some() {
+        store(&transaction, statements, pid, own.tail, &batch, beside.close).await?;
+    }
+    Ok(Written { transaction, replies, tail, signed })
+}
+
+/// Locks and reads the rows that the operations are about; the answer is what may have expired.
+async fn load(
+    transaction: &Transaction<'_>,
+    statements: &Statements,
+    mine: &BTreeSet<u64>,
+    operations: &[Operation],
+    beside: Beside<'_>,
+    batch: &mut Batch<'_>,
+) -> Result<Vec<Hash>, Failed> {
+    let (mut keys, mut completed) = (Vec::new(), Vec::new());
+    for operation in operations {
+        operation.keys(&mut keys, &mut completed);
+    }
+    if !keys.is_empty() {
+        let found = transaction.query(&statements.lock_keys, &[&bytes(&keys)]).await?;
+        batch.load(rows(&found)?);
+    }
+    if !completed.is_empty() {
+        // Asked only now: whoever completed one of a pair of actions meanwhile has let go of it.
+        let undo = batch.undo_of(&completed);
+        let found = transaction.query(&statements.lock_undone, &[&bytes(&completed), &bytes(&undo)]).await?;
+        batch.load(rows(&found)?);
+    }
+    let mut expired = Vec::new();
+    if beside.expire {
+        let now = i64::try_from(batch.at_ms).unwrap_or(i64::MAX);
+        let found = rows(&transaction.query(&statements.lock_expired, &[&now]).await?)?;
+        expired.extend(found.iter().map(|row| row.action.key));
+        batch.load(found);
+    }
+    let others: BTreeSet<u64> = batch.epochs().difference(mine).copied().collect();
+    batch.gone(gone(transaction, statements, &others).await?);
+    Ok(expired)
+}
+
+/// Writes rows, records and head.
+pub(super) async fn store(
+    transaction: &Transaction<'_>,
+    statements: &Statements,
+    pid: i32,
+    before: Tail,
+    batch: &Batch<'_>,
+    close: bool,
+) -> Result<(), Failed> {
+    let (mut inserted, mut updated, mut deleted) = (Columns::default(), Columns::default(), Columns::default());
+    for (key, write) in &batch.writes() {
+        let columns = match (write.replaces, write.action) {
+            (None, _) => &mut inserted,
+            (Some(_), Some(_)) => &mut updated,
+            (Some(_), None) => &mut deleted,
+        };
+        columns.key.push(key.0.to_vec());
+        columns.replaces.push(signed(write.replaces.unwrap_or(0)));
+        let Some(action) = write.action else { continue };
+        columns.version.push(signed(action.version));
+        columns.intent.push(signed(action.intent));
+        let (state, epoch) = state(action);
+        columns.state.push(state);
+        columns.epoch.push(epoch);
+        columns.crashed.push(write.crashed);
+        columns.undo.push(action.undo.map(|undo| undo.0.to_vec()));
+        columns.expires_ms.push(action.expires_ms.map(signed));
+        columns
+            .action
+            .push(serde_json::to_string(action).map_err(|_| Failed::Lost("an action cannot be encoded".into()))?);
+        columns.payload.push(write.payload);
+    }
+    let head = async {
+        let Tail { sequence, hash } = batch.own.tail;
+        let (epoch, sequence, at_ms) = (signed(batch.own.epoch), signed(sequence), signed(batch.at_ms));
+        let (before, hash) = (signed(before.sequence), hash.0.as_slice());
+        let log = &batch.own.log;
+        let written = transaction
+            .execute(&statements.head, &[log, &epoch, &sequence, &hash, &at_ms, &close, &before, &pid])
+            .await?;
+        if written == 1 { Ok(()) } else { Err(Failed::Lost("this server's chain is not where it was left".into())) }
+    };
+    let records = async {
+        let sequences: Vec<i64> = batch.lines.iter().map(|(sequence, _)| signed(*sequence)).collect();
+        let lines: Vec<&[u8]> = batch.lines.iter().map(|(_, line)| line.as_slice()).collect();
+        transaction.execute(&statements.records, &[&batch.own.log, &sequences, &lines]).await?;
+        Ok(())
+    };
+    // All are on their way before the first is answered. The head comes first: nobody else may write this chain.
+    let rows = async {
+        tokio::try_join!(
+            inserted.insert(transaction, statements),
+            updated.update(transaction, statements),
+            deleted.delete(transaction, statements)
+        )
+    };
+    tokio::try_join!(head, rows, records).map(drop)
+}
+
+/// The rows that change in one way, column by column.
+#[derive(Default)]
+struct Columns<'a> {
+    key: Vec<Vec<u8>>,
+    version: Vec<i64>,
+    intent: Vec<i64>,
+    state: Vec<&'static str>,
+    epoch: Vec<Option<i64>>,
+    crashed: Vec<bool>,
+    undo: Vec<Option<Vec<u8>>>,
+    expires_ms: Vec<Option<i64>>,
+    action: Vec<String>,
+    payload: Vec<Option<&'a [u8]>>,
+    replaces: Vec<i64>,
+}
+
+impl Columns<'_> {
+    async fn insert(&self, transaction: &Transaction<'_>, statements: &Statements) -> Result<(), Failed> {
+        if self.key.is_empty() {
+            return Ok(());
+        }
+        let Columns { key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, .. } = self;
+        let written = transaction
+            .execute(
+                &statements.insert,
+                &[key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload],
+            )
+            .await?;
+        self.all(written)
+    }
+
+    async fn update(&self, transaction: &Transaction<'_>, statements: &Statements) -> Result<(), Failed> {
+        if self.key.is_empty() {
+            return Ok(());
+        }
+        let Columns { key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, replaces } = self;
+        let written = transaction
+            .execute(
+                &statements.update,
+                &[key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, replaces],
+            )
+            .await?;
+        self.all(written)
+    }
+
+    async fn delete(&self, transaction: &Transaction<'_>, statements: &Statements) -> Result<(), Failed> {
+        if self.key.is_empty() {
+            return Ok(());
+        }
+        let written = transaction.execute(&statements.delete, &[&self.key, &self.replaces]).await?;
+        self.all(written)
+    }
+
+    /// Each row was as it had been decided on, or the batch is decided anew.
+    fn all(&self, written: u64) -> Result<(), Failed> {
+        if written == self.key.len() as u64 { Ok(()) } else { Err(Failed::Again) }
+    }
+}
+
+/// How far the chains of other servers have come; the 64 that moved last.
+pub(super) async fn anchors(transaction: &Transaction<'_>, log: &str) -> Result<Vec<Anchor>, Failed> {
+    let found = transaction.query(sql::OTHER_HEADS, &[&log]).await?;
+    let anchor = |row: &Found| {
+        let hash = row.get::<_, &[u8]>(2).try_into().ok()?;
+        Some(Anchor { log: row.get(0), sequence: unsigned(row.get(1)), hash: Hash(hash) })
+    };
+    Ok(found.iter().filter_map(anchor).collect())
+}
+
+fn rows(found: &[Found]) -> Result<Vec<Row>, LedgerError> {
+    found.iter().map(|row| Ok(Row { crashed: row.get(0), action: read(row.get(1))? })).collect()
+}
+
+/// An action as the table holds it.
+pub(super) fn read(text: &str) -> Result<Action, LedgerError> {
+    serde_json::from_str(text)
+        .map_err(|_| LedgerError::Index { reason: "a row of the actions cannot be read".to_owned() })
+}
+
+pub(super) fn bytes(keys: &[Hash]) -> Vec<&[u8]> {
+    keys.iter().map(|key| key.0.as_slice()).collect()
+}
+
+/// Numbers of ours stay below 2^63: see [`super::version`].
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// The state as the table has it, and the epoch.
+pub(super) fn state(action: &Action) -> (&'static str, Option<i64>) {
+    match action.state {
+        State::AwaitingApproval(_) => ("awaiting_approval", None),
+        State::Started { epoch } => ("started", Some(signed(epoch))),
+        State::Completed => ("completed", None),
+        State::InDoubt => ("in_doubt", None),
+    }
+}

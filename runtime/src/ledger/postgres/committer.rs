@@ -1,0 +1,484 @@
+//! The one writer of a server: takes what queued, commits it, answers; and finds its way back when the connection is lost.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::super::checkpoint::Signer;
+use super::super::committer::{Answer, CHECKPOINT_AFTER, HEARTBEAT_AFTER, reply};
+use super::super::error::LedgerError;
+use super::super::hash::Hash;
+use super::super::record::{Tail, TailFound, now};
+use super::super::redact::Redactor;
+use super::super::shared::Status;
+use super::super::{Claimed, LedgerOptions};
+use super::batch::{Batch, Own, Terms};
+use super::commit::{Beside, Failed, Written, anchors, signed, store, unsigned, write};
+use super::link::Link;
+use super::operation::{Operation, Reply};
+use super::session::{Connector, Session, keep};
+use super::{random, schema, sql};
+
+/// A batch ends at this many operations,
+const BATCH_OPERATIONS: usize = 1024;
+/// or at this many bytes of results.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How often a batch is decided anew because others got in the way.
+const ATTEMPTS: usize = 8;
+/// How long the database may take for a batch, and for its commit.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a caller waits for an outcome to be recorded while there is no connection.
+const OUTAGE: Duration = Duration::from_secs(30);
+/// Waits between attempts to connect: the first, and the longest.
+const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+const PLAIN: Beside<'static> = Beside { checkpoint: None, expire: false, close: false };
+
+/// An operation that waits to be committed.
+struct Held {
+    operation: Operation,
+    /// When its caller is told that it was not; `None` while there is a connection.
+    until: Option<Instant>,
+}
+
+/// A commit that got no answer.
+struct Unanswered {
+    /// The last record, if it took place.
+    tail: Tail,
+    /// Claims that it made, whose callers were told that nothing runs.
+    claims: Vec<(Hash, u64)>,
+    /// What is answered, or tried again, once it is known.
+    waiting: Vec<(Held, Reply)>,
+}
+
+/// Owns the connection and the chain.
+pub(super) struct Committer {
+    connector: Connector,
+    link: Arc<Link>,
+    signer: Signer,
+    options: LedgerOptions,
+    own: Own,
+    session: Option<Session>,
+    held: VecDeque<Held>,
+    unanswered: Option<Unanswered>,
+    /// Where the last checkpoint stands, and when it was signed.
+    signed: (u64, Instant),
+    closing: Option<Answer<()>>,
+}
+
+impl Committer {
+    /// Connects, begins a chain, and puts in doubt what servers had started that are gone.
+    pub(super) async fn open(
+        connector: Connector,
+        link: Arc<Link>,
+        signer: Signer,
+        options: LedgerOptions,
+    ) -> Result<(Committer, Redactor), LedgerError> {
+        let session = Session::connect(&connector).await?;
+        let redactor = schema::redactor(session.client()).await?;
+        let own = Own { log: hex::encode(random::<16>()?), chain: 0, tail: Tail::GENESIS, epoch: session.epoch() };
+        let mut committer = Committer {
+            connector,
+            link,
+            signer,
+            options,
+            own,
+            session: None,
+            held: VecDeque::new(),
+            unanswered: None,
+            signed: (0, Instant::now()),
+            closing: None,
+        };
+        let unusable = |failed| match failed {
+            Failed::Lost(reason) => super::failed("begin a chain in", reason),
+            Failed::Again | Failed::SetBack => super::failed("begin a chain in", "it was changed meanwhile"),
+        };
+        committer.begin(session).await.map_err(unusable)?;
+        committer.sweep().await?;
+        committer.commit(Vec::new(), false, true).await;
+        committer.link.connected()?;
+        Ok((committer, redactor))
+    }
+
+    /// The number of this server's chain.
+    pub(super) fn chain(&self) -> u64 {
+        self.own.chain
+    }
+
+    /// Takes operations until nobody can ask any more, or the ledger is closed.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Operation>) {
+        while self.link.shared.not_poisoned().is_ok() {
+            let Some(session) = &mut self.session else {
+                if self.reconnect(&mut queue).await { continue } else { break }
+            };
+            if self.held.is_empty() {
+                tokio::select! {
+                    biased;
+                    () = session.lost() => {
+                        self.lose(Vec::new(), None, "the connection ended");
+                        continue;
+                    }
+                    next = queue.recv() => match next {
+                        Some(operation) => self.held.push_back(Held { operation, until: None }),
+                        None => break,
+                    }
+                }
+            }
+            while self.held.len() < BATCH_OPERATIONS
+                && let Ok(operation) = queue.try_recv()
+            {
+                self.held.push_back(Held { operation, until: None });
+            }
+            self.take(&mut queue).await;
+        }
+        let closed = self.finish().await;
+        // Until nobody is left between asking and being queued.
+        queue.close();
+        while let Some(operation) = queue.recv().await {
+            operation.refuse(closed_or(&self.link));
+        }
+        for Held { operation, .. } in self.held.drain(..) {
+            operation.refuse(LedgerError::Unavailable);
+        }
+        for (Held { operation, .. }, _) in self.unanswered.take().into_iter().flat_map(|unanswered| unanswered.waiting)
+        {
+            operation.refuse(LedgerError::Unavailable);
+        }
+        if let Some(answer) = self.closing.take() {
+            reply(answer, closed);
+        }
+    }
+
+    /// Commits one batch of what is held.
+    async fn take(&mut self, queue: &mut mpsc::Receiver<Operation>) {
+        let (mut operations, mut sweeps) = (Vec::new(), Vec::new());
+        let (mut bytes, mut ticked) = (0, false);
+        while operations.len() < BATCH_OPERATIONS
+            && bytes < BATCH_BYTES
+            && let Some(Held { operation, .. }) = self.held.pop_front()
+        {
+            match operation {
+                Operation::Tick => ticked = true,
+                Operation::Sweep(answer) => sweeps.push(answer),
+                Operation::Close(answer) if self.closing.is_some() => reply(answer, Err(LedgerError::Closed)),
+                Operation::Close(answer) => {
+                    self.link.shared.worsen(Status::Closed);
+                    queue.close();
+                    self.closing = Some(answer);
+                }
+                operation => {
+                    bytes += operation.size();
+                    operations.push(operation);
+                }
+            }
+        }
+        if ticked || !operations.is_empty() {
+            self.commit(operations, ticked, false).await;
+        }
+        for answer in sweeps {
+            let swept = self.sweep().await;
+            reply(answer, swept);
+        }
+    }
+
+    /// Makes a batch durable, then answers.
+    async fn commit(&mut self, operations: Vec<Operation>, ticked: bool, checkpoint: bool) {
+        let checkpoint = (checkpoint || self.checkpoint_due(ticked)).then_some(&self.signer);
+        let beside = Beside { checkpoint, expire: ticked, ..PLAIN };
+        let mine = self.link.mine();
+        for _ in 0..ATTEMPTS {
+            let Some(session) = &mut self.session else { break };
+            let terms = Terms { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
+            match attempt(session, &self.own, &mine, terms, &operations, beside).await {
+                Attempt::Committed { replies, tail, signed } => {
+                    self.own.tail = tail.unwrap_or(self.own.tail);
+                    if let Some(sequence) = signed {
+                        self.signed = (sequence, Instant::now());
+                    }
+                    return operations.into_iter().zip(replies).for_each(|(operation, reply)| operation.answer(reply));
+                }
+                Attempt::Again => {}
+                Attempt::Lost { written, reason } => return self.lose(operations, written, &reason),
+            }
+        }
+        self.lose(operations, None, "other servers got in the way of every attempt");
+    }
+
+    fn checkpoint_due(&self, ticked: bool) -> bool {
+        let (sequence, at) = self.signed;
+        let new = self.own.tail.sequence.saturating_sub(sequence);
+        let after = if new == 0 { HEARTBEAT_AFTER } else { CHECKPOINT_AFTER };
+        new >= self.options.checkpoint_every || (ticked && at.elapsed() >= after)
+    }
+
+    /// Puts in doubt what servers had started that are gone.
+    async fn sweep(&mut self) -> Result<(), LedgerError> {
+        let mut after = Vec::new();
+        loop {
+            self.link.connected()?;
+            let Some(session) = &self.session else { return Err(LedgerError::Unavailable) };
+            let mine: Vec<i64> = self.link.mine().into_iter().map(signed).collect();
+            let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&mine, &after];
+            let asking = session.client().query(sql::STARTED_ELSEWHERE, &parameters);
+            let asked = timeout(PATIENCE, asking).await.map_err(|_| silent()).and_then(|asked| Ok(asked?));
+            let rows = match asked {
+                Ok(rows) => rows,
+                Err(failed) => {
+                    self.lose(Vec::new(), None, &failed.to_string());
+                    return Err(LedgerError::Unavailable);
+                }
+            };
+            let keys: Vec<Hash> =
+                rows.iter().filter_map(|row| row.get::<_, &[u8]>(0).try_into().ok().map(Hash)).collect();
+            let Some(last) = keys.last() else { return Ok(()) };
+            after = last.0.to_vec();
+            self.commit(keys.iter().map(|key| Operation::Examine(*key, None)).collect(), false, false).await;
+        }
+    }
+
+    /// Gives the connection up: refuses what nobody may wait for, and holds what has to be recorded.
+    ///
+    /// `written` is what a commit without an answer would have come to.
+    fn lose(&mut self, operations: Vec<Operation>, written: Option<(Tail, Vec<Reply>)>, reason: &str) {
+        self.link.set_connected(false);
+        self.session = None;
+        tracing::error!(
+            reason,
+            "the connection to the ledger's database is lost: nothing starts until there is another"
+        );
+        let (tail, replies) = written.map_or((None, Vec::new()), |(tail, replies)| (Some(tail), replies));
+        let mut replies = replies.into_iter();
+        let (mut claims, mut waiting) = (Vec::new(), Vec::new());
+        for operation in operations {
+            let decided = replies.next().unwrap_or(Reply::Nothing);
+            match operation {
+                Operation::Settle(..) | Operation::Note(..) | Operation::NeverRan(..) => {
+                    waiting.push((Held { operation, until: Some(Instant::now() + OUTAGE) }, decided));
+                }
+                operation => {
+                    if let (Operation::Claim(claim, _), Reply::Claimed(Ok(Claimed::Won { version }))) =
+                        (&operation, &decided)
+                    {
+                        claims.push((claim.key, *version));
+                    }
+                    operation.refuse(LedgerError::Unavailable);
+                }
+            }
+        }
+        match tail {
+            Some(tail) => self.unanswered = Some(Unanswered { tail, claims, waiting }),
+            None => waiting.into_iter().rev().for_each(|(held, _)| self.held.push_front(held)),
+        }
+        let held = std::mem::take(&mut self.held);
+        held.into_iter().for_each(|Held { operation, until }| self.hold(operation, until));
+    }
+
+    /// Takes an operation while there is no connection.
+    fn hold(&mut self, operation: Operation, until: Option<Instant>) {
+        match operation {
+            Operation::Settle(..) | Operation::Note(..) | Operation::NeverRan(..) => {
+                let until = Some(until.unwrap_or_else(|| Instant::now() + OUTAGE));
+                self.held.push_back(Held { operation, until });
+            }
+            Operation::Close(answer) if self.closing.is_none() => {
+                self.link.shared.worsen(Status::Closed);
+                self.closing = Some(answer);
+            }
+            operation => operation.refuse(LedgerError::Unavailable),
+        }
+    }
+
+    /// Tells callers that have waited long enough. Their outcomes are recorded all the same once that is possible.
+    fn tell(&mut self) {
+        let now = Instant::now();
+        let waiting = self.unanswered.iter_mut().flat_map(|unanswered| &mut unanswered.waiting);
+        for held in self.held.iter_mut().chain(waiting.map(|(held, _)| held)) {
+            if let Operation::Settle(_, answer) = &mut held.operation
+                && held.until.is_some_and(|until| until <= now)
+                && let Some(answer) = answer.take()
+            {
+                reply(answer, Err(LedgerError::Unavailable));
+            }
+        }
+    }
+
+    /// Connects again, however long it takes; `false` when nobody needs that any more.
+    async fn reconnect(&mut self, queue: &mut mpsc::Receiver<Operation>) -> bool {
+        let mut wait = WAITS.0;
+        let gives_up = Instant::now() + OUTAGE;
+        let mut asked = true;
+        loop {
+            let (connector, after) = (self.connector.clone(), wait);
+            let mut connecting = tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                Session::connect(&connector).await
+            });
+            let connected = loop {
+                let second = Instant::now() + Duration::from_secs(1);
+                tokio::select! {
+                    connected = &mut connecting => break connected,
+                    next = queue.recv(), if asked => match next {
+                        Some(operation) => self.hold(operation, None),
+                        None => asked = false,
+                    },
+                    () = sleep_until(second) => {}
+                }
+                self.tell();
+                if self.closing.is_some() {
+                    queue.close();
+                }
+                if !asked && (self.closing.is_none() || gives_up <= Instant::now()) {
+                    connecting.abort();
+                    return false;
+                }
+            };
+            let begun = match connected {
+                Ok(Ok(session)) => self.begin(session).await,
+                Ok(Err(error)) => Err(Failed::Lost(error.to_string())),
+                Err(error) => Err(Failed::Lost(error.to_string())),
+            };
+            match begun {
+                Ok(()) => {
+                    tracing::info!(epoch = self.own.epoch, "the ledger's database is back");
+                    return true;
+                }
+                Err(Failed::SetBack) => {
+                    self.link.shared.poison(&Failed::SetBack);
+                    return false;
+                }
+                Err(failed) => tracing::warn!(reason = %failed, "the ledger's database is not back yet"),
+            }
+            wait = (wait * 2).min(WAITS.1);
+        }
+    }
+
+    /// Begins an epoch on a new connection, and finds out what became of a commit that got no answer.
+    async fn begin(&mut self, mut session: Session) -> Result<(), Failed> {
+        timeout(PATIENCE, self.begin_on(&mut session)).await.unwrap_or_else(|_| Err(silent()))?;
+        self.session = Some(session);
+        self.link.set_connected(true);
+        Ok(())
+    }
+
+    async fn begin_on(&mut self, session: &mut Session) -> Result<(), Failed> {
+        let mut own = Own { epoch: session.epoch(), ..self.own.clone() };
+        let mut mine = BTreeSet::from([own.epoch]);
+        let (transaction, statements, pid) = session.begin().await?;
+        let mut found = None;
+        if own.chain == 0 {
+            let (epoch, at_ms) = (signed(own.epoch), signed(now().0));
+            let row =
+                transaction.query_one(sql::CHAIN, &[&own.log, &epoch, &own.tail.hash.0.as_slice(), &at_ms]).await?;
+            own.chain = unsigned(row.get(0));
+        } else {
+            let row = transaction.query_opt(sql::OWN_HEAD, &[&own.log]).await?.ok_or(Failed::SetBack)?;
+            let hash = row.get::<_, &[u8]>(1).try_into().map_err(|_| Failed::SetBack)?;
+            let tail = Tail { sequence: unsigned(row.get(0)), hash: Hash(hash) };
+            let committed = self.unanswered.as_ref().is_some_and(|unanswered| unanswered.tail == tail);
+            if !committed && tail != own.tail {
+                return Err(Failed::SetBack);
+            }
+            // This transaction holds the head: what is not committed now never will be.
+            self.resolve(committed);
+            self.own.tail = tail;
+            own.tail = tail;
+            mine.extend(keep(&transaction, &self.link.mine()).await?);
+            found = Some(TailFound { sequence: tail.sequence, hash: tail.hash, clean: false, cut: 0 });
+        }
+        let terms = Terms { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
+        let mut batch = Batch::new(own.clone(), terms);
+        batch.open(&self.signer, found, &anchors(&transaction, &own.log).await?)?;
+        store(&transaction, statements, pid, own.tail, &batch, false).await?;
+        let tail = batch.own.tail;
+        self.unanswered = Some(Unanswered { tail, claims: Vec::new(), waiting: Vec::new() });
+        transaction.commit().await?;
+        self.unanswered = None;
+        self.own = Own { tail, ..own };
+        self.link.set_mine(mine);
+        Ok(())
+    }
+
+    /// It is known now what became of a commit that got no answer.
+    fn resolve(&mut self, committed: bool) {
+        let Some(Unanswered { claims, waiting, .. }) = self.unanswered.take() else { return };
+        if committed {
+            for (key, version) in claims {
+                self.held.push_front(Held { operation: Operation::NeverRan(key, version), until: None });
+            }
+            waiting.into_iter().for_each(|(held, reply)| held.operation.answer(reply));
+        } else {
+            waiting.into_iter().rev().for_each(|(held, _)| self.held.push_front(held));
+        }
+    }
+
+    /// Ends the chain if the ledger is closed, and lets go of the lock.
+    async fn finish(&mut self) -> Result<(), LedgerError> {
+        let Some(mut session) = self.session.take() else { return Err(LedgerError::Unavailable) };
+        self.link.set_connected(false);
+        if self.closing.is_some() {
+            let beside = Beside { checkpoint: Some(&self.signer), close: true, ..PLAIN };
+            let terms = Terms { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
+            let closing = async {
+                let written = write(&mut session, &self.own, &self.link.mine(), terms, &[], beside).await?;
+                Ok(written.transaction.commit().await?)
+            };
+            let closed = timeout(PATIENCE, closing).await.unwrap_or_else(|_| Err(silent()));
+            if let Err(failed) = closed {
+                tracing::error!(reason = %failed, "the ledger was not closed");
+                return Err(LedgerError::Unavailable);
+            }
+        }
+        session.end().await;
+        Ok(())
+    }
+}
+
+/// What came of trying to commit a batch.
+enum Attempt {
+    Committed {
+        replies: Vec<Reply>,
+        tail: Option<Tail>,
+        /// The sequence of the checkpoint in it.
+        signed: Option<u64>,
+    },
+    Again,
+    Lost {
+        /// What it came to, if it was committed, which is not known.
+        written: Option<(Tail, Vec<Reply>)>,
+        reason: String,
+    },
+}
+
+async fn attempt(
+    session: &mut Session,
+    own: &Own,
+    mine: &BTreeSet<u64>,
+    terms: Terms<'_>,
+    operations: &[Operation],
+    beside: Beside<'_>,
+) -> Attempt {
+    let writing = write(session, own, mine, terms, operations, beside);
+    match timeout(PATIENCE, writing).await.unwrap_or_else(|_| Err(silent())) {
+        Ok(Written { transaction, replies, tail, signed }) => {
+            let committed = timeout(PATIENCE, transaction.commit()).await;
+            match committed.map_err(|_| silent()).and_then(|committed| Ok(committed?)) {
+                Ok(()) => Attempt::Committed { replies, tail, signed },
+                Err(failed) => Attempt::Lost { written: tail.map(|tail| (tail, replies)), reason: failed.to_string() },
+            }
+        }
+        Err(Failed::Again) => Attempt::Again,
+        Err(failed) => Attempt::Lost { written: None, reason: failed.to_string() },
+    }
+}
+
+fn silent() -> Failed {
+    Failed::Lost(format!("no answer within {} s", PATIENCE.as_secs()))
+}
+
+/// What a caller is told who comes after the end.
+fn closed_or(link: &Link) -> LedgerError {
+    link.shared.accepts_claims().err().unwrap_or(LedgerError::Unavailable)
+}

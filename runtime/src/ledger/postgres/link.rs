@@ -1,0 +1,36 @@
+//! What the store and its committer share.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use super::super::error::LedgerError;
+use super::super::shared::Shared;
+
+/// Whether the ledger accepts, whether there is a connection to write on, and which actions are this server's.
+#[derive(Default)]
+pub(super) struct Link {
+    pub(super) shared: Shared,
+    connected: AtomicBool,
+    mine: RwLock<BTreeSet<u64>>,
+}
+
+impl Link {
+    pub(super) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::SeqCst);
+    }
+
+    /// Whether anything can be written now.
+    pub(super) fn connected(&self) -> Result<(), LedgerError> {
+        if self.connected.load(Ordering::SeqCst) { Ok(()) } else { Err(LedgerError::Unavailable) }
+    }
+
+    /// Epochs of the connections whose actions this server runs.
+    pub(super) fn mine(&self) -> BTreeSet<u64> {
+        self.mine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_mine(&self, epochs: BTreeSet<u64>) {
+        *self.mine.write().unwrap_or_else(PoisonError::into_inner) = epochs;
+    }
+}

@@ -1,0 +1,119 @@
+//! Every statement that the ledger sends, schema apart.
+
+/// No wait is endless, and a server that freezes within a transaction holds nothing back for long. The keep-alives are the
+/// database's: they end the connection, and so the lock, of a machine that is gone.
+///
+/// Everything is looked for by an index. A plan made while the tables were small would otherwise read all of them, and is
+/// kept however large they grow.
+pub(super) const SETTINGS: &str = "
+    SET application_name = 'safe-tool ledger';
+    SET idle_in_transaction_session_timeout = '5s';
+    SET lock_timeout = '10s';
+    SET statement_timeout = '20s';
+    SET enable_seqscan = off;
+    SET jit = off;
+    SET tcp_keepalives_idle = 15;
+    SET tcp_keepalives_interval = 5;
+    SET tcp_keepalives_count = 3";
+
+pub(super) const DURABLE: &str = "
+    SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')";
+
+pub(super) const EPOCH: &str = "SELECT nextval('safe_tool.epochs')";
+
+pub(super) const LOCK: &str = "SELECT pg_try_advisory_lock($1), pg_backend_pid()";
+
+pub(super) const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
+
+/// Locks of earlier epochs that actions still run in. Whoever probes such a lock holds it until its transaction ends.
+pub(super) const KEEP: &str = "
+    SELECT e FROM (SELECT DISTINCT epoch AS e FROM safe_tool.actions WHERE state = 'started' AND epoch = ANY($1)) AS mine
+    WHERE pg_try_advisory_lock($2 | e)";
+
+/// `MATERIALIZED`: one try for each epoch, and not before it is asked.
+pub(super) const PROBE: &str = "
+    WITH epochs AS MATERIALIZED (SELECT unnest($1::bigint[]) AS e)
+    SELECT e FROM epochs WHERE pg_try_advisory_xact_lock($2 | e)";
+
+pub(super) const CHAIN: &str = "
+    INSERT INTO safe_tool.heads (log, chain, epoch, sequence, hash, at_ms, closed)
+    VALUES ($1, nextval('safe_tool.chains'), $2, 0, $3, $4, false) RETURNING chain";
+
+/// Waits for a transaction of this server's lost connection that is still under way.
+pub(super) const OWN_HEAD: &str = "SELECT sequence, hash FROM safe_tool.heads WHERE log = $1 FOR UPDATE";
+
+pub(super) const OTHER_HEADS: &str = "
+    SELECT log, sequence, hash FROM safe_tool.heads WHERE log <> $1 AND sequence > 0 ORDER BY at_ms DESC LIMIT 64";
+
+pub(super) const LOOKUP: &str = "SELECT action::text FROM safe_tool.actions WHERE key = $1";
+
+/// Always in the order of the keys, so that two servers do not wait for one another.
+pub(super) const LOCK_KEYS: &str = "
+    SELECT crashed, action::text FROM safe_tool.actions WHERE key = ANY($1) ORDER BY key FOR UPDATE";
+
+pub(super) const LOCK_UNDONE: &str = "
+    SELECT crashed, action::text FROM safe_tool.actions WHERE undo = ANY($1) OR key = ANY($2) ORDER BY key FOR UPDATE";
+
+pub(super) const LOCK_EXPIRED: &str = "
+    SELECT crashed, action::text FROM safe_tool.actions WHERE state = 'completed' AND expires_ms <= $1
+    ORDER BY expires_ms LIMIT 500 FOR UPDATE SKIP LOCKED";
+
+pub(super) const INSERT: &str = "
+    INSERT INTO safe_tool.actions (key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload)
+    SELECT key, version, intent, state, epoch, crashed, undo, expires_ms, action::json, payload
+    FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[], $7::bytea[],
+        $8::bigint[], $9::text[], $10::bytea[])
+        AS new (key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload)
+    ORDER BY key ON CONFLICT (key) DO NOTHING";
+
+pub(super) const UPDATE: &str = "
+    UPDATE safe_tool.actions AS old SET version = new.version, intent = new.intent, state = new.state,
+        epoch = new.epoch, crashed = new.crashed, undo = new.undo, expires_ms = new.expires_ms,
+        action = new.action::json, payload = new.payload
+    FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[], $7::bytea[],
+        $8::bigint[], $9::text[], $10::bytea[], $11::bigint[])
+        AS new (key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, replaced)
+    WHERE old.key = new.key AND old.version = new.replaced";
+
+pub(super) const DELETE: &str = "
+    DELETE FROM safe_tool.actions AS old USING unnest($1::bytea[], $2::bigint[]) AS gone (key, version)
+    WHERE old.key = gone.key AND old.version = gone.version";
+
+pub(super) const RECORDS: &str = "
+    INSERT INTO safe_tool.records (log, sequence, line)
+    SELECT $1, sequence, line FROM unnest($2::bigint[], $3::bytea[]) AS new (sequence, line)";
+
+/// Of no row when another connection has written the chain, or when this session moved to another process of the database
+/// (a proxy that pools transactions does that) and the lock is not where the writes are.
+pub(super) const HEAD: &str = "
+    UPDATE safe_tool.heads SET epoch = $2, sequence = $3, hash = $4, at_ms = $5, closed = $6
+    WHERE log = $1 AND sequence = $7 AND pg_backend_pid() = $8";
+
+pub(super) const STARTED_ELSEWHERE: &str = "
+    SELECT key FROM safe_tool.actions WHERE state = 'started' AND epoch <> ALL($1) AND key > $2 ORDER BY key LIMIT 500";
+
+pub(super) const LIST: &str = "
+    SELECT action::text FROM safe_tool.actions WHERE state = $1 AND key > $2 ORDER BY key LIMIT $3";
+
+pub(super) const PAYLOAD: &str = "SELECT payload FROM safe_tool.actions WHERE key = $1 AND version = $2";
+
+pub(super) const INTENT: &str = "
+    SELECT line FROM safe_tool.records JOIN safe_tool.heads USING (log) WHERE chain = $1 AND records.sequence = $2";
+
+pub(super) const ALL_HEADS: &str = "SELECT log, chain, sequence, hash FROM safe_tool.heads";
+
+pub(super) const ALL_LOGS: &str = "SELECT DISTINCT log FROM safe_tool.records";
+
+pub(super) const LINES: &str = "
+    SELECT sequence, line FROM safe_tool.records WHERE log = $1 AND sequence > $2 ORDER BY sequence LIMIT 2000";
+
+pub(super) const LINE: &str = "SELECT line FROM safe_tool.records WHERE log = $1 AND sequence = $2";
+
+/// Every action with the record of its version and the record that began it; see version.rs.
+pub(super) const ALL_ACTIONS: &str = "
+    SELECT key, version, state, action::text, payload,
+        (SELECT line FROM safe_tool.heads JOIN safe_tool.records USING (log)
+            WHERE chain = version >> 40 AND records.sequence = version & 1099511627775),
+        (SELECT line FROM safe_tool.heads JOIN safe_tool.records USING (log)
+            WHERE chain = intent >> 40 AND records.sequence = intent & 1099511627775)
+    FROM safe_tool.actions WHERE key > $1 ORDER BY key LIMIT 500";

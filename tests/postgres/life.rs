@@ -1,0 +1,205 @@
+//! What two servers see of one another's actions, and what becomes of an action whose server is gone.
+
+use std::time::Duration;
+
+use safe_tool::Ledger;
+use safe_tool::ledger::{
+    Action, ArgumentDigest, Ask, Claim, Claimed, Entry, Hash, How, LedgerError, Listed, Outcome, Settle, State,
+};
+
+use crate::database::Database;
+
+pub(crate) fn key(name: &str) -> Hash {
+    Hash::of(name.as_bytes())
+}
+
+fn entry(call: &str) -> Entry {
+    Entry {
+        call: call.to_owned(),
+        // A token may bring any character, and Postgres has no text with this one.
+        tenant: "ac\0me".to_owned(),
+        agent: "agent-7".to_owned(),
+        user: Some("alice".to_owned()),
+        investigation: None,
+        tool: "isolate_host".into(),
+        key: None,
+        digest: None,
+        arguments: Some(serde_json::value::to_raw_value(&serde_json::json!({"host_id": "web-01"})).unwrap()),
+    }
+}
+
+pub(crate) fn claim(name: &str, call: &str) -> Claim {
+    Claim {
+        entry: entry(call),
+        key: key(name),
+        digest: key(&format!("digest of {name}")),
+        arguments: vec![ArgumentDigest { name: "host_id".to_owned(), exact: key("exact"), full: key("full") }],
+        natural: false,
+        undo: None,
+        approved: None,
+    }
+}
+
+pub(crate) fn ask(name: &str, call: &str) -> Ask {
+    Ask { claim: claim(name, call), id: "01J".to_owned(), expires_ms: u64::MAX / 2 }
+}
+
+pub(crate) fn settle(name: &str, version: u64, outcome: Outcome) -> Settle {
+    Settle { entry: entry("settling"), key: key(name), version, outcome, how: How::Call }
+}
+
+pub(crate) fn completed(payload: &str, undo: Option<&str>) -> Outcome {
+    Outcome::Completed { payload: payload.as_bytes().to_vec(), code: "ok".into(), undo: undo.map(key) }
+}
+
+/// Claims and must win.
+pub(crate) async fn win(ledger: &Ledger, name: &str) -> u64 {
+    match ledger.claim(claim(name, name)).await.unwrap() {
+        Claimed::Won { version } => version,
+        Claimed::Exists(action) => panic!("exists: {action:?}"),
+    }
+}
+
+pub(crate) async fn state(ledger: &Ledger, name: &str) -> Option<State> {
+    ledger.lookup(&key(name)).await.unwrap().map(|action| action.state)
+}
+
+async fn doubts(ledger: &Ledger) -> Vec<Action> {
+    ledger.list(Listed::InDoubt, None, 100).await.unwrap()
+}
+
+/// Opened away from the test's own threads, as a server does it.
+pub(crate) async fn open(url: String) -> Ledger {
+    tokio::task::spawn_blocking(move || Ledger::open(&url)).await.unwrap().unwrap()
+}
+
+/// Asks until it is so.
+pub(crate) async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    let patience = std::time::Instant::now() + Duration::from_secs(60);
+    while !so().await {
+        assert!(std::time::Instant::now() < patience, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_server_runs_it_and_the_other_knows() {
+    let Some(database) = Database::start() else { return };
+    let (one, two) = (open(database.url()).await, open(database.url()).await);
+    let version = win(&one, "a").await;
+    assert!(matches!(state(&two, "a").await, Some(State::Started { .. })), "its server lives");
+    assert!(matches!(two.claim(claim("a", "later")).await.unwrap(), Claimed::Exists(_)));
+    one.settle(settle("a", version, completed("{\"a\":1}", None))).await.unwrap();
+    let action = two.lookup(&key("a")).await.unwrap().unwrap();
+    assert_eq!((&action.state, &*action.call), (&State::Completed, "a"));
+    assert_eq!(two.payload(&action).await.unwrap(), b"{\"a\":1}");
+    assert_eq!(two.intent(&action).await.unwrap().entry.tenant, "ac\0me");
+    assert_eq!(doubts(&two).await, []);
+}
+
+#[tokio::test]
+async fn what_a_server_had_started_that_is_gone_is_in_doubt_and_its_late_outcome_is_taken() {
+    let Some(database) = Database::start() else { return };
+    let (one, two) = (open(database.way("one").await).await, open(database.url()).await);
+    let (a, b, c) = (win(&one, "a").await, win(&one, "b").await, win(&one, "c").await);
+    database.cut("one").await;
+    // Met by a look-up, by a claim, and by a list.
+    assert_eq!(state(&two, "a").await, Some(State::InDoubt));
+    let Claimed::Exists(met) = two.claim(claim("b", "later")).await.unwrap() else { panic!("it ran twice") };
+    assert_eq!(met.state, State::InDoubt);
+    assert_eq!(doubts(&two).await.len(), 3);
+    until("one knows", async || one.health().is_err()).await;
+    assert!(matches!(one.claim(claim("d", "d")).await, Err(LedgerError::Unavailable)));
+    // The body ends while there is no connection; its outcome waits.
+    let ended = one.settle(settle("a", a, completed("{}", None)));
+    let failed = one.settle(settle("b", b, Outcome::Failed { code: "HOST_OFFLINE".into() }));
+    let (ended, failed, ()) = futures_util::join!(ended, failed, database.mend("one"));
+    assert_eq!((ended.is_ok(), failed.is_ok()), (true, true));
+    one.settle(settle("c", c, Outcome::InDoubt { code: "timeout".into() })).await.unwrap();
+    assert_eq!((state(&two, "a").await, state(&two, "b").await), (Some(State::Completed), None));
+    assert_eq!(state(&two, "c").await, Some(State::InDoubt));
+    let told = database.ask("SELECT convert_from(line, 'UTF8') FROM safe_tool.records ORDER BY log, sequence").await;
+    let told: Vec<String> = told.iter().map(|row| row.get(0)).collect();
+    let late = |event: &str| told.iter().any(|line| line.contains(event) && line.contains("\"late\":true"));
+    assert!(late("\"event\":\"completed\"") && late("\"event\":\"failed\""));
+}
+
+#[tokio::test]
+async fn a_doubt_that_was_resolved_meanwhile_takes_no_late_outcome() {
+    let Some(database) = Database::start() else { return };
+    let (one, two) = (open(database.way("one").await).await, open(database.url()).await);
+    let version = win(&one, "a").await;
+    database.cut("one").await;
+    let doubt = two.lookup(&key("a")).await.unwrap().unwrap();
+    let failed = Outcome::Failed { code: "not_applied".into() };
+    let resolved = Settle { how: How::Operator("olga".into()), ..settle("a", doubt.version, failed) };
+    two.settle(resolved).await.unwrap();
+    let again = win(&two, "a").await;
+    database.mend("one").await;
+    let late = one.settle(settle("a", version, completed("{\"late\":1}", None))).await;
+    assert!(matches!(late, Err(LedgerError::Superseded)), "{late:?}");
+    two.settle(settle("a", again, completed("{}", None))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_back_keeps_what_it_runs() {
+    let Some(database) = Database::start() else { return };
+    let (one, two) = (open(database.url()).await, open(database.url()).await);
+    win(&one, "a").await;
+    database.stop_at_once();
+    database.begin();
+    until("one is back", async || one.health().is_ok()).await;
+    until("two is back", async || two.health().is_ok()).await;
+    // Its lock of then is held again: nobody takes it for gone.
+    assert!(matches!(state(&two, "a").await, Some(State::Started { .. })));
+    assert!(matches!(state(&one, "a").await, Some(State::Started { .. })));
+}
+
+#[tokio::test]
+async fn what_is_undone_on_another_server_can_run_again() {
+    let Some(database) = Database::start() else { return };
+    let (one, two) = (open(database.url()).await, open(database.url()).await);
+    for generation in 0..3 {
+        let version = win(&one, "isolate").await;
+        one.settle(settle("isolate", version, completed(&format!("[{generation}]"), Some("release")))).await.unwrap();
+        assert_eq!(state(&two, "isolate").await, Some(State::Completed));
+        let version = win(&two, "release").await;
+        two.settle(settle("release", version, completed("{}", None))).await.unwrap();
+        assert_eq!(state(&one, "isolate").await, None);
+        assert_eq!(state(&one, "release").await, Some(State::Completed));
+        // The next isolation, once it is done, is what frees the release; see DESIGN.md 6.
+        let freed = generation == 2;
+        if freed {
+            break;
+        }
+        let version = win(&one, "isolate").await;
+        one.settle(settle("isolate", version, completed("[]", Some("release")))).await.unwrap();
+        assert_eq!(state(&two, "release").await, None);
+        let version = win(&two, "release").await;
+        two.settle(settle("release", version, completed("{}", None))).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn retention_removes_what_has_expired_and_nothing_else() {
+    let Some(database) = Database::start() else { return };
+    let options = Ledger::options().retention(Duration::from_millis(1));
+    let url = database.url();
+    let ledger = tokio::task::spawn_blocking(move || options.open(&url)).await.unwrap().unwrap();
+    for name in ["a", "b"] {
+        let version = win(&ledger, name).await;
+        ledger.settle(settle(name, version, completed("{}", None))).await.unwrap();
+    }
+    let version = win(&ledger, "doubted").await;
+    ledger.settle(settle("doubted", version, Outcome::InDoubt { code: "timeout".into() })).await.unwrap();
+    win(&ledger, "started").await;
+    until("they are gone", async || {
+        ledger.tick();
+        database.ask("SELECT key FROM safe_tool.actions").await.len() == 2
+    })
+    .await;
+    assert_eq!(state(&ledger, "a").await, None);
+    assert_eq!(state(&ledger, "doubted").await, Some(State::InDoubt));
+    ledger.close().await.unwrap();
+    safe_tool::ledger::verify_database(&database.url()).unwrap();
+}
