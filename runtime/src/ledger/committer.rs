@@ -237,11 +237,12 @@ impl Committer {
         }
         let current = self.current(batch, &claim.key)?;
         match &current {
-            Some(action) if !starts_over(&claim, action, batch.at_ms) => {
+            Some(action) if starts_over(&claim, action, batch.at_ms) => {}
+            Some(action) if action.answers(batch.at_ms) => {
                 return Ok(Ok(Claimed::Exists(Box::new(action.clone()))));
             }
             // Its approval was used up, or is over.
-            None if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
+            _ if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
             _ => {}
         }
         let state = State::Started { epoch: self.head.epoch };
