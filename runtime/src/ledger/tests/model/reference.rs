@@ -216,7 +216,8 @@ impl Reference {
 fn asks_anew(stand: &Stand, natural: bool) -> bool {
     match stand {
         Stand::AwaitingApproval { expired, .. } => *expired,
-        Stand::Started { .. } => false,
-        Stand::Completed { .. } | Stand::InDoubt => natural,
+        Stand::Completed { .. } => natural,
+        // Nobody may agree, and the doubt would be gone with the approval.
+        Stand::Started { .. } | Stand::InDoubt => false,
     }
 }
