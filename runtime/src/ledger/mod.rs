@@ -37,14 +37,15 @@ mod index;
 mod journal;
 mod open;
 mod options;
-pub(crate) mod reader;
 #[cfg(feature = "postgres")]
 mod postgres;
+pub(crate) mod reader;
 mod record;
 mod redact;
 mod shared;
 mod store;
 mod sweep;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod verify;

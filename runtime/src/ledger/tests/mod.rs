@@ -28,6 +28,7 @@ mod batches;
 mod crash;
 mod files;
 mod golden;
+mod handoff;
 mod life;
 mod model;
 mod poison;
