@@ -419,6 +419,7 @@ impl<P: Place> StateMachineTest for Player<P> {
                 let mut listed = Vec::new();
                 while let [action] = &ledger.list(which, listed.last().copied(), 1).await.unwrap()[..] {
                     listed.push(action.key);
+                    assert!(listed.len() <= ACTIONS, "a page begins behind the one before");
                 }
                 assert_eq!(listed, keys, "{which:?}");
             }
