@@ -1,12 +1,8 @@
 //! The one writer: decides, writes, syncs, answers.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
-
-use tokio::sync::{mpsc, oneshot};
 
 use super::action::{Action, Approval, Beginning, State, Step, Transition, Unsettled};
 use super::applier::Applied;
@@ -18,6 +14,8 @@ use super::index::{Head, Index};
 use super::journal::{Journal, Position};
 use super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
 use super::shared::{Shared, Status};
+use super::sync::threads::{SyncSender, TrySendError};
+use super::sync::{oneshot, tasks, thread};
 use super::{Ask, Claim, Claimed, Decide, Entry, LedgerOptions, NoteEvent, Outcome, Receipt, Settle};
 
 /// A batch ends at this many operations,
@@ -134,7 +132,7 @@ impl Committer {
     /// What is queued when it is closed is still recorded, before the `close`; only claims are refused.
     pub(super) fn run(
         &mut self,
-        queue: &mut mpsc::Receiver<Operation>,
+        queue: &mut tasks::Receiver<Operation>,
         applier: &SyncSender<Applied>,
     ) -> Result<Option<Answer<()>>, LedgerError> {
         let mut closing = None;
@@ -237,11 +235,12 @@ impl Committer {
         }
         let current = self.current(batch, &claim.key)?;
         match &current {
-            Some(action) if !starts_over(&claim, action, batch.at_ms) => {
+            Some(action) if starts_over(&claim, action, batch.at_ms) => {}
+            Some(action) if action.answers(batch.at_ms) => {
                 return Ok(Ok(Claimed::Exists(Box::new(action.clone()))));
             }
             // Its approval was used up, or is over.
-            None if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
+            _ if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
             _ => {}
         }
         let state = State::Started { epoch: self.head.epoch };

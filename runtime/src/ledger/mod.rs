@@ -45,6 +45,7 @@ mod redact;
 mod shared;
 mod store;
 mod sweep;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod verify;

@@ -257,14 +257,12 @@ impl<'a> Batch<'a> {
             return Ok(Err(refused));
         }
         let current = self.current(&claim.key)?;
-        // An approval is used up once: what it was given to is there, or it is used.
-        if current.is_none() && claim.approved.is_some() {
-            return Ok(Err(LedgerError::Superseded));
-        }
-        if let Some(action) = &current
-            && !starts_over(claim, action, self.at_ms)
-        {
-            return Ok(Ok(Claimed::Exists(Box::new(action.clone()))));
+        match &current {
+            Some(action) if starts_over(claim, action, self.at_ms) => {}
+            Some(action) if action.answers(self.at_ms) => return Ok(Ok(Claimed::Exists(Box::new(action.clone())))),
+            // An approval is used up once: what it was given to is there, or it is used.
+            _ if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
+            _ => {}
         }
         let state = State::Started { epoch: self.own.epoch };
         let version = self.begin(claim, state, current)?;

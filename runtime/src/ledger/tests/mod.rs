@@ -26,10 +26,11 @@ use super::{
 
 mod batches;
 mod crash;
-mod equal;
 mod files;
 mod golden;
+mod handoff;
 mod life;
+mod model;
 mod poison;
 mod scribe;
 mod sweep;
