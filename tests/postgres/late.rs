@@ -25,7 +25,7 @@ struct Inner {
 }
 
 /// Presses a button that takes its time.
-#[safe_tool(effect = write, scope = WRITE, key(button), undo = by_hand("none"), timeout = "300ms", reconcile = find_press)]
+#[safe_tool(effect = write, scope = WRITE, key(button), undo = by_hand("none"), timeout = "3s", reconcile = find_press)]
 async fn press(
     call: Call<Lab>,
     /// The button.

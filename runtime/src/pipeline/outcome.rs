@@ -60,7 +60,8 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
             flow.tool().timeout.as_millis()
         ),
     );
-    let settled = settle(flow, version, Outcome::InDoubt { code: Cow::Borrowed("timeout") }, How::Call).await;
+    let settled =
+        settle(flow, version, Outcome::InDoubt { code: Cow::Borrowed("timeout"), running: true }, How::Call).await;
     let body = match &settled {
         Ok(_) => Body::error(&error, flow.source()),
         Err(refusal) => Body::error(&refusal.error, flow.source()),
@@ -70,11 +71,15 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
     Doubt { answer: flow.answer(&body, settled.ok()), version }
 }
 
-/// A body ended after its caller was told that it is in doubt.
-pub(super) async fn late(flow: &Flow, version: u64, ended: Ended) {
-    let (_, outcome) = judged(flow, ended);
-    if !matches!(outcome, Outcome::InDoubt { .. }) && settle(flow, version, outcome, How::Late).await.is_ok() {
-        tracing::info!(call = flow.id, tool = flow.tool().name, "a late outcome settled the doubt");
+/// A body ended after its caller was told that it is in doubt, or was cut when its time was over for the second time.
+pub(super) async fn late(flow: &Flow, version: u64, ended: Option<Ended>) {
+    let outcome = match ended {
+        Some(ended) => judged(flow, ended).1,
+        None => Outcome::InDoubt { code: Cow::Borrowed("timeout"), running: false },
+    };
+    let settles = !matches!(outcome, Outcome::InDoubt { .. });
+    if settle(flow, version, outcome, How::Late).await.is_ok() {
+        tracing::info!(call = flow.id, tool = flow.tool().name, settles, "a body ended behind its deadline");
     }
 }
 
@@ -106,7 +111,7 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
         Ended::Finished(Ok(produced)) => done(flow, &produced),
         Ended::Finished(Err(error)) if error.effect == EffectKnown::Unknown => {
             let code = error.code.clone();
-            (Body::error(&in_doubt(error.code, error.message), source), Outcome::InDoubt { code })
+            (Body::error(&in_doubt(error.code, error.message), source), Outcome::InDoubt { code, running: false })
         }
         Ended::Finished(Err(error)) if had_no_effect(&error) => {
             let code = error.code.clone();
@@ -123,7 +128,7 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
                 Cow::Borrowed("internal"),
                 "the tool broke down; whether the effect happened is not known".to_owned(),
             );
-            (Body::error(&error, source), Outcome::InDoubt { code: Cow::Borrowed("internal") })
+            (Body::error(&error, source), Outcome::InDoubt { code: Cow::Borrowed("internal"), running: false })
         }
     }
 }

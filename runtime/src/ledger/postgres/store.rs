@@ -212,10 +212,10 @@ impl PostgresStore {
         read_intent(row.get(0)).map_err(|reason| LedgerError::Payload { reason })
     }
 
-    /// Whether the server of that epoch is this one, or gone: then nobody holds the epoch's lock.
-    async fn gave_up(&self, epoch: u64) -> Result<bool, LedgerError> {
-        if self.link.mine().contains(&epoch) {
-            return Ok(true);
+    /// Whether the server of that epoch is gone: then nobody holds the epoch's lock.
+    async fn gone_with(&self, epoch: u64) -> Result<bool, LedgerError> {
+        if epoch == 0 || self.link.mine().contains(&epoch) {
+            return Ok(epoch == 0);
         }
         let rows = self.read(sql::PROBE_ONE, vec![Box::new(lock_of(epoch))]).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
@@ -281,7 +281,7 @@ impl Store for PostgresStore {
     }
 
     fn ended(&self, action: &Action) -> BoxFuture<'_, Result<bool, LedgerError>> {
-        Box::pin(self.gave_up(action.epoch))
+        Box::pin(self.gone_with(action.epoch))
     }
 
     fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>> {
