@@ -22,6 +22,10 @@ use super::{Ask, Claim, Claimed, Decide, Entry, LedgerOptions, NoteEvent, Outcom
 const BATCH_OPERATIONS: usize = 1024;
 /// or at this many bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Where callers come in crowds, a batch waits for more of them at most this long,
+const LINGER: Duration = Duration::from_micros(500);
+/// and only as long as somebody comes while other threads get this many turns.
+const TURNS: u32 = 32;
 /// A checkpoint is due this long after the last one when there is anything new,
 pub(super) const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
 /// and this long after it when there is not, so that silence is signed too.
@@ -141,9 +145,11 @@ impl Committer {
         applier: &SyncSender<Applied>,
     ) -> Result<Option<Answer<()>>, LedgerError> {
         let mut closing = None;
+        let mut crowded = false;
         while let Some(first) = queue.blocking_recv() {
             self.shared.not_poisoned()?;
             let mut batch = self.batch()?;
+            let begun = Instant::now();
             let mut next = Some(first);
             let mut operations = 0;
             let mut ticked = false;
@@ -184,8 +190,9 @@ impl Committer {
                 if operations >= BATCH_OPERATIONS || batch.bytes.len() >= BATCH_BYTES {
                     break;
                 }
-                next = queue.try_recv().ok();
+                next = if crowded { linger(queue, begun) } else { queue.try_recv().ok() };
             }
+            crowded = operations > 1;
             if self.checkpoint_due(ticked) {
                 self.checkpoint(&mut batch)?;
             }
@@ -511,6 +518,23 @@ impl Committer {
         }
         Ok(())
     }
+}
+
+/// The next operation of a batch that `begun` then, or `None` when nobody comes any more.
+///
+/// Who was answered together comes back together, if it gets its turn first: a sync for each few of them takes from all the
+/// time in which they would come.
+fn linger(queue: &mut tasks::Receiver<Operation>, begun: Instant) -> Option<Operation> {
+    for _ in 0..TURNS {
+        if let Ok(operation) = queue.try_recv() {
+            return Some(operation);
+        }
+        if begun.elapsed() >= LINGER {
+            return None;
+        }
+        thread::yield_now();
+    }
+    None
 }
 
 /// Gives the index its work; waits for a slow one, but not for one that stands still.
