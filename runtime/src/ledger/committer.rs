@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::action::{Action, Approval, Beginning, State, Step, Transition, Unsettled};
 use super::applier::Applied;
 use super::changes::Changes;
-use super::checkpoint::Signer;
+use super::checkpoint::{Signer, due};
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::index::{Head, Index};
@@ -26,10 +26,6 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const LINGER: Duration = Duration::from_micros(500);
 /// and only as long as somebody comes while other threads get this many turns.
 const TURNS: u32 = 32;
-/// A checkpoint is due this long after the last one when there is anything new,
-pub(super) const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
-/// and this long after it when there is not, so that silence is signed too.
-pub(super) const HEARTBEAT_AFTER: Duration = Duration::from_secs(600);
 /// An index that takes nothing for this long has failed.
 const INDEX_STANDS: Duration = Duration::from_secs(30);
 
@@ -429,8 +425,7 @@ impl Committer {
     fn checkpoint_due(&self, ticked: bool) -> bool {
         let (sequence, at) = self.signed;
         let new = self.head.sequence.saturating_sub(sequence);
-        let after = if new == 0 { HEARTBEAT_AFTER } else { CHECKPOINT_AFTER };
-        new >= self.options.checkpoint_every || (ticked && at.elapsed() >= after)
+        new >= self.options.checkpoint_every || (ticked && due(new, at.elapsed()))
     }
 
     /// Signs how far the journal has come.
