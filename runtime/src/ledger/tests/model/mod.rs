@@ -134,12 +134,12 @@ impl<P: Place> ReferenceStateMachine for Model<P> {
     }
 
     fn transitions(reference: &Reference) -> BoxedStrategy<Step> {
-        let one = turn(reference);
-        let both = (turn(reference), turn(reference)).prop_map(|(one, other)| Step::Turns(vec![one, other]));
+        let turns = prop_oneof![3 => Just(1), 2 => 2..5usize];
+        let turn = turn(reference);
+        let turns = turns.prop_flat_map(move |turns| proptest::collection::vec(turn.clone(), turns));
         let seldom = u32::from(P::REOPENS);
         prop_oneof![
-            24 => one.prop_map(|turn| Step::Turns(vec![turn])),
-            6 => both,
+            30 => turns.prop_map(Step::Turns),
             3 => (0..CALLERS, 0..ACTIONS).prop_map(|(caller, name)| Step::Look(caller, name)),
             1 => Just(Step::Note),
             1 => Just(Step::Tick),
