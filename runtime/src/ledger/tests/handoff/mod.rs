@@ -45,14 +45,15 @@ use super::super::redact::Redactor;
 use super::super::{How, Ledger};
 use super::{claim, completed, entry, in_doubt, key, settle};
 
-/// Runs of a test under each of two ways to choose: what needs several turns in a row, at one moment, takes more.
+/// Runs of a test in which the next thread is any,
 const RUNS: usize = 250;
+/// and in which one thread goes on until, once, at any moment, another does all it can: what takes that takes many runs.
 const MORE_RUNS: usize = 4_000;
 const SEED: u64 = 7;
 /// More than a test writes.
 const NEVER: usize = usize::MAX;
 
-/// Runs `test` in many orders.
+/// Runs `test` in many orders: `runs` of the second kind.
 fn explore(runs: usize, test: impl Fn() + Clone + Send + Sync + 'static) {
     let config = || {
         let mut config = Config::new();
@@ -60,7 +61,7 @@ fn explore(runs: usize, test: impl Fn() + Clone + Send + Sync + 'static) {
         config.stack_size = 1 << 20;
         config
     };
-    Runner::new(RandomScheduler::new_from_seed(SEED, runs), config()).run(test.clone());
+    Runner::new(RandomScheduler::new_from_seed(SEED, RUNS), config()).run(test.clone());
     Runner::new(PctScheduler::new_from_seed(SEED, 2, runs), config()).run(test);
 }
 
