@@ -32,7 +32,7 @@
 //!
 //! # Features
 //!
-//! None is on by default. `cli` builds `safe-tool`, the command line of operators. `postgres` lets several servers share one
+//! None is on by default. `cli` builds `safe-tool`, the command line of operators; `postgres` lets several servers share one
 //! ledger, see [`Ledger::open`]. Each of the others makes types of another crate arguments, results and key parts; all are
 //! strings on the wire, and digests and keys are made of one canonical text for each value.
 //!
@@ -46,6 +46,7 @@
 //! | `url` | [`input::WebUrl`](crate::input)`<P>` | `https` URL without credentials on the hosts that the policy `P` names; inner addresses and `http` only if it says so |
 //! | `uuid` | `uuid::Uuid` | `uuid`, hyphenated |
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::duplicate_mod, reason = "the ledger's threads are compiled once more for shuttle"))]
 
 mod action;
 pub mod call;

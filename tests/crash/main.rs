@@ -16,6 +16,7 @@ use safe_tool_tests::cannot;
 use safe_tool_tests::witness::history::History;
 use safe_tool_tests::witness::script::Script;
 use series::{Base, Series, Struck, Table};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,13 +39,20 @@ fn scratch() -> PathBuf {
     if shared.is_dir() { shared } else { std::env::temp_dir() }
 }
 
+/// Whether this machine can trace a process from its start, and one that runs.
 fn traces() -> bool {
     let traced = Command::new("strace").args(["-qq", "-e", "trace=none", "true"]).status();
-    let can = traced.is_ok_and(|status| status.success());
-    if !can {
+    if !traced.is_ok_and(|status| status.success()) {
         cannot("strace is missing, or may not trace");
+        return false;
     }
-    can
+    let root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    if !root && !matches!(scope.trim(), "" | "0") {
+        cannot("strace may not attach to a process (needs root, or kernel.yama.ptrace_scope = 0)");
+        return false;
+    }
+    true
 }
 
 /// What opening finds: ledgers that were left in every way.

@@ -117,6 +117,12 @@ impl Series {
         }
     }
 
+    /// Whether nothing more may be accepted once this has failed.
+    fn closes(&self) -> bool {
+        let (Struck::Any(files, syscall) | Struck::Thread(_, files, syscall)) = self.struck else { return false };
+        files == Files::Journal && matches!(syscall, "write" | "fdatasync" | "fsync")
+    }
+
     /// One run: the server is struck at the nth point, and then everything has to hold.
     fn once(&self, nth: u32, runtime: &tokio::runtime::Runtime, scratch: &Path) -> Result<Went, String> {
         let directory = tempfile::tempdir_in(scratch).map_err(|error| error.to_string())?;
@@ -127,6 +133,9 @@ impl Series {
         let mut history = self.base.history.clone();
         let plan = Plan { script: self.script, point: self.point(&ledger, nth), blow: self.blow };
         let went = run(&ledger, &plan, &mut history)?;
+        if went == Went::ClosedWell && self.closes() {
+            return Err("the journal failed, and the server went on as if nothing had happened".to_owned());
+        }
         if let Some(tear) = self.tear.filter(|_| went == Went::Killed) {
             tear.tear(&ledger).map_err(|error| error.to_string())?;
         }
@@ -152,7 +161,7 @@ impl Series {
     }
 }
 
-/// Copies a directory.
+/// Copies a directory; a socket that a killed server left behind is none of the ledger's files.
 pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -160,7 +169,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy(&entry.path(), &target)?;
-        } else {
+        } else if entry.file_type()?.is_file() {
             std::fs::copy(entry.path(), target)?;
         }
     }

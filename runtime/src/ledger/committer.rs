@@ -127,6 +127,11 @@ impl Committer {
         Ok(committer)
     }
 
+    /// The epoch that it began.
+    pub(super) fn epoch(&self) -> u64 {
+        self.head.epoch
+    }
+
     /// Takes operations until nobody can ask any more, or the ledger is closed: then gives who asked for that.
     ///
     /// What is queued when it is closed is still recorded, before the `close`; only claims are refused.
@@ -376,8 +381,9 @@ impl Committer {
             Outcome::Failed { code } => {
                 (self.record(batch, Line { code: Some(&code), ..line(Event::Failed) })?, Transition::Leave)
             }
-            Outcome::InDoubt { code } => {
-                (self.record(batch, Line { code: Some(&code), ..line(Event::InDoubt) })?, Transition::Doubt)
+            Outcome::InDoubt { code, running } => {
+                let line = Line { code: Some(&code), running, ..line(Event::InDoubt) };
+                (self.record(batch, line)?, Transition::Doubt { running })
             }
         };
         batch.changes.step(Step { sequence, at_ms: batch.at_ms, key, change }, Some(action))?;
@@ -472,7 +478,7 @@ impl Committer {
             ..Line::new(Event::InDoubt)
         };
         let sequence = self.record(batch, line)?;
-        let step = Step { sequence, at_ms: batch.at_ms, key: *key, change: Transition::Doubt };
+        let step = Step { sequence, at_ms: batch.at_ms, key: *key, change: Transition::Doubt { running: false } };
         batch.changes.step(step, Some(action))
     }
 

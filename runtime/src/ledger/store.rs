@@ -58,6 +58,7 @@ pub(super) struct LocalStore {
     reader: Arc<dyn Reader>,
     index: Arc<dyn Index>,
     redactor: Redactor,
+    epoch: u64,
     retention: Duration,
     /// Last, so that the lock is held until the index is closed.
     home: Option<Home>,
@@ -79,6 +80,7 @@ impl LocalStore {
         let Keys { redactor, signer } = keys;
         let committer =
             Committer::open(journal, Arc::clone(&index), Arc::clone(&shared), opened, signer, options.clone())?;
+        let epoch = committer.epoch();
         let (queue, operations) = tasks::channel(QUEUE);
         let thread = {
             let (index, shared) = (Arc::clone(&index), Arc::clone(&shared));
@@ -96,6 +98,7 @@ impl LocalStore {
             reader,
             index,
             redactor,
+            epoch,
             retention: options.retention,
             home,
         };
@@ -254,6 +257,11 @@ impl Store for LocalStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Action>, LedgerError>> {
         Box::pin(ready(self.listed(which, after, limit)))
+    }
+
+    /// There is one server at a time, so those of other epochs are gone.
+    fn ended(&self, action: &Action) -> BoxFuture<'_, Result<bool, LedgerError>> {
+        Box::pin(ready(Ok(action.epoch != self.epoch)))
     }
 
     fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>> {

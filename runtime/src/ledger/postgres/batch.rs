@@ -227,7 +227,7 @@ impl<'a> Batch<'a> {
         let Some(action) = current else { return Ok(None) };
         match action.state {
             State::Started { epoch } if self.gone.contains(&epoch) => {
-                self.end(&action, Event::InDoubt, "crashed", Transition::Doubt)?;
+                self.end(&action, Event::InDoubt, "crashed", Transition::Doubt { running: true })?;
                 self.crashed.insert(*key);
                 Ok(self.changes.get(key).and_then(|change| change.action.as_deref().cloned()))
             }
@@ -380,9 +380,10 @@ impl<'a> Batch<'a> {
                 let version = self.record(Line { code: Some(code), ..line(Event::Failed) })?;
                 self.step(version, *key, Transition::Leave, Some(action))?;
             }
-            Outcome::InDoubt { code } => {
-                let version = self.record(Line { code: Some(code), ..line(Event::InDoubt) })?;
-                self.step(version, *key, Transition::Doubt, Some(action))?;
+            Outcome::InDoubt { code, running } => {
+                let running = *running;
+                let version = self.record(Line { code: Some(code), running, ..line(Event::InDoubt) })?;
+                self.step(version, *key, Transition::Doubt { running }, Some(action))?;
             }
         }
         Ok(Ok(self.receipt()))
@@ -397,7 +398,8 @@ impl<'a> Batch<'a> {
 
     /// Ends what nobody else can tell the end of.
     fn end(&mut self, action: &Action, event: Event, code: &str, change: Transition) -> Result<(), LedgerError> {
-        let version = self.record(Line { code: Some(code), ..of(action, event) })?;
+        let running = matches!(change, Transition::Doubt { running: true });
+        let version = self.record(Line { code: Some(code), running, ..of(action, event) })?;
         self.step(version, action.key, change, Some(action.clone()))
     }
 

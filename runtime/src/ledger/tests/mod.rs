@@ -79,7 +79,7 @@ fn failed() -> Outcome {
 }
 
 fn in_doubt() -> Outcome {
-    Outcome::InDoubt { code: "timeout".into() }
+    Outcome::InDoubt { code: "timeout".into(), running: false }
 }
 
 /// Claims and must win.
