@@ -508,7 +508,7 @@ prop_state_machine! {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn sled_is_the_model(sequential 1..80 => Player<Sled>);
