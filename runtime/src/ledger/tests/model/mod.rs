@@ -14,7 +14,7 @@ use super::super::journal::file::{segment_path, segments};
 use super::super::{Action, Approval, Ask as AskApproval, Decide, Decision, Listed, NoteEvent, verify};
 use super::{
     ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, Outcome, Settle, State, copy, entry, failed,
-    in_doubt, key,
+    key,
 };
 use reference::{ACTIONS, Ask, CALLERS, End, Known, Name, Reference, Said, Stand, Turn, Version, Wanted};
 
@@ -134,12 +134,12 @@ impl<P: Place> ReferenceStateMachine for Model<P> {
     }
 
     fn transitions(reference: &Reference) -> BoxedStrategy<Step> {
-        let one = turn(reference);
-        let both = (turn(reference), turn(reference)).prop_map(|(one, other)| Step::Turns(vec![one, other]));
+        let turns = prop_oneof![3 => Just(1), 2 => 2..5usize];
+        let turn = turn(reference);
+        let turns = turns.prop_flat_map(move |turns| proptest::collection::vec(turn.clone(), turns));
         let seldom = u32::from(P::REOPENS);
         prop_oneof![
-            24 => one.prop_map(|turn| Step::Turns(vec![turn])),
-            6 => both,
+            30 => turns.prop_map(Step::Turns),
             3 => (0..CALLERS, 0..ACTIONS).prop_map(|(caller, name)| Step::Look(caller, name)),
             1 => Just(Step::Note),
             1 => Just(Step::Tick),
@@ -178,7 +178,7 @@ fn turn(reference: &Reference) -> BoxedStrategy<Turn> {
     let end = prop_oneof![
         4 => (any::<u8>(), undo).prop_map(|(payload, undo)| End::Completed { payload, undo }),
         1 => Just(End::Failed),
-        1 => Just(End::InDoubt),
+        1 => any::<bool>().prop_map(|running| End::InDoubt { running }),
     ];
     let end = (end, 0..4usize).prop_map(|(end, how)| Ask::Settle { end, how }).boxed();
     let claim = |by_approval| wanted.clone().prop_map(move |wanted| Ask::Claim { wanted, by_approval }).boxed();
@@ -200,7 +200,7 @@ fn turn(reference: &Reference) -> BoxedStrategy<Turn> {
         let next = match &known.stand {
             Stand::AwaitingApproval { approved: None, .. } => decide.clone(),
             Stand::AwaitingApproval { .. } => claim(true),
-            Stand::Started { .. } | Stand::InDoubt => end.clone(),
+            Stand::Started { .. } | Stand::InDoubt { .. } => end.clone(),
             Stand::Completed { .. } => continue,
         };
         for caller in (0..CALLERS).filter(|caller| reference.heard[*caller][name] == known.version) {
@@ -307,10 +307,11 @@ impl<P: Place> Player<P> {
             }),
             Stand::Started { epoch } => State::Started { epoch: *epoch },
             Stand::Completed { .. } => State::Completed,
-            Stand::InDoubt => State::InDoubt,
+            Stand::InDoubt { .. } => State::InDoubt,
         };
         let wanted = claim(name, &Wanted { arguments: known.arguments, natural: false, undo: None }, known.call);
         assert_eq!(action.state, state);
+        assert_eq!(action.epoch, known.stand.epoch());
         assert_eq!(action.version, self.sequences[known.version]);
         assert_eq!(action.intent, self.sequences[known.intent]);
         assert_eq!((action.key, action.digest, &action.arguments), (wanted.key, wanted.digest, &wanted.arguments));
@@ -398,6 +399,7 @@ impl<P: Place> StateMachineTest for Player<P> {
                     (Stand::Completed { payload }, stored) => assert_eq!(stored.unwrap(), body(*payload)),
                     (_, stored) => assert!(matches!(stored, Err(LedgerError::Payload { .. }))),
                 }
+                assert_eq!(ledger.ended(&action).await.unwrap(), known.stand.epoch() != reference.epoch);
                 let intent = ledger.intent(&action).await.unwrap();
                 let asked = asked_by(known.call, known.arguments);
                 assert_eq!(intent.sequence, action.intent);
@@ -409,7 +411,7 @@ impl<P: Place> StateMachineTest for Player<P> {
                 );
             }
             for (which, stands) in [
-                (Listed::InDoubt, (|stand| *stand == Stand::InDoubt) as fn(&Stand) -> bool),
+                (Listed::InDoubt, (|stand| matches!(stand, Stand::InDoubt { .. })) as fn(&Stand) -> bool),
                 (Listed::AwaitingApproval, |stand| matches!(stand, Stand::AwaitingApproval { .. })),
             ] {
                 let known = reference.actions.iter().zip(NAMES);
@@ -494,19 +496,19 @@ fn outcome(end: &End) -> Outcome {
             Outcome::Completed { payload: body(*payload), code: "ok".into(), undo }
         }
         End::Failed => failed(),
-        End::InDoubt => in_doubt(),
+        End::InDoubt { running } => Outcome::InDoubt { code: "timeout".into(), running: *running },
     }
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn memory_is_the_model(sequential 1..80 => Player<Memory>);
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn sled_is_the_model(sequential 1..80 => Player<Sled>);

@@ -10,10 +10,30 @@ pub(super) const CALLERS: usize = 2;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Stand {
-    AwaitingApproval { expired: bool, approved: Option<bool> },
-    Started { epoch: u64 },
-    Completed { payload: u8 },
-    InDoubt,
+    AwaitingApproval {
+        expired: bool,
+        approved: Option<bool>,
+    },
+    Started {
+        epoch: u64,
+    },
+    Completed {
+        payload: u8,
+    },
+    /// May be running still, by the server of this epoch; 0 when it is not.
+    InDoubt {
+        epoch: u64,
+    },
+}
+
+impl Stand {
+    /// The epoch of the server that may be running it; 0 when none is.
+    pub(super) fn epoch(&self) -> u64 {
+        match self {
+            Stand::Started { epoch } | Stand::InDoubt { epoch } => *epoch,
+            Stand::AwaitingApproval { .. } | Stand::Completed { .. } => 0,
+        }
+    }
 }
 
 /// What is known of an action that answers.
@@ -40,7 +60,7 @@ pub(super) struct Wanted {
 pub(super) enum End {
     Completed { payload: u8, undo: Option<Name> },
     Failed,
-    InDoubt,
+    InDoubt { running: bool },
 }
 
 #[derive(Clone, Debug)]
@@ -79,7 +99,8 @@ pub(super) struct Reference {
     pub(super) calls: usize,
     /// The last turns: the version that each named, and what is said to it.
     pub(super) said: Vec<(Version, Said)>,
-    epoch: u64,
+    /// That of the server that has it open.
+    pub(super) epoch: u64,
     records: Version,
 }
 
@@ -123,7 +144,7 @@ impl Reference {
             if let Stand::Started { .. } = known.stand {
                 self.records += 1;
                 known.version = self.records;
-                known.stand = Stand::InDoubt;
+                known.stand = Stand::InDoubt { epoch: 0 };
             }
         }
     }
@@ -144,7 +165,9 @@ impl Reference {
                             && known.arguments == wanted.arguments
                     }
                     None => !by_approval,
-                    Some(known) => wanted.natural && matches!(known.stand, Stand::Completed { .. } | Stand::InDoubt),
+                    Some(known) => {
+                        wanted.natural && matches!(known.stand, Stand::Completed { .. } | Stand::InDoubt { .. })
+                    }
                 };
                 match (starts, current) {
                     (true, _) => Said::Won(self.begin(name, wanted, Stand::Started { epoch: self.epoch }).version),
@@ -175,7 +198,10 @@ impl Reference {
                 }
                 // Nothing ran.
                 (Some(Known { stand: Stand::AwaitingApproval { .. }, .. }), _) => Said::Superseded,
-                (Some(known), End::InDoubt) => self.put(name, known, Stand::InDoubt),
+                (Some(known), End::InDoubt { running }) => {
+                    let epoch = if *running { known.stand.epoch() } else { 0 };
+                    self.put(name, known, Stand::InDoubt { epoch })
+                }
                 (Some(known), End::Completed { payload, undo }) => self.complete(name, known, *payload, *undo),
             },
         }
@@ -218,6 +244,6 @@ fn asks_anew(stand: &Stand, natural: bool) -> bool {
         Stand::AwaitingApproval { expired, .. } => *expired,
         Stand::Completed { .. } => natural,
         // Nobody may agree, and the doubt would be gone with the approval.
-        Stand::Started { .. } | Stand::InDoubt => false,
+        Stand::Started { .. } | Stand::InDoubt { .. } => false,
     }
 }
