@@ -169,7 +169,9 @@ async fn what_runs_is_never_handed_out_again() {
         let Claimed::Exists(action) = claim(&ledger, "a", "again").await else { panic!("it was handed out again") };
         assert!(matches!(action.state, State::Started { .. }));
     }
-    settle(&ledger, "a", version, Outcome::InDoubt { code: "timeout".into() }, How::Call).await.unwrap();
+    settle(&ledger, "a", version, Outcome::InDoubt { code: "timeout".into(), running: false }, How::Call)
+        .await
+        .unwrap();
     let Claimed::Exists(action) = claim(&ledger, "a", "again").await else { panic!("a doubt was handed out") };
     assert_eq!(action.state, State::InDoubt);
 }

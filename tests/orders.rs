@@ -114,7 +114,7 @@ fn copy(from: &Path, to: &Path) {
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type().unwrap().is_dir() {
             copy(&from, &to);
-        } else {
+        } else if entry.file_type().unwrap().is_file() {
             std::fs::copy(from, to).unwrap();
         }
     }

@@ -11,6 +11,8 @@ mod encrypted;
 mod equal;
 #[path = "postgres/figures.rs"]
 mod figures;
+#[path = "postgres/late.rs"]
+mod late;
 #[path = "postgres/life.rs"]
 mod life;
 #[path = "postgres/operator.rs"]

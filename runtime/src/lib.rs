@@ -13,7 +13,7 @@
 //! | 4 | policy: may this principal do this to this target | `denied` |
 //! | 5 | dedupe: is the action known already | the earlier answer, `conflict`, `in_progress`, `in_doubt` |
 //! | 6 | limits | `rate_limited` |
-//! | 7 | approval | `denied` |
+//! | 7 | approval: has somebody agreed who must | `pending`, `denied` |
 //! | 8 | intent: durable before anything runs | `unavailable` |
 //! | 9 | credential: minted for this call | `unavailable` |
 //! | 10 | execute: deadline, panic, retries | the tool's error, `in_doubt`, `internal` |
@@ -46,6 +46,7 @@
 //! | `url` | [`input::WebUrl`](crate::input)`<P>` | `https` URL without credentials on the hosts that the policy `P` names; inner addresses and `http` only if it says so |
 //! | `uuid` | `uuid::Uuid` | `uuid`, hyphenated |
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::duplicate_mod, reason = "the ledger's threads are compiled once more for shuttle"))]
 
 mod action;
 pub mod call;

@@ -1,6 +1,7 @@
 //! What `reconcile` is asked with, and when its answer counts.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+use safe_tool::ledger::Listed;
 use safe_tool::prelude::*;
 use safe_tool::{InProcess, Ledger, Principal};
 use serde_json::{Value, json};
@@ -85,9 +86,13 @@ async fn find_press(call: Call<Lab>, _: String) -> Result<Reconciled<Done>, LabE
 }
 
 async fn server(lab: &Lab) -> InProcess {
+    server_on(lab, &Ledger::open("memory:").unwrap()).await
+}
+
+async fn server_on(lab: &Lab, ledger: &Ledger) -> InProcess {
     let server = Server::write("lab", lab.clone()).tool::<mark>().tool::<press>();
     let ann = Principal::agent("triage").on_behalf_of("ann").with_scope("lab:write");
-    server.ledger(Ledger::open("memory:").unwrap()).in_process(ann).await.unwrap()
+    server.ledger(ledger.clone()).in_process(ann).await.unwrap()
 }
 
 async fn call(server: &InProcess, tool: &str, arguments: Value) -> Value {
@@ -140,5 +145,35 @@ async fn a_body_that_is_still_running_is_not_run_beside_itself() {
     assert!(["in_doubt", "in_progress"].contains(&again["error"]["kind"].as_str().unwrap()), "{again}");
     lab.0.go_on.add_permits(2);
     server.close().await.unwrap();
+    assert_eq!(*lab.0.effects.lock().unwrap(), 1);
+}
+
+/// A body has once its timeout again; then it is cut, and whoever asks next may ask the backend.
+#[tokio::test]
+async fn a_body_that_never_ends_is_cut_and_asked_about() {
+    let lab = Lab::default();
+    let ledger = Ledger::open("memory:").unwrap();
+    let server = server_on(&lab, &ledger).await;
+    call(&server, "press", json!({ "button": "red" })).await;
+    let doubt = async || ledger.list(Listed::InDoubt, None, 9).await.unwrap().remove(0);
+    assert!(!ledger.ended(&doubt().await).await.unwrap(), "it runs behind its deadline");
+    lab.0.started.acquire().await.unwrap().forget();
+    // Told in doubt until then. Only the second body is let go on.
+    let again = async {
+        loop {
+            let answer = call(&server, "press", json!({ "button": "red" })).await;
+            if answer["error"]["kind"] != "in_doubt" {
+                return answer;
+            }
+        }
+    };
+    let let_go = async {
+        lab.0.started.acquire().await.unwrap().forget();
+        assert_eq!(*lab.0.effects.lock().unwrap(), 0);
+        lab.0.go_on.add_permits(1);
+    };
+    let (again, ()) =
+        tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(again, let_go) }).await.unwrap();
+    assert_eq!((&again["status"], &again["replayed"]), (&json!("ok"), &json!(false)));
     assert_eq!(*lab.0.effects.lock().unwrap(), 1);
 }

@@ -152,8 +152,9 @@ impl Reader {
             }
             _ => return,
         };
-        // The lock holds nothing, and the index may be lost.
-        let counts = made.starts_with(ledger) && !made.contains("/index/") && !made.ends_with("LOCK");
+        // The lock and the operators' socket hold nothing, and the index may be lost.
+        let holds = !made.contains("/index/") && !made.ends_with("LOCK") && !made.ends_with(".sock");
+        let counts = made.starts_with(ledger) && holds;
         if counts && self.made.insert(made.to_owned()) {
             self.unnamed.insert(made.to_owned());
         }

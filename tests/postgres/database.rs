@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use safe_tool_tests::cannot;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls, Row};
 
@@ -201,12 +202,6 @@ impl Drop for Database {
         // It may be stopped already.
         drop({ stopped }.output());
     }
-}
-
-/// On CI a missing means is a failure; elsewhere the test says that it did not run.
-fn cannot(why: &str) {
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{why}");
-    eprintln!("NOT RUN: {why}");
 }
 
 /// The directory of the newest installed version. What is on the path may be links into it, or wrappers that are not for us.

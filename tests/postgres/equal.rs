@@ -104,7 +104,7 @@ impl Player {
                         completed(&format!("[{payload}]"), undo.map(|undo| self.name(undo)).as_deref())
                     }
                     End::Failed => Outcome::Failed { code: "HOST_OFFLINE".into() },
-                    End::InDoubt => Outcome::InDoubt { code: "timeout".into() },
+                    End::InDoubt => Outcome::InDoubt { code: "timeout".into(), running: false },
                 };
                 let version = self.versions.get(name).copied().unwrap_or(1) - u64::from(*stale);
                 let settled = self.ledger.settle(settle(&self.name(*name), version, outcome)).await;
@@ -150,7 +150,7 @@ impl Player {
     async fn doubt_all(&mut self) {
         for name in 0..NAMES.len() {
             if let Some(State::Started { .. }) = self.state(name).await {
-                let doubt = Outcome::InDoubt { code: "crashed".into() };
+                let doubt = Outcome::InDoubt { code: "crashed".into(), running: false };
                 self.ledger.settle(settle(&self.name(name), self.versions[&name], doubt)).await.unwrap();
             }
         }

@@ -115,7 +115,7 @@ async fn what_a_server_had_started_that_is_gone_is_in_doubt_and_its_late_outcome
     let failed = one.settle(settle("b", b, Outcome::Failed { code: "HOST_OFFLINE".into() }));
     let (ended, failed, ()) = futures_util::join!(ended, failed, database.mend("one"));
     assert_eq!((ended.is_ok(), failed.is_ok()), (true, true));
-    one.settle(settle("c", c, Outcome::InDoubt { code: "timeout".into() })).await.unwrap();
+    one.settle(settle("c", c, Outcome::InDoubt { code: "timeout".into(), running: false })).await.unwrap();
     assert_eq!((state(&two, "a").await, state(&two, "b").await), (Some(State::Completed), None));
     assert_eq!(state(&two, "c").await, Some(State::InDoubt));
     let told = database.ask("SELECT convert_from(line, 'UTF8') FROM safe_tool.records ORDER BY log, sequence").await;
@@ -191,7 +191,10 @@ async fn retention_removes_what_has_expired_and_nothing_else() {
         ledger.settle(settle(name, version, completed("{}", None))).await.unwrap();
     }
     let version = win(&ledger, "doubted").await;
-    ledger.settle(settle("doubted", version, Outcome::InDoubt { code: "timeout".into() })).await.unwrap();
+    ledger
+        .settle(settle("doubted", version, Outcome::InDoubt { code: "timeout".into(), running: false }))
+        .await
+        .unwrap();
     win(&ledger, "started").await;
     until("they are gone", async || {
         ledger.tick();

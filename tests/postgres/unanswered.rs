@@ -76,7 +76,7 @@ async fn an_outcome_is_recorded_once_whether_or_not_its_commit_was_heard_of() {
         let name = format!("doubted {}", loses == Loses::Answer);
         let version = win(&ledger, &name).await;
         proxy.lose(loses);
-        let doubt = Outcome::InDoubt { code: "timeout".into() };
+        let doubt = Outcome::InDoubt { code: "timeout".into(), running: false };
         let receipt = ledger.settle(settle(&name, version, doubt)).await.unwrap();
         ledger.settle(settle(&name, receipt.sequence, completed("[2]", None))).await.unwrap();
         assert_eq!(state(&ledger, &name).await, Some(State::Completed));

@@ -89,6 +89,8 @@ pub struct Action {
     pub tool: String,
     /// Where it stands.
     pub state: State,
+    /// Epoch of the server that may be running it; 0 when none is.
+    pub epoch: u64,
     /// Sequence of the last record that changed it; what [`Settle`](super::Settle) compares.
     pub version: u64,
     /// Sequence of the record that began it: who asked for what is told there.
@@ -143,8 +145,8 @@ pub(super) enum Transition {
     Decide(Decision),
     /// Its outcome is final. The freed actions are other steps' business: see [`Step::frees`].
     Complete { payload: Option<PayloadAt>, undo: Option<Hash>, frees: Vec<Hash>, expires_ms: Option<u64> },
-    /// What became of it is not known.
-    Doubt,
+    /// What became of it is not known; it may be running still.
+    Doubt { running: bool },
     /// It had no effect, or answers no longer: its key is free.
     Leave,
 }
@@ -185,6 +187,7 @@ impl Step {
         let Step { sequence, at_ms, key, change } = self;
         if let Transition::Begin(beginning) = change {
             let Beginning { state, digest, arguments, tenant, tool, call, undo } = *beginning;
+            let epoch = if let State::Started { epoch } = state { epoch } else { 0 };
             return Ok(Some(Action {
                 key,
                 digest,
@@ -192,6 +195,7 @@ impl Step {
                 tenant,
                 tool,
                 state,
+                epoch,
                 version: sequence,
                 intent: sequence,
                 call,
@@ -213,9 +217,12 @@ impl Step {
             }
             Transition::Complete { payload, undo, expires_ms, .. } => {
                 let undo = undo.or(changed.undo);
-                Some(Action { state: State::Completed, payload, undo, expires_ms, ..changed })
+                Some(Action { state: State::Completed, epoch: 0, payload, undo, expires_ms, ..changed })
             }
-            Transition::Doubt => Some(Action { state: State::InDoubt, ..changed }),
+            Transition::Doubt { running } => {
+                let epoch = if running { changed.epoch } else { 0 };
+                Some(Action { state: State::InDoubt, epoch, ..changed })
+            }
             Transition::Leave | Transition::Begin(_) => None,
         })
     }

@@ -1,12 +1,12 @@
 //! The thread that brings the index up to date with what is durable.
 
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::changes::Changes;
 use super::index::{Head, Index};
 use super::shared::Shared;
+use super::sync::threads::Receiver;
 
 /// Batches are put together for this long, so that an action that starts and ends meanwhile is written once,
 const GATHER: Duration = Duration::from_millis(250);
@@ -38,40 +38,5 @@ pub(super) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>, shared: &
         for slice in applied.chunks(SLICE) {
             shared.overlay.write().unwrap_or_else(PoisonError::into_inner).forget(slice);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::sync::mpsc::channel;
-    use std::sync::{Arc, PoisonError};
-
-    use super::super::action::{Beginning, Step, Transition};
-    use super::super::changes::Changes;
-    use super::super::hash::Hash;
-    use super::super::index::memory::MemoryIndex;
-    use super::super::index::{Head, Index};
-    use super::super::shared::Shared;
-    use super::{Applied, run};
-
-    #[test]
-    fn what_is_applied_leaves_the_overlay() {
-        let key = Hash([1; 32]);
-        let mut changes = Changes::default();
-        let change = Transition::Begin(Box::new(Beginning::started(1)));
-        changes.step(Step { sequence: 1, at_ms: 0, key, change }, None).unwrap();
-        let shared = Shared::default();
-        shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&changes);
-        let index: Arc<dyn Index> = Arc::new(MemoryIndex::default());
-        let (batches, waiting) = channel();
-        let head = Head { log: "log".to_owned(), sequence: 1, hash: key, epoch: 1, swept: 1 };
-        batches.send(Applied { changes, head: head.clone() }).unwrap();
-        drop(batches);
-        run(&waiting, &index, &shared);
-        assert_eq!(shared.overlay.read().unwrap_or_else(PoisonError::into_inner).len(), 0);
-        assert_eq!(index.get(&key).unwrap().unwrap().version, 1);
-        assert_eq!(index.head().unwrap(), Some(head));
-        shared.works().unwrap();
     }
 }

@@ -10,6 +10,8 @@
 //! <time>
 //! ```
 
+use std::time::Duration;
+
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,16 @@ use super::record::Tail;
 
 /// Bytes of the key in `signing.key`.
 pub(super) const KEY_BYTES: usize = ed25519_dalek::SECRET_KEY_LENGTH;
+
+/// A checkpoint is due this long after the last one when there is anything new,
+const WHEN_NEW: Duration = Duration::from_secs(60);
+/// and this long after it when there is not, so that silence is signed too.
+const WHEN_SILENT: Duration = Duration::from_secs(600);
+
+/// Whether a checkpoint is due with `new` records behind the last one, which is this old.
+pub(super) fn due(new: u64, age: Duration) -> bool {
+    age >= if new == 0 { WHEN_SILENT } else { WHEN_NEW }
+}
 
 /// One checkpoint, as it is copied elsewhere: one line of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +103,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::hash::Hash;
     use super::super::record::Tail;
-    use super::{Checkpoint, KEY_BYTES, Signer};
+    use super::{Checkpoint, Duration, KEY_BYTES, Signer, due};
 
     const AT: &str = "2026-11-20T00:00:00.000Z";
 
@@ -116,6 +128,13 @@ mod tests {
         ] {
             assert!(!forged.is_signed(), "{forged:?}");
         }
+    }
+
+    #[test]
+    fn silence_is_signed_too_but_less_often() {
+        let seconds = Duration::from_secs;
+        assert_eq!([59, 60].map(|age| due(1, seconds(age))), [false, true]);
+        assert_eq!([60, 599, 600].map(|age| due(0, seconds(age))), [false, false, true]);
     }
 
     #[test]

@@ -1,33 +1,31 @@
 //! The one writer: decides, writes, syncs, answers.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
-
-use tokio::sync::{mpsc, oneshot};
 
 use super::action::{Action, Approval, Beginning, State, Step, Transition, Unsettled};
 use super::applier::Applied;
 use super::changes::Changes;
-use super::checkpoint::Signer;
+use super::checkpoint::{Signer, due};
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::index::{Head, Index};
 use super::journal::{Journal, Position};
 use super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
 use super::shared::{Shared, Status};
+use super::sync::threads::{SyncSender, TrySendError};
+use super::sync::{oneshot, tasks, thread};
 use super::{Ask, Claim, Claimed, Decide, Entry, LedgerOptions, NoteEvent, Outcome, Receipt, Settle};
 
 /// A batch ends at this many operations,
 const BATCH_OPERATIONS: usize = 1024;
 /// or at this many bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// A checkpoint is due this long after the last one when there is anything new,
-pub(super) const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
-/// and this long after it when there is not, so that silence is signed too.
-pub(super) const HEARTBEAT_AFTER: Duration = Duration::from_secs(600);
+/// Where callers come in crowds, a batch waits for more of them at most this long,
+const LINGER: Duration = Duration::from_micros(500);
+/// and only as long as somebody comes while other threads get this many turns.
+const TURNS: u32 = 32;
 /// An index that takes nothing for this long has failed.
 const INDEX_STANDS: Duration = Duration::from_secs(30);
 
@@ -129,18 +127,25 @@ impl Committer {
         Ok(committer)
     }
 
+    /// The epoch that it began.
+    pub(super) fn epoch(&self) -> u64 {
+        self.head.epoch
+    }
+
     /// Takes operations until nobody can ask any more, or the ledger is closed: then gives who asked for that.
     ///
     /// What is queued when it is closed is still recorded, before the `close`; only claims are refused.
     pub(super) fn run(
         &mut self,
-        queue: &mut mpsc::Receiver<Operation>,
+        queue: &mut tasks::Receiver<Operation>,
         applier: &SyncSender<Applied>,
     ) -> Result<Option<Answer<()>>, LedgerError> {
         let mut closing = None;
+        let mut crowded = false;
         while let Some(first) = queue.blocking_recv() {
             self.shared.not_poisoned()?;
             let mut batch = self.batch()?;
+            let begun = Instant::now();
             let mut next = Some(first);
             let mut operations = 0;
             let mut ticked = false;
@@ -181,8 +186,9 @@ impl Committer {
                 if operations >= BATCH_OPERATIONS || batch.bytes.len() >= BATCH_BYTES {
                     break;
                 }
-                next = queue.try_recv().ok();
+                next = if crowded { linger(queue, begun) } else { queue.try_recv().ok() };
             }
+            crowded = operations > 1;
             if self.checkpoint_due(ticked) {
                 self.checkpoint(&mut batch)?;
             }
@@ -237,11 +243,12 @@ impl Committer {
         }
         let current = self.current(batch, &claim.key)?;
         match &current {
-            Some(action) if !starts_over(&claim, action, batch.at_ms) => {
+            Some(action) if starts_over(&claim, action, batch.at_ms) => {}
+            Some(action) if action.answers(batch.at_ms) => {
                 return Ok(Ok(Claimed::Exists(Box::new(action.clone()))));
             }
             // Its approval was used up, or is over.
-            None if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
+            _ if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
             _ => {}
         }
         let state = State::Started { epoch: self.head.epoch };
@@ -377,8 +384,9 @@ impl Committer {
             Outcome::Failed { code } => {
                 (self.record(batch, Line { code: Some(&code), ..line(Event::Failed) })?, Transition::Leave)
             }
-            Outcome::InDoubt { code } => {
-                (self.record(batch, Line { code: Some(&code), ..line(Event::InDoubt) })?, Transition::Doubt)
+            Outcome::InDoubt { code, running } => {
+                let line = Line { code: Some(&code), running, ..line(Event::InDoubt) };
+                (self.record(batch, line)?, Transition::Doubt { running })
             }
         };
         batch.changes.step(Step { sequence, at_ms: batch.at_ms, key, change }, Some(action))?;
@@ -417,8 +425,7 @@ impl Committer {
     fn checkpoint_due(&self, ticked: bool) -> bool {
         let (sequence, at) = self.signed;
         let new = self.head.sequence.saturating_sub(sequence);
-        let after = if new == 0 { HEARTBEAT_AFTER } else { CHECKPOINT_AFTER };
-        new >= self.options.checkpoint_every || (ticked && at.elapsed() >= after)
+        new >= self.options.checkpoint_every || (ticked && due(new, at.elapsed()))
     }
 
     /// Signs how far the journal has come.
@@ -473,7 +480,7 @@ impl Committer {
             ..Line::new(Event::InDoubt)
         };
         let sequence = self.record(batch, line)?;
-        let step = Step { sequence, at_ms: batch.at_ms, key: *key, change: Transition::Doubt };
+        let step = Step { sequence, at_ms: batch.at_ms, key: *key, change: Transition::Doubt { running: false } };
         batch.changes.step(step, Some(action))
     }
 
@@ -506,6 +513,23 @@ impl Committer {
         }
         Ok(())
     }
+}
+
+/// The next operation of a batch that `begun` then, or `None` when nobody comes any more.
+///
+/// Who was answered together comes back together, if it gets its turn first: a sync for each few of them takes from all the
+/// time in which they would come.
+fn linger(queue: &mut tasks::Receiver<Operation>, begun: Instant) -> Option<Operation> {
+    for _ in 0..TURNS {
+        if let Ok(operation) = queue.try_recv() {
+            return Some(operation);
+        }
+        if begun.elapsed() >= LINGER {
+            return None;
+        }
+        thread::yield_now();
+    }
+    None
 }
 
 /// Gives the index its work; waits for a slow one, but not for one that stands still.

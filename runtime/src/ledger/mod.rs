@@ -45,6 +45,7 @@ mod redact;
 mod shared;
 mod store;
 mod sweep;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -166,6 +167,8 @@ pub enum Outcome {
     InDoubt {
         /// Why.
         code: Cow<'static, str>,
+        /// The body goes on behind its deadline.
+        running: bool,
     },
 }
 
@@ -175,7 +178,7 @@ impl fmt::Debug for Outcome {
         let (name, code) = match self {
             Outcome::Completed { code, .. } => ("Completed", code),
             Outcome::Failed { code } => ("Failed", code),
-            Outcome::InDoubt { code } => ("InDoubt", code),
+            Outcome::InDoubt { code, .. } => ("InDoubt", code),
         };
         f.debug_struct(name).field("code", code).finish_non_exhaustive()
     }
@@ -302,6 +305,10 @@ pub trait Store: Send + Sync {
     /// At most `limit` actions by ascending key, behind `after`.
     fn list(&self, which: Listed, after: Option<Hash>, limit: usize)
     -> BoxFuture<'_, Result<Vec<Action>, LedgerError>>;
+
+    /// Whether no server, this one included, can still be running an action in doubt: one whose deadline passed runs on for
+    /// a while, and what it has not done yet it may still do.
+    fn ended(&self, action: &Action) -> BoxFuture<'_, Result<bool, LedgerError>>;
 
     /// Who asked for the action. Reads the journal: for operators and for reconciliation, not for every call.
     fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>>;

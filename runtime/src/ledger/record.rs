@@ -122,6 +122,9 @@ pub(super) struct Line<'a> {
     pub(super) times: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) late: bool,
+    /// The body of an action in doubt goes on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) running: bool,
     /// Who resolved a doubt: `reconcile` or `operator`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) by: Option<&'static str>,
@@ -191,6 +194,7 @@ impl<'a> Line<'a> {
             first_call: None,
             times: None,
             late: false,
+            running: false,
             by: None,
             operator: None,
             outcome: None,
@@ -322,6 +326,8 @@ pub(super) struct Record {
     tool: Option<String>,
     key: Option<Hash>,
     digest: Option<Hash>,
+    #[serde(default)]
+    running: bool,
     operator: Option<String>,
     outcome: Option<Event>,
     approval: Option<Approval>,
@@ -387,7 +393,7 @@ impl Record {
                 Transition::Complete { payload, undo: self.undo, frees: self.frees, expires_ms: self.expires }
             }
             Event::Failed => Transition::Leave,
-            Event::InDoubt => Transition::Doubt,
+            Event::InDoubt => Transition::Doubt { running: self.running },
         };
         Ok(vec![Step { sequence, at_ms, key: self.key.ok_or(INCOMPLETE)?, change }])
     }

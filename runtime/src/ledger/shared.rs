@@ -1,13 +1,14 @@
 //! What the threads of one ledger share: whether it still accepts, and what the index does not hold yet.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use super::action::Action;
 use super::changes::Changes;
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::index::Index;
+use super::sync::{AtomicU8, RwLock};
 
 /// Whether the ledger accepts; only ever gets worse.
 #[derive(Clone, Copy)]

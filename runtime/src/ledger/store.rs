@@ -4,13 +4,10 @@ use std::fs::File;
 use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self as ticks, sync_channel};
 use std::sync::{Arc, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
 
 use super::action::{Action, State, Unsettled};
 use super::applier::{self, Applied};
@@ -24,6 +21,9 @@ use super::record::{now, read_intent};
 use super::redact::Redactor;
 use super::shared::{Shared, Status};
 use super::sweep::{self, Sweeper};
+use super::sync::thread::{self, JoinHandle};
+use super::sync::threads::{SyncSender, sync_channel};
+use super::sync::{oneshot, tasks};
 use super::{Ask, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Receipt, Settle, Store};
 
 /// Operations that may wait for the committer.
@@ -49,15 +49,16 @@ pub(super) struct Home {
 /// A journal, its index, and the threads that keep them.
 pub(super) struct LocalStore {
     /// Taken when dropped: the committer ends when nobody can ask any more.
-    queue: Option<mpsc::Sender<Operation>>,
+    queue: Option<tasks::Sender<Operation>>,
     committer: Option<JoinHandle<()>>,
     /// Taken when dropped: the sweeper ends without it.
-    ticks: Option<ticks::SyncSender<()>>,
+    ticks: Option<SyncSender<()>>,
     sweeper: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
     reader: Arc<dyn Reader>,
     index: Arc<dyn Index>,
     redactor: Redactor,
+    epoch: u64,
     retention: Duration,
     /// Last, so that the lock is held until the index is closed.
     home: Option<Home>,
@@ -79,7 +80,8 @@ impl LocalStore {
         let Keys { redactor, signer } = keys;
         let committer =
             Committer::open(journal, Arc::clone(&index), Arc::clone(&shared), opened, signer, options.clone())?;
-        let (queue, operations) = mpsc::channel(QUEUE);
+        let epoch = committer.epoch();
+        let (queue, operations) = tasks::channel(QUEUE);
         let thread = {
             let (index, shared) = (Arc::clone(&index), Arc::clone(&shared));
             thread::Builder::new()
@@ -96,6 +98,7 @@ impl LocalStore {
             reader,
             index,
             redactor,
+            epoch,
             retention: options.retention,
             home,
         };
@@ -180,7 +183,7 @@ impl LocalStore {
 /// The committer's thread. However it ends, the ledger then accepts nothing more.
 fn work(
     mut committer: Committer,
-    mut operations: mpsc::Receiver<Operation>,
+    mut operations: tasks::Receiver<Operation>,
     index: Arc<dyn Index>,
     shared: &Arc<Shared>,
 ) {
@@ -256,6 +259,11 @@ impl Store for LocalStore {
         Box::pin(ready(self.listed(which, after, limit)))
     }
 
+    /// There is one server at a time, so those of other epochs are gone.
+    fn ended(&self, action: &Action) -> BoxFuture<'_, Result<bool, LedgerError>> {
+        Box::pin(ready(Ok(action.epoch != self.epoch)))
+    }
+
     fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>> {
         Box::pin(ready(self.told(action)))
     }
@@ -268,8 +276,8 @@ impl Store for LocalStore {
         self.shared.works()?;
         let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;
         queue.try_send(Operation::Note(Box::new(entry), event)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => LedgerError::Busy,
-            mpsc::error::TrySendError::Closed(_) => self.gone(),
+            tasks::error::TrySendError::Full(_) => LedgerError::Busy,
+            tasks::error::TrySendError::Closed(_) => self.gone(),
         })
     }
 

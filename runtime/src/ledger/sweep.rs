@@ -9,16 +9,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-
-use tokio::sync::{mpsc, oneshot};
 
 use super::committer::Operation;
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::journal::file::{segment_path, segments, sync_directory_of};
 use super::record::{Parsed, is_payload, now, parse};
+use super::sync::threads::Receiver;
+use super::sync::{oneshot, tasks};
 
 /// Actions that one operation removes: callers wait for no more than this.
 const SLICE: usize = 256;
@@ -32,7 +31,7 @@ pub(super) struct Sweeper {
     next: u64,
     /// Before this time, in ms since 1970, that segment is not due.
     due_ms: u64,
-    queue: mpsc::Sender<Operation>,
+    queue: tasks::Sender<Operation>,
 }
 
 /// Sweeps what is due on the first tick, and then on ticks a minute apart, until there are no more to come.
@@ -51,7 +50,7 @@ pub(super) fn run(mut sweeper: Sweeper, ticks: &Receiver<()>) {
 
 impl Sweeper {
     /// For the journal in `directory`, from the segment that begins at `next` on.
-    pub(super) fn new(directory: PathBuf, next: u64, queue: mpsc::Sender<Operation>) -> Sweeper {
+    pub(super) fn new(directory: PathBuf, next: u64, queue: tasks::Sender<Operation>) -> Sweeper {
         Sweeper { directory, next, due_ms: 0, queue }
     }
 

@@ -59,6 +59,9 @@ async fn resolved(ledger: &Ledger, key: &str, applied: bool, by: String) -> Resu
     let by = name(by)?;
     let action = doubt(ledger, key).await?;
     let (case, entry) = case(ledger, &action).await?;
+    if !applied && !ledger.ended(&action).await? {
+        return refuse("it is still running behind its deadline; wait for its end, which may settle it");
+    }
     let outcome = if applied { done_by_hand() } else { Outcome::Failed { code: "resolved_not_applied".into() } };
     // What it asked for stands in the record that began it.
     let entry = Entry { arguments: None, ..entry };
@@ -208,7 +211,7 @@ mod tests {
 
     async fn in_doubt(ledger: &Ledger, key: Hash) {
         let Claimed::Won { version } = ledger.claim(claim(key)).await.unwrap() else { panic!("known") };
-        let outcome = Outcome::InDoubt { code: "timeout".into() };
+        let outcome = Outcome::InDoubt { code: "timeout".into(), running: false };
         let settle = Settle { entry: claim(key).entry, key, version, outcome, how: How::Call };
         ledger.settle(settle).await.unwrap();
     }

@@ -70,6 +70,13 @@ async fn lookup(flow: &Flow, key: &Hash) -> Result<Option<Action>, Refusal> {
     })
 }
 
+async fn ended(flow: &Flow, action: &Action) -> Result<bool, Refusal> {
+    flow.pipeline.ledger.ended(action).await.map_err(|error| {
+        tracing::error!(call = flow.id, %error, "the ledger cannot be read");
+        unavailable("dedupe")
+    })
+}
+
 /// What a known action means for this call; `Ok` when it may go on all the same.
 pub(super) async fn known_action(flow: &Flow, action: &Action) -> Result<(), Stop> {
     let Some(names) = &flow.names else { return Err(unavailable("dedupe").into()) };
@@ -79,6 +86,8 @@ pub(super) async fn known_action(flow: &Flow, action: &Action) -> Result<(), Sto
         State::AwaitingApproval(_) => Ok(()),
         State::Started { .. } => Err(in_progress(action.call.clone()).into()),
         State::Completed if natural => Ok(()),
+        // What another server's body has not done yet it may still do: nobody is asked, and nothing runs beside it.
+        State::InDoubt if !ended(flow, action).await? => Err(in_doubt(action.call.clone()).into()),
         // Where somebody must agree to another run, the doubt is for them too.
         State::InDoubt if natural && matches!(flow.tool().approve, Approve::None(_)) => Ok(()),
         State::InDoubt => match reconcile::pass(flow, action).await {

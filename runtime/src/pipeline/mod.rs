@@ -156,7 +156,8 @@ async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<u64>, caller: 
             let doubt = outcome::timed_out(&flow, &lead, version).await;
             answer(doubt.answer);
             // The body of a write is never cut at its deadline: it has once its timeout again to settle the doubt.
-            if let (Some(version), Ok(ended)) = (doubt.version, tokio::time::timeout(timeout, body).await) {
+            let ended = tokio::time::timeout(timeout, body).await.ok();
+            if let Some(version) = doubt.version {
                 outcome::late(&flow, version, ended).await;
             }
             drop(lead);

@@ -37,17 +37,12 @@ pub(super) fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
 /// What a write came to.
 pub(super) async fn write(flow: &Flow, lead: &Lead, version: u64, ended: Ended) -> Answer {
     let (body, outcome) = judged(flow, ended);
-    settle(flow, version, outcome, How::Call).await.map_or_else(
-        |_| {
-            let body = Body::error(&unrecorded().error, flow.source());
-            lead.land(&body, &flow.id);
-            flow.answer(&body, None)
-        },
-        |receipt| {
-            lead.land(&body, &flow.id);
-            flow.answer(&body, Some(receipt))
-        },
-    )
+    let (body, receipt) = match settle(flow, version, outcome, How::Call).await {
+        Ok(receipt) => (body, Some(receipt)),
+        Err(refusal) => (Body::error(&refusal.error, flow.source()), None),
+    };
+    lead.land(&body, &flow.id);
+    flow.answer(&body, receipt)
 }
 
 /// The answer of a write whose deadline passed, and the version that a late outcome settles.
@@ -65,19 +60,26 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
             flow.tool().timeout.as_millis()
         ),
     );
-    let settled = settle(flow, version, Outcome::InDoubt { code: Cow::Borrowed("timeout") }, How::Call).await;
-    let error = if settled.is_ok() { error } else { *unrecorded().error };
-    let body = Body::error(&error, flow.source());
+    let settled =
+        settle(flow, version, Outcome::InDoubt { code: Cow::Borrowed("timeout"), running: true }, How::Call).await;
+    let body = match &settled {
+        Ok(_) => Body::error(&error, flow.source()),
+        Err(refusal) => Body::error(&refusal.error, flow.source()),
+    };
     lead.late();
     let version = settled.as_ref().ok().map(|receipt| receipt.sequence);
     Doubt { answer: flow.answer(&body, settled.ok()), version }
 }
 
-/// A body ended after its caller was told that it is in doubt.
-pub(super) async fn late(flow: &Flow, version: u64, ended: Ended) {
-    let (_, outcome) = judged(flow, ended);
-    if !matches!(outcome, Outcome::InDoubt { .. }) && settle(flow, version, outcome, How::Late).await.is_ok() {
-        tracing::info!(call = flow.id, tool = flow.tool().name, "a late outcome settled the doubt");
+/// A body ended after its caller was told that it is in doubt, or was cut when its time was over for the second time.
+pub(super) async fn late(flow: &Flow, version: u64, ended: Option<Ended>) {
+    let outcome = match ended {
+        Some(ended) => judged(flow, ended).1,
+        None => Outcome::InDoubt { code: Cow::Borrowed("timeout"), running: false },
+    };
+    let settles = !matches!(outcome, Outcome::InDoubt { .. });
+    if settle(flow, version, outcome, How::Late).await.is_ok() {
+        tracing::info!(call = flow.id, tool = flow.tool().name, settles, "a body ended behind its deadline");
     }
 }
 
@@ -86,7 +88,7 @@ pub(super) async fn nothing_ran(flow: &Flow, version: u64, refusal: Refusal) -> 
     let code = refusal.error.code.clone();
     match settle(flow, version, Outcome::Failed { code }, How::Call).await {
         Ok(receipt) => flow.answer(&Body::error(&refusal.error, flow.source()), Some(receipt)),
-        Err(_) => flow.answer(&Body::error(&unrecorded().error, flow.source()), None),
+        Err(refusal) => flow.answer(&Body::error(&refusal.error, flow.source()), None),
     }
 }
 
@@ -109,7 +111,7 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
         Ended::Finished(Ok(produced)) => done(flow, &produced),
         Ended::Finished(Err(error)) if error.effect == EffectKnown::Unknown => {
             let code = error.code.clone();
-            (Body::error(&in_doubt(error.code, error.message), source), Outcome::InDoubt { code })
+            (Body::error(&in_doubt(error.code, error.message), source), Outcome::InDoubt { code, running: false })
         }
         Ended::Finished(Err(error)) if had_no_effect(&error) => {
             let code = error.code.clone();
@@ -126,29 +128,37 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
                 Cow::Borrowed("internal"),
                 "the tool broke down; whether the effect happened is not known".to_owned(),
             );
-            (Body::error(&error, source), Outcome::InDoubt { code: Cow::Borrowed("internal") })
+            (Body::error(&error, source), Outcome::InDoubt { code: Cow::Borrowed("internal"), running: false })
         }
     }
 }
 
 /// Records an outcome; when that fails after an effect may have happened, the ledger closes for good.
-async fn settle(flow: &Flow, version: u64, outcome: Outcome, how: How) -> Result<Receipt, LedgerError> {
-    let late = how == How::Late;
-    let Some(names) = &flow.names else { return Err(LedgerError::Unavailable) };
+async fn settle(flow: &Flow, version: u64, outcome: Outcome, how: How) -> Result<Receipt, Refusal> {
+    let Some(names) = &flow.names else { return Err(unrecorded()) };
     let settle = Settle { entry: flow.entry(), key: names.key, version, outcome, how };
-    let settled = flow.pipeline.ledger.settle(settle).await;
-    match &settled {
-        Ok(_) => {}
-        // Somebody resolved the doubt in the meantime: theirs stands.
-        Err(LedgerError::Superseded) if late => {
-            tracing::warn!(call = flow.id, tool = flow.tool().name, "a late outcome came after the doubt was resolved");
+    flow.pipeline.ledger.settle(settle).await.map_err(|error| match error {
+        LedgerError::Superseded => {
+            tracing::warn!(call = flow.id, tool = flow.tool().name, "an outcome came after the doubt was resolved");
+            overtaken()
         }
-        Err(error) => {
+        error => {
             tracing::error!(call = flow.id, tool = flow.tool().name, %error, "an outcome was not recorded; the server accepts no further changes");
             flow.pipeline.ledger.latch();
+            unrecorded()
         }
-    }
-    settled
+    })
+}
+
+/// The answer when this server was taken for gone while the body ran, and the doubt resolved: that stands.
+fn overtaken() -> Refusal {
+    Refusal::new(
+        "outcome",
+        Kind::InDoubt,
+        "while it ran it was taken for lost, and what became of it was decided without it; that decision stands",
+    )
+    .suggest("call again with the same arguments to hear it, and tell an operator")
+    .effect(EffectKnown::Unknown)
 }
 
 /// The answer when an effect may have happened and could not be recorded.

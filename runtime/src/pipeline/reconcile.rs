@@ -80,6 +80,9 @@ impl Pipeline {
                 let Some(flow) = again(&self, &action).await else { continue };
                 let names = flow.names.as_ref().map(|names| (names.flight, names.arguments.clone()));
                 let Some((flight, arguments)) = names else { continue };
+                if !self.ledger.ended(&action).await.unwrap_or(false) {
+                    continue;
+                }
                 // A call of the same intent asks by itself.
                 if let Ok(_lead) = self.flights.board(flight, &flow.id, &arguments) {
                     pass(&flow, &action).await;

@@ -115,7 +115,7 @@ mod tests {
             take(index, 7, A, await_approval());
             assert_eq!(index.unsettled(Unsettled::AwaitingApproval).unwrap(), [A]);
             take(index, 8, A, start());
-            take(index, 9, A, Transition::Doubt);
+            take(index, 9, A, Transition::Doubt { running: true });
             assert_eq!(index.unsettled(Unsettled::AwaitingApproval).unwrap(), []);
             assert_eq!(index.unsettled(Unsettled::Started).unwrap(), []);
             assert_eq!(index.unsettled(Unsettled::InDoubt).unwrap(), [A]);

@@ -4,7 +4,7 @@
 //! a later page of the batch without an earlier one. That much is cut. Anything wrong at or before a record known to be
 //! synced is damage, and nothing is changed then.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::path::Path;
 use super::super::action::PayloadAt;
 use super::super::chain::{Chain, Linked, lines};
 use super::super::error::LedgerError;
-use super::super::record::{Event, Parsed, Record, Tail, parse};
+use super::super::record::{Event, Parsed, Record, Tail, is_record, parse};
 use super::Position;
 use super::file::segment_path;
 
@@ -94,17 +94,23 @@ pub(in super::super) fn recover(
 /// Makes what was read of a segment durable.
 ///
 /// After a failed sync the kernel takes the pages for clean, though the disk never had them, and a later sync says that
-/// all is well. Written again, the same bytes are dirty again.
+/// all is well. Written again, the same bytes are dirty again: all that no record knows to be synced.
 fn make_durable(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let closed = lines(bytes).last().is_some_and(|(_, line, whole)| {
-        whole && matches!(parse(line), Ok(Parsed::Record(record, _)) if record.event == Event::Close)
-    });
-    if closed {
-        return File::open(path)?.sync_all();
-    }
+    let from = behind_synced(bytes);
     let file = OpenOptions::new().write(true).open(path)?;
-    file.write_all_at(bytes, 0)?;
+    file.write_all_at(bytes.get(from..).unwrap_or_default(), from as u64)?;
     file.sync_all()
+}
+
+/// Where in a segment what its last record knows to be synced ends; 0 when that is not in it.
+fn behind_synced(bytes: &[u8]) -> usize {
+    let held: Vec<_> = lines(bytes).collect();
+    let last = held.iter().rev().find_map(|(_, line, _)| match parse(line) {
+        Ok(Parsed::Record(record, _)) => Some(record.durable),
+        _ => None,
+    });
+    let synced = last.and_then(|synced| held.iter().rev().find(|(_, line, _)| is_record(line, synced)));
+    synced.map_or(0, |(offset, line, _)| usize::try_from(*offset).unwrap_or(0) + line.len() + 1)
 }
 
 /// What a line at or behind a break knew to be synced; 0 when it is no record. Lines before it cannot know of it.
@@ -112,5 +118,29 @@ fn durable_of(line: &[u8]) -> u64 {
     match parse(line) {
         Ok(Parsed::Record(record, _)) => record.durable,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::super::record::{Event, Line, Tail, write_record};
+    use super::behind_synced;
+
+    #[test]
+    fn what_no_record_knows_to_be_synced_is_written_again() {
+        let mut bytes = Vec::new();
+        let mut tail = Tail::GENESIS;
+        let mut ends = Vec::new();
+        for durable in [0, 1, 1, 3] {
+            tail = write_record(&mut bytes, tail, durable, "2026-11-20T00:00:00.000Z", Line::new(Event::Read)).unwrap();
+            ends.push(bytes.len());
+        }
+        assert_eq!(behind_synced(&bytes[..ends[0]]), 0);
+        assert_eq!(behind_synced(&bytes[..ends[2]]), ends[0]);
+        assert_eq!(behind_synced(&bytes), ends[2]);
+        // Half a line behind tells nothing, and nor does a segment that begins behind what is synced.
+        assert_eq!(behind_synced(&[&bytes[..], b"{\"hash\":"].concat()), ends[2]);
+        assert_eq!(behind_synced(&bytes[ends[2]..]), 0);
     }
 }

@@ -227,7 +227,7 @@ impl<'a> Batch<'a> {
         let Some(action) = current else { return Ok(None) };
         match action.state {
             State::Started { epoch } if self.gone.contains(&epoch) => {
-                self.end(&action, Event::InDoubt, "crashed", Transition::Doubt)?;
+                self.end(&action, Event::InDoubt, "crashed", Transition::Doubt { running: true })?;
                 self.crashed.insert(*key);
                 Ok(self.changes.get(key).and_then(|change| change.action.as_deref().cloned()))
             }
@@ -257,14 +257,12 @@ impl<'a> Batch<'a> {
             return Ok(Err(refused));
         }
         let current = self.current(&claim.key)?;
-        // An approval is used up once: what it was given to is there, or it is used.
-        if current.is_none() && claim.approved.is_some() {
-            return Ok(Err(LedgerError::Superseded));
-        }
-        if let Some(action) = &current
-            && !starts_over(claim, action, self.at_ms)
-        {
-            return Ok(Ok(Claimed::Exists(Box::new(action.clone()))));
+        match &current {
+            Some(action) if starts_over(claim, action, self.at_ms) => {}
+            Some(action) if action.answers(self.at_ms) => return Ok(Ok(Claimed::Exists(Box::new(action.clone())))),
+            // An approval is used up once: what it was given to is there, or it is used.
+            _ if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
+            _ => {}
         }
         let state = State::Started { epoch: self.own.epoch };
         let version = self.begin(claim, state, current)?;
@@ -382,9 +380,10 @@ impl<'a> Batch<'a> {
                 let version = self.record(Line { code: Some(code), ..line(Event::Failed) })?;
                 self.step(version, *key, Transition::Leave, Some(action))?;
             }
-            Outcome::InDoubt { code } => {
-                let version = self.record(Line { code: Some(code), ..line(Event::InDoubt) })?;
-                self.step(version, *key, Transition::Doubt, Some(action))?;
+            Outcome::InDoubt { code, running } => {
+                let running = *running;
+                let version = self.record(Line { code: Some(code), running, ..line(Event::InDoubt) })?;
+                self.step(version, *key, Transition::Doubt { running }, Some(action))?;
             }
         }
         Ok(Ok(self.receipt()))
@@ -399,7 +398,8 @@ impl<'a> Batch<'a> {
 
     /// Ends what nobody else can tell the end of.
     fn end(&mut self, action: &Action, event: Event, code: &str, change: Transition) -> Result<(), LedgerError> {
-        let version = self.record(Line { code: Some(code), ..of(action, event) })?;
+        let running = matches!(change, Transition::Doubt { running: true });
+        let version = self.record(Line { code: Some(code), running, ..of(action, event) })?;
         self.step(version, action.key, change, Some(action.clone()))
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::super::checkpoint::Signer;
-use super::super::committer::{Answer, CHECKPOINT_AFTER, HEARTBEAT_AFTER, reply};
+use super::super::checkpoint::{Signer, due};
+use super::super::committer::{Answer, reply};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Tail, TailFound, now};
@@ -210,8 +210,7 @@ impl Committer {
     fn checkpoint_due(&self, ticked: bool) -> bool {
         let (sequence, at) = self.signed;
         let new = self.own.tail.sequence.saturating_sub(sequence);
-        let after = if new == 0 { HEARTBEAT_AFTER } else { CHECKPOINT_AFTER };
-        new >= self.options.checkpoint_every || (ticked && at.elapsed() >= after)
+        new >= self.options.checkpoint_every || (ticked && due(new, at.elapsed()))
     }
 
     /// Puts in doubt what servers had started that are gone.

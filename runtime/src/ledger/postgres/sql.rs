@@ -30,6 +30,9 @@ pub(super) const KEEP: &str = "
     SELECT e FROM (SELECT DISTINCT epoch AS e FROM safe_tool.actions WHERE state = 'started' AND epoch = ANY($1)) AS mine
     WHERE pg_try_advisory_lock($2 | e)";
 
+/// Free again as soon as it is answered.
+pub(super) const PROBE_ONE: &str = "SELECT pg_try_advisory_xact_lock($1)";
+
 /// `MATERIALIZED`: one try for each epoch, and not before it is asked.
 pub(super) const PROBE: &str = "
     WITH epochs AS MATERIALIZED (SELECT unnest($1::bigint[]) AS e)

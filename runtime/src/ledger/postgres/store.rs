@@ -30,7 +30,7 @@ use super::commit::{read, signed};
 use super::committer::Committer;
 use super::link::Link;
 use super::operation::Operation;
-use super::session::Connector;
+use super::session::{Connector, lock_of};
 use super::version::{meant, place};
 use super::{failed, random, said, sql, tls};
 
@@ -212,6 +212,15 @@ impl PostgresStore {
         read_intent(row.get(0)).map_err(|reason| LedgerError::Payload { reason })
     }
 
+    /// Whether the server of that epoch is gone: then nobody holds the epoch's lock.
+    async fn gone_with(&self, epoch: u64) -> Result<bool, LedgerError> {
+        if epoch == 0 || self.link.mine().contains(&epoch) {
+            return Ok(epoch == 0);
+        }
+        let rows = self.read(sql::PROBE_ONE, vec![Box::new(lock_of(epoch))]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
     /// Hands an operation to the committer and waits for its answer.
     async fn ask_committer<T>(&self, operation: impl FnOnce(Answer<T>) -> Operation) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
@@ -269,6 +278,10 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Action>, LedgerError>> {
         Box::pin(self.listed(which, after, limit))
+    }
+
+    fn ended(&self, action: &Action) -> BoxFuture<'_, Result<bool, LedgerError>> {
+        Box::pin(self.gone_with(action.epoch))
     }
 
     fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>> {

@@ -430,7 +430,7 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
                 && expires_ms == action.expires_ms
                 && payload == action.payload.as_ref().map(|at| at.hash)
         }
-        (Transition::Doubt, State::InDoubt) => true,
+        (Transition::Doubt { running }, State::InDoubt) => running || action.epoch == 0,
         _ => false,
     };
     if !agrees {

@@ -1,15 +1,17 @@
 //! Decisions within one batch, before any of it is written.
 
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::super::action::Unsettled;
+use super::super::action::{Beginning, Step, Transition, Unsettled};
+use super::super::applier::{self, Applied};
 use super::super::changes::Changes;
 use super::super::index::memory::MemoryIndex;
 use super::super::index::{Head, Index};
 use super::super::journal::memory::MemoryJournal;
+use super::super::shared::Shared;
 use super::super::{Action, Claimed, Hash, LedgerError, NoteEvent, State};
-use super::{Append, claim, completed, entry, gated, known, lookup, queue, run, settle, start, state};
+use super::{Append, claim, completed, entry, gated, key, known, lookup, queue, run, settle, start, state};
 
 /// Runs `queued` while the committer is held in an append, so that they all end up in the next batch.
 async fn in_one_batch<T: Send + 'static>(
@@ -168,4 +170,23 @@ async fn what_is_queued_behind_a_close_is_recorded_and_claims_nothing() {
     assert!(matches!(again.await, Err(LedgerError::Closed)));
     closed.await.unwrap();
     assert_eq!(gate.arrived.iter().count(), 2);
+}
+
+#[test]
+fn what_is_applied_leaves_the_overlay() {
+    let mut changes = Changes::default();
+    let change = Transition::Begin(Box::new(Beginning::started(1)));
+    changes.step(Step { sequence: 1, at_ms: 0, key: key("a"), change }, None).unwrap();
+    let shared = Shared::default();
+    shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&changes);
+    let index: Arc<dyn Index> = Arc::new(MemoryIndex::default());
+    let (batches, waiting) = channel();
+    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1 };
+    batches.send(Applied { changes, head: head.clone() }).unwrap();
+    drop(batches);
+    applier::run(&waiting, &index, &shared);
+    assert_eq!(shared.overlay.read().unwrap_or_else(PoisonError::into_inner).len(), 0);
+    assert_eq!(index.get(&key("a")).unwrap().unwrap().version, 1);
+    assert_eq!(index.head().unwrap(), Some(head));
+    shared.works().unwrap();
 }

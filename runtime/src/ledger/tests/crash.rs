@@ -327,3 +327,17 @@ async fn claims_that_nobody_waits_for_any_more_are_still_in_doubt_later() {
     drop(ledger);
     assert_eq!(known(&open(scratch.path()), "a").await.state, State::InDoubt);
 }
+
+/// sled may keep what was begun and lose the rest: the records that it was begun with were synced all the same.
+#[tokio::test]
+async fn records_that_the_index_began_to_take_over_are_not_cut() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = open(scratch.path());
+    run(&ledger, "a", None).await;
+    ledger.close().await.unwrap();
+    drop(ledger);
+    let index = ::sled::Config::default().path(scratch.path().join("index")).segment_size(8 << 20).open().unwrap();
+    index.insert("m/begun", &[1, 99]).unwrap();
+    drop(index);
+    assert!(matches!(refused(scratch.path()), LedgerError::IndexAhead { seen: 99, .. }));
+}

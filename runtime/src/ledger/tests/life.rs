@@ -1,6 +1,7 @@
 //! The life of an action, on every store.
 
-use super::super::{Claimed, How, LedgerError, State};
+use super::super::committer::starts_over;
+use super::super::{Action, Approval, Claim, Claimed, Decision, How, LedgerError, State};
 use super::{
     both, claim, completed, failed, in_doubt, key, known, lookup, now, nowhere, payload, run, settle, state, win,
 };
@@ -214,4 +215,20 @@ async fn closed_means_closed() {
         assert!(matches!(ledger.settle(settle("a", version, failed())).await, Err(LedgerError::Closed)));
         assert!(matches!(ledger.close().await, Err(LedgerError::Closed)));
     }
+}
+
+/// The clock of a store cannot be set, so this asks what every store asks.
+#[tokio::test]
+async fn an_approval_starts_nothing_once_it_expired() {
+    let (_directory, ledgers) = both();
+    let version = win(&ledgers[0], "a", "first").await;
+    let decision = Some(Decision { approved: true, operator: "olga".to_owned() });
+    let approval = Approval { id: "01J".to_owned(), expires_ms: 10, decision };
+    let action = Action { state: State::AwaitingApproval(approval), ..lookup(&ledgers[0], "a").unwrap() };
+    let claim = Claim { approved: Some(version), ..claim("a", "second") };
+    assert!(starts_over(&claim, &action, 9));
+    assert!(!starts_over(&claim, &action, 10));
+    assert!(!starts_over(&Claim { digest: key("other"), ..claim.clone() }, &action, 9));
+    assert!(!starts_over(&Claim { approved: None, natural: true, ..claim.clone() }, &action, 9));
+    assert!(!starts_over(&claim, &Action { version: version + 1, ..action }, 9));
 }

@@ -26,10 +26,11 @@ use super::{
 
 mod batches;
 mod crash;
-mod equal;
 mod files;
 mod golden;
+mod handoff;
 mod life;
+mod model;
 mod poison;
 mod scribe;
 mod sweep;
@@ -78,7 +79,7 @@ fn failed() -> Outcome {
 }
 
 fn in_doubt() -> Outcome {
-    Outcome::InDoubt { code: "timeout".into() }
+    Outcome::InDoubt { code: "timeout".into(), running: false }
 }
 
 /// Claims and must win.

@@ -1,0 +1,284 @@
+//! From the committer by way of the overlay and the applier into the index, in the orders in which the threads may go on.
+//!
+//! The ledger's own files, compiled once more: [`sync`] here is shuttle's. It runs one thread at a time, chooses the next
+//! at each lock and each channel, and finds whoever waits for ever. The seeds are fixed: what is red once stays red.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shuttle::future::block_on;
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner, thread};
+
+// What the files below find beside them: the ledger's own, where there is no thread in it.
+use super::super::{Ask, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Outcome, Receipt};
+use super::super::{Settle, Store, action, changes, checkpoint, error, hash, index, journal, record, redact};
+
+#[path = "../../applier.rs"]
+mod applier;
+#[path = "../../committer.rs"]
+#[allow(dead_code)]
+mod committer;
+mod parts;
+#[path = "../../shared.rs"]
+mod shared;
+#[path = "../../store.rs"]
+#[allow(dead_code)]
+mod store;
+#[path = "../../sweep.rs"]
+#[allow(dead_code)]
+mod sweep;
+mod sync;
+
+use self::committer::Opened;
+use self::parts::{Disk, Gradual};
+use self::store::{Keys, LocalStore};
+use super::super::action::State;
+use super::super::checkpoint::Signer;
+use super::super::error::LedgerError;
+use super::super::hash::Hash;
+use super::super::index::{Head, Index};
+use super::super::journal::memory::MemoryJournal;
+use super::super::journal::{Journal, Reader};
+use super::super::redact::Redactor;
+use super::super::{How, Ledger};
+use super::{claim, completed, entry, in_doubt, key, settle};
+
+/// Runs of a test in which the next thread is any,
+const RUNS: usize = 250;
+/// and in which one thread goes on until, once, at any moment, another does all it can: what takes that takes many runs.
+const MORE_RUNS: usize = 4_000;
+const SEED: u64 = 7;
+/// More than a test writes.
+const NEVER: usize = usize::MAX;
+
+/// Runs `test` in many orders: `runs` of the second kind.
+fn explore(runs: usize, test: impl Fn() + Clone + Send + Sync + 'static) {
+    let config = || {
+        let mut config = Config::new();
+        // Unoptimised encoders and signatures.
+        config.stack_size = 1 << 20;
+        config
+    };
+    Runner::new(RandomScheduler::new_from_seed(SEED, RUNS), config()).run(test.clone());
+    Runner::new(PctScheduler::new_from_seed(SEED, 2, runs), config()).run(test);
+}
+
+/// A new ledger, with what its threads leave.
+struct Started {
+    ledger: Ledger,
+    written: Arc<dyn Reader>,
+    index: Arc<Gradual>,
+}
+
+/// The journal fails after `appends` more than the first, the index after `changes`.
+fn start(appends: usize, changes: usize) -> Started {
+    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1 };
+    let keys = Keys { redactor: Redactor::new(&[7; 32]).unwrap(), signer: Signer::new(&[7; 32]).unwrap() };
+    let journal = Disk { inner: MemoryJournal::default(), left: appends.saturating_add(1) };
+    let written = journal.reader();
+    let index = Arc::new(Gradual::new(changes));
+    let shared = Arc::clone(&index) as Arc<dyn Index>;
+    let opened = Opened { head, tail: None };
+    let store = LocalStore::start(Box::new(journal), shared, opened, keys, &LedgerOptions::default(), None).unwrap();
+    Started { ledger: Ledger::with(Arc::new(store)), written, index }
+}
+
+impl Started {
+    /// The sequence of the last record, and its line.
+    fn last(&self) -> (u64, String) {
+        let records = (1..).map_while(|sequence| Some((sequence, self.written.record(sequence).ok()?)));
+        let (sequence, line) = records.last().unwrap();
+        (sequence, String::from_utf8(line).unwrap())
+    }
+}
+
+fn natural(name: &str) -> Claim {
+    Claim { natural: true, ..claim(name, "call") }
+}
+
+/// The version that was won.
+fn won(claimed: Claimed) -> u64 {
+    match claimed {
+        Claimed::Won { version } => version,
+        Claimed::Exists(action) => panic!("exists: {action:?}"),
+    }
+}
+
+/// Runs an action that nobody else runs.
+fn run(ledger: &Ledger, claim: Claim, outcome: Outcome) -> u64 {
+    let (name, entry) = (claim.key, claim.entry.clone());
+    let version = won(block_on(ledger.claim(claim)).unwrap());
+    let settle = Settle { entry, key: name, version, outcome, how: How::Call };
+    block_on(ledger.settle(settle)).unwrap().sequence
+}
+
+#[test]
+fn what_was_answered_is_seen_and_never_goes_back() {
+    explore(RUNS, || {
+        let Started { ledger, .. } = start(NEVER, NEVER);
+        let names = ["a", "b"];
+        let answered = Arc::new([const { AtomicU64::new(0) }; 2]);
+        let mut threads = Vec::new();
+        for (place, name) in names.into_iter().enumerate() {
+            let (ledger, answered) = (ledger.clone(), Arc::clone(&answered));
+            threads.push(thread::spawn(move || {
+                for outcome in [completed("1", None), in_doubt(), completed("2", None)] {
+                    let version = won(block_on(ledger.claim(natural(name))).unwrap());
+                    answered[place].store(version, Ordering::SeqCst);
+                    let receipt = block_on(ledger.settle(settle(name, version, outcome))).unwrap();
+                    answered[place].store(receipt.sequence, Ordering::SeqCst);
+                }
+            }));
+        }
+        for _ in 0..2 {
+            let (ledger, answered) = (ledger.clone(), Arc::clone(&answered));
+            threads.push(thread::spawn(move || {
+                let mut seen = [0; 2];
+                for _ in 0..6 {
+                    for (place, name) in names.into_iter().enumerate() {
+                        let at_least = answered[place].load(Ordering::SeqCst).max(seen[place]);
+                        let found = block_on(ledger.lookup(&key(name))).unwrap();
+                        seen[place] = found.as_ref().map_or(0, |action| action.version);
+                        assert!(seen[place] >= at_least, "{} behind {at_least}", seen[place]);
+                        // The result of what is completed is there.
+                        if let Some(action) = found.filter(|action| action.state == State::Completed) {
+                            block_on(ledger.payload(&action)).unwrap();
+                        }
+                    }
+                }
+            }));
+        }
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+#[test]
+fn a_doubt_is_listed_wherever_it_is() {
+    explore(MORE_RUNS, || {
+        let Started { ledger, .. } = start(NEVER, NEVER);
+        let doubt = run(&ledger, claim("a", "call"), in_doubt());
+        let listed = || block_on(ledger.list(Listed::InDoubt, None, 9)).unwrap().len();
+        assert_eq!(listed(), 1);
+        block_on(ledger.settle(settle("a", doubt, completed("1", None)))).unwrap();
+        assert_eq!(listed(), 0);
+    });
+}
+
+#[test]
+fn an_undo_frees_what_it_undid_wherever_that_is() {
+    explore(MORE_RUNS, || {
+        let Started { ledger, .. } = start(NEVER, NEVER);
+        run(&ledger, claim("isolate", "call"), completed("1", Some("release")));
+        run(&ledger, claim("release", "call"), completed("1", None));
+        assert_eq!(block_on(ledger.lookup(&key("isolate"))).unwrap(), None);
+    });
+}
+
+/// Three callers that claim and settle until they are refused; gives the sequences that they were answered with.
+fn callers(ledger: &Ledger, refusals: fn(&LedgerError) -> bool) -> Vec<thread::JoinHandle<Vec<u64>>> {
+    let caller = |caller: usize| {
+        let ledger = ledger.clone();
+        thread::spawn(move || {
+            let mut answered = Vec::new();
+            let mut refused = false;
+            for round in 0..2 {
+                let name = format!("{caller} {round}");
+                let claimed = block_on(ledger.claim(claim(&name, "call")));
+                assert!(!(refused && claimed.is_ok()), "it was refused before");
+                let version = match claimed {
+                    Ok(claimed) => won(claimed),
+                    Err(error) => {
+                        assert!(refusals(&error), "{error}");
+                        refused = true;
+                        continue;
+                    }
+                };
+                answered.push(version);
+                match block_on(ledger.settle(settle(&name, version, completed("1", None)))) {
+                    Ok(receipt) => answered.push(receipt.sequence),
+                    Err(error) => {
+                        assert!(refusals(&error), "{error}");
+                        refused = true;
+                    }
+                }
+                // Refused or not, and nobody waits for it.
+                ledger.note(entry("read"), NoteEvent::Read { code: "ok".into() }).ok();
+            }
+            answered
+        })
+    };
+    (0..3).map(caller).collect()
+}
+
+#[test]
+fn a_journal_that_fails_leaves_nobody_waiting_and_nothing_answered_that_is_not_written() {
+    explore(RUNS, || {
+        let started = start(thread_rng().gen_range(0..6), NEVER);
+        let callers = callers(&started.ledger, |error| matches!(error, LedgerError::Unavailable));
+        for caller in callers {
+            for sequence in caller.join().unwrap() {
+                started.written.record(sequence).unwrap();
+            }
+        }
+        // Whether or not that was the append that fails.
+        if block_on(started.ledger.close()).is_err() {
+            assert!(matches!(started.ledger.health(), Err(LedgerError::Unavailable)));
+            assert!(matches!(block_on(started.ledger.lookup(&key("0 0"))), Err(LedgerError::Unavailable)));
+        }
+    });
+}
+
+#[test]
+fn an_index_that_fails_leaves_nobody_waiting() {
+    explore(RUNS, || {
+        let started = start(NEVER, thread_rng().gen_range(0..6));
+        let callers = callers(&started.ledger, |error| matches!(error, LedgerError::Unavailable));
+        for caller in callers {
+            for sequence in caller.join().unwrap() {
+                started.written.record(sequence).unwrap();
+            }
+        }
+        // Six actions do not fit: whoever closes hears of it.
+        assert!(matches!(block_on(started.ledger.close()), Err(LedgerError::Unavailable)));
+    });
+}
+
+#[test]
+fn closing_records_what_is_answered_and_nothing_behind_it() {
+    explore(RUNS, || {
+        let started = start(NEVER, NEVER);
+        let callers = callers(&started.ledger, |error| matches!(error, LedgerError::Closed));
+        let other = {
+            let ledger = started.ledger.clone();
+            thread::spawn(move || block_on(ledger.close()))
+        };
+        let closed = block_on(started.ledger.close());
+        let closed = [closed, other.join().unwrap()];
+        assert_eq!(closed.iter().filter(|closed| closed.is_ok()).count(), 1);
+        assert!(closed.iter().any(|closed| matches!(closed, Err(LedgerError::Closed))));
+        let answered: Vec<u64> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
+        let (last, line) = started.last();
+        assert!(line.contains(r#""event":"close""#), "{line}");
+        assert!(answered.iter().all(|sequence| *sequence < last));
+    });
+}
+
+#[test]
+fn the_last_to_leave_waits_for_the_index() {
+    explore(RUNS, || {
+        let Started { ledger, index, written } = start(NEVER, NEVER);
+        let caller = {
+            let ledger = ledger.clone();
+            thread::spawn(move || run(&ledger, claim("a", "call"), completed("1", None)))
+        };
+        // One whose caller leaves before there is an answer.
+        drop(futures_util::FutureExt::now_or_never(ledger.claim(claim("b", "call"))));
+        drop(ledger);
+        let sequence = caller.join().unwrap();
+        assert_eq!(index.get(&key("a")).unwrap().unwrap().version, sequence);
+        let records = (1..).take_while(|sequence| written.record(*sequence).is_ok()).last();
+        assert_eq!(index.head().unwrap().map(|head| head.sequence), records);
+    });
+}
