@@ -29,8 +29,10 @@ pub(super) fn open(location: &str, options: &LedgerOptions) -> Result<Ledger, Le
         Some(("sled", path)) => path,
         #[cfg(feature = "postgres")]
         Some(("postgres" | "postgresql", _)) => return super::postgres::open(location, options),
-        // A scheme that is not ours must not become a directory of that name.
-        Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => return Err(LedgerError::Location),
+        // A scheme that is not ours must not become a directory of that name, which errors would tell with the rest.
+        Some((scheme, rest)) if rest.starts_with("//") || scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+            return Err(LedgerError::Location);
+        }
         _ => location,
     };
     match path {

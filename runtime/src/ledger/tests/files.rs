@@ -21,7 +21,7 @@ fn locations() {
     drop(Ledger::open(&format!("sled:{}", path.display())).unwrap());
     drop(Ledger::open(path.to_str().unwrap()).unwrap());
     assert_eq!(records(&path, "open").len(), 2);
-    for location in ["", "sled:", "redis://me:secret@host", "redis:x"] {
+    for location in ["", "sled:", "redis://me:secret@host", "Postgres://me:secret@host", "redis:x"] {
         let error = Ledger::open(location).map(drop).unwrap_err();
         assert!(matches!(error, LedgerError::Location), "{location}");
         assert!(!error.to_string().contains("secret"));
