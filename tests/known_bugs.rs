@@ -120,8 +120,16 @@ fn entry(call: &str) -> Entry {
 
 async fn claim(ledger: &Ledger, name: &str, call: &str) -> Claimed {
     let (key, digest) = (key(name), Hash::of(b"digest"));
-    let claim =
-        Claim { entry: entry(call), key, digest, arguments: Vec::new(), natural: false, undo: None, approved: None };
+    let claim = Claim {
+        entry: entry(call),
+        key,
+        digest,
+        arguments: Vec::new(),
+        natural: false,
+        undo: None,
+        approved: None,
+        lives: Duration::ZERO,
+    };
     ledger.claim(claim).await.unwrap()
 }
 

@@ -270,6 +270,7 @@ async fn complete(ledger: &Ledger, number: u64) {
         natural: false,
         undo: None,
         approved: None,
+        lives: Duration::ZERO,
     };
     let Claimed::Won { version } = ledger.claim(claim).await.unwrap() else { return };
     let payload = br#"{"status":"ok","data":{},"truncated":false,"source":"bench"}"#.to_vec();

@@ -41,8 +41,9 @@ pub(crate) struct Names {
     pub(crate) digest: Hash,
     /// Names the intent.
     pub(crate) key: Hash,
-    /// The key in the bucket of time before, where the key has buckets.
-    pub(crate) before: Option<Hash>,
+    /// The keys in the buckets of time beside, where the key has buckets: the one before for a retry across the boundary, the
+    /// one after for a clock that goes ahead of this one.
+    pub(crate) beside: [Option<Hash>; 2],
     /// Names the intent whatever the bucket: what runs at once in this server.
     pub(crate) flight: Hash,
     pub(crate) arguments: Vec<ArgumentDigest>,
@@ -90,11 +91,14 @@ pub(crate) fn names(
     }
     let bucket =
         every.and_then(|every| intent.now_ms.checked_div(u64::try_from(every.as_millis()).unwrap_or(u64::MAX)));
-    let (key, before) = match bucket {
-        Some(bucket) => (bucketed(flight, bucket), bucket.checked_sub(1).map(|before| bucketed(flight, before))),
-        None => (flight, None),
+    let (key, beside) = match bucket {
+        Some(bucket) => {
+            let beside = [bucket.checked_sub(1), bucket.checked_add(1)];
+            (bucketed(flight, bucket), beside.map(|bucket| bucket.map(|bucket| bucketed(flight, bucket))))
+        }
+        None => (flight, [None; 2]),
     };
-    Ok(Names { digest: feed.hash(), key, before, flight, arguments: digests, encoded })
+    Ok(Names { digest: feed.hash(), key, beside, flight, arguments: digests, encoded })
 }
 
 /// The digests of each argument in the tool's order, with the encoding of those that are present.

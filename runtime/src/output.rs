@@ -122,7 +122,8 @@ impl ToolOutput for Done {
 
 /// What a tool's `reconcile` function found out about an effect whose outcome is not known.
 ///
-/// The server asks when the action is asked for again, and when it starts: a crash, a timeout or an error that may have come
+/// The server asks when the action is asked for again, and when it starts (then only `Applied` is taken for an answer, because
+/// nobody is there to go on): a crash, a timeout or an error that may have come
 /// after the effect leaves an action in doubt. `T` is the tool's own output.
 ///
 /// ```

@@ -196,6 +196,21 @@ async fn melt(
     Ok(Change { run: call.state().run() })
 }
 
+/// Scraps a thing.
+#[safe_tool(effect = destroy, scope = WRITE, key(thing), approve = operator)]
+async fn scrap(
+    call: Call<Lab>,
+    /// What to scrap.
+    #[arg(target)]
+    thing: Thing,
+    /// Why.
+    #[arg(free_text, max_len = 100)]
+    why: String,
+) -> Result<Change, LabError> {
+    let _ = (thing, why);
+    Ok(Change { run: call.state().run() })
+}
+
 /// Opens the vault.
 #[derive(Credential)]
 #[credential(audience = "https://vault.example", scopes("open"))]
@@ -250,6 +265,7 @@ fn writer(lab: &Lab) -> Server<WriteServer, Lab> {
         .tool::<print_label>()
         .tool::<ring>()
         .tool::<melt>()
+        .tool::<scrap>()
         .tool::<open_box>()
         .credentials(Once(AtomicU32::new(0)))
 }
@@ -717,6 +733,21 @@ async fn what_needs_an_approval_is_pending_until_it_is_given_and_runs_once() {
 }
 
 #[tokio::test]
+async fn what_was_approved_runs_to_the_letter() {
+    let lab = Lab::default();
+    let ledger = Ledger::open("memory:").unwrap();
+    let server = writer(&lab).ledger(ledger.clone()).in_process(ann()).await.unwrap();
+    let scrap = |why: &str| json!({ "thing": "lamp", "why": why });
+    call(&server, "scrap", scrap("it is broken")).await;
+    decide(&ledger, true).await;
+    let reworded = call(&server, "scrap", scrap("it does not work")).await;
+    assert_eq!((error(&reworded, "kind"), lab.runs()), ("conflict", 0));
+    assert_eq!(reworded["error"]["violations"][0]["path"], "/why");
+    let answer = call(&server, "scrap", scrap("it is broken")).await;
+    assert_eq!((&answer["status"], lab.runs()), (&json!("ok"), 1));
+}
+
+#[tokio::test]
 async fn what_an_operator_refuses_never_runs() {
     let lab = Lab::default();
     let ledger = Ledger::open("memory:").unwrap();
@@ -746,7 +777,16 @@ async fn an_approval_expires_and_is_asked_for_anew() {
     let Action { key, version, digest, arguments, .. } = action;
     let settle = Settle { entry: intent.entry.clone(), key, version, outcome: failed, how: How::Call };
     ledger.settle(settle).await.unwrap();
-    let claim = Claim { entry: intent.entry, key, digest, arguments, natural: false, undo: None, approved: None };
+    let claim = Claim {
+        entry: intent.entry,
+        key,
+        digest,
+        arguments,
+        natural: false,
+        undo: None,
+        approved: None,
+        lives: Duration::ZERO,
+    };
     ledger.ask(Ask { claim, id: "01J".to_owned(), expires_ms: 1 }).await.unwrap();
 
     let expired = call(&server, "melt", json!({ "thing": "lamp" })).await;

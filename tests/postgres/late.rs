@@ -71,3 +71,28 @@ async fn what_another_server_may_still_do_is_not_done_beside_it() {
     until("the late outcome settles the doubt", async || call(&second).await["replayed"] == true).await;
     assert_eq!((lab.0.asked.load(Ordering::SeqCst), *lab.0.effects.lock().unwrap()), (0, 1));
 }
+
+/// A free lock shows that the connection is gone, and not that the body is.
+#[tokio::test]
+async fn what_a_server_without_its_database_may_still_do_is_not_done_beside_it() {
+    let Some(database) = Database::start() else { return };
+    let inner = Inner { effects: Mutex::default(), asked: AtomicU32::new(0), go_on: Semaphore::new(0) };
+    let lab = Lab(Arc::new(inner));
+    let here = open(database.way("first").await).await;
+    let first = Arc::new(server(&lab, &here).await);
+    let there = open(database.url()).await;
+    let second = server(&lab, &there).await;
+    let running = {
+        let first = first.clone();
+        tokio::spawn(async move { call(&first).await })
+    };
+    until("it runs", async || call(&second).await["error"]["kind"] == "in_progress").await;
+    database.cut("first").await;
+    assert_eq!(call(&second).await["error"]["kind"], "in_doubt");
+    assert_eq!((lab.0.asked.load(Ordering::SeqCst), *lab.0.effects.lock().unwrap()), (0, 0));
+    database.mend("first").await;
+    lab.0.go_on.add_permits(2);
+    running.await.unwrap();
+    until("the outcome stands", async || call(&second).await["replayed"] == true).await;
+    assert_eq!((lab.0.asked.load(Ordering::SeqCst), *lab.0.effects.lock().unwrap()), (0, 1));
+}

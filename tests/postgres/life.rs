@@ -37,6 +37,7 @@ pub(crate) fn claim(name: &str, call: &str) -> Claim {
         natural: false,
         undo: None,
         approved: None,
+        lives: Duration::ZERO,
     }
 }
 

@@ -91,6 +91,8 @@ pub struct Action {
     pub state: State,
     /// Epoch of the server that may be running it; 0 when none is.
     pub epoch: u64,
+    /// When its body has ended for certain, in ms since 1970; 0 while nothing ran.
+    pub until_ms: u64,
     /// Sequence of the last record that changed it; what [`Settle`](super::Settle) compares.
     pub version: u64,
     /// Sequence of the record that began it: who asked for what is told there.
@@ -160,6 +162,7 @@ pub(super) struct Beginning {
     pub(super) tool: String,
     pub(super) call: String,
     pub(super) undo: Option<Hash>,
+    pub(super) until_ms: u64,
 }
 
 #[cfg(test)]
@@ -174,6 +177,7 @@ impl Beginning {
             tool: String::new(),
             call: String::new(),
             undo: None,
+            until_ms: 0,
         }
     }
 }
@@ -186,7 +190,7 @@ impl Step {
     pub(super) fn apply(self, current: Option<Action>) -> Result<Option<Action>, LedgerError> {
         let Step { sequence, at_ms, key, change } = self;
         if let Transition::Begin(beginning) = change {
-            let Beginning { state, digest, arguments, tenant, tool, call, undo } = *beginning;
+            let Beginning { state, digest, arguments, tenant, tool, call, undo, until_ms } = *beginning;
             let epoch = if let State::Started { epoch } = state { epoch } else { 0 };
             return Ok(Some(Action {
                 key,
@@ -196,6 +200,7 @@ impl Step {
                 tool,
                 state,
                 epoch,
+                until_ms,
                 version: sequence,
                 intent: sequence,
                 call,

@@ -16,7 +16,7 @@ use super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payload, wr
 use super::shared::{Shared, Status};
 use super::sync::threads::{SyncSender, TrySendError};
 use super::sync::{oneshot, tasks, thread};
-use super::{Ask, Claim, Claimed, Decide, Entry, LedgerOptions, NoteEvent, Outcome, Receipt, Settle};
+use super::{Ask, Claim, Claimed, Decide, Entry, How, LedgerOptions, NoteEvent, Outcome, Receipt, Settle};
 
 /// A batch ends at this many operations,
 const BATCH_OPERATIONS: usize = 1024;
@@ -26,6 +26,8 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const LINGER: Duration = Duration::from_micros(500);
 /// and only as long as somebody comes while other threads get this many turns.
 const TURNS: u32 = 32;
+/// What an operator says answers for 90 days at least.
+const OPERATOR_MS: u64 = 90 * 24 * 60 * 60 * 1000;
 /// An index that takes nothing for this long has failed.
 const INDEX_STANDS: Duration = Duration::from_secs(30);
 
@@ -40,7 +42,7 @@ pub(super) enum Operation {
     Settle(Box<Settle>, Answer<Receipt>),
     Note(Box<Entry>, NoteEvent),
     /// Completed actions with their versions that retention removes if they have expired, and the segment up to which it has
-    /// come: how many were removed.
+    /// come: how many answer still.
     Expire(Vec<(Hash, u64)>, Option<u64>, Answer<usize>),
     Tick,
     Close(Answer<()>),
@@ -288,12 +290,14 @@ impl Committer {
         state: State,
         current: Option<Action>,
     ) -> Result<u64, LedgerError> {
+        let until = runs_until(&state, batch.at_ms, &claim);
         let Claim { entry, key, digest, arguments, undo, .. } = claim;
         let line = Line {
             key: Some(key),
             digest: Some(digest),
             digests: Some(&arguments),
             undo,
+            until,
             supersedes: current.as_ref().map(|action| action.version),
             ..Line::of(Event::Started, &entry)
         };
@@ -305,7 +309,8 @@ impl Committer {
         };
         let sequence = self.record(batch, line)?;
         let Entry { call, tenant, tool, .. } = entry;
-        let beginning = Beginning { state, digest, arguments, tenant, tool: tool.into_owned(), call, undo };
+        let (tool, until_ms) = (tool.into_owned(), until.unwrap_or(0));
+        let beginning = Beginning { state, digest, arguments, tenant, tool, call, undo, until_ms };
         let change = Transition::Begin(Box::new(beginning));
         batch.changes.step(Step { sequence, at_ms: batch.at_ms, key, change }, current)?;
         Ok(sequence)
@@ -367,7 +372,7 @@ impl Committer {
                 }
                 let undo = undo.or(action.undo);
                 let frees = self.frees(batch, &key, undo.as_ref())?;
-                let expires_ms = Some(batch.at_ms.saturating_add(self.options.retention_ms()));
+                let expires_ms = Some(batch.at_ms.saturating_add(answers_for(self.options.retention_ms(), &how)));
                 let Position { segment, offset } = batch.position;
                 let payload = write_payload(&mut batch.bytes, segment, offset, &payload);
                 let line = Line {
@@ -393,24 +398,23 @@ impl Committer {
         Ok(Ok(self.receipt(sequence)))
     }
 
-    /// Removes those of `candidates` that still have that version and answer no longer.
+    /// Removes those of `candidates` that still have that version and answer no longer; says how many still answer.
     fn expire(
         &mut self,
         batch: &mut Batch,
         candidates: &[(Hash, u64)],
         swept: Option<u64>,
     ) -> Result<usize, LedgerError> {
-        let mut expired = Vec::new();
+        let (mut expired, mut answering) = (Vec::new(), 0);
         for (key, version) in candidates {
-            if let Some(action) = self.current(batch, key)?
-                && action.version == *version
-                && !action.answers(batch.at_ms)
-            {
-                expired.push(action);
+            match self.current(batch, key)?.filter(|action| action.version == *version) {
+                Some(action) if action.answers(batch.at_ms) => answering += 1,
+                Some(action) => expired.push(action),
+                None => {}
             }
         }
         if expired.is_empty() && swept.is_none() {
-            return Ok(0);
+            return Ok(answering);
         }
         let keys: Vec<Hash> = expired.iter().map(|action| action.key).collect();
         let sequence = self.record(batch, Line { keys: &keys, swept, ..Line::new(Event::Expired) })?;
@@ -419,7 +423,7 @@ impl Committer {
             let step = Step { sequence, at_ms: batch.at_ms, key: action.key, change: Transition::Leave };
             batch.changes.step(step, Some(action))?;
         }
-        Ok(keys.len())
+        Ok(answering)
     }
 
     fn checkpoint_due(&self, ticked: bool) -> bool {
@@ -545,6 +549,21 @@ fn hand_over(applier: &SyncSender<Applied>, mut applied: Applied) -> Result<(), 
             }
         };
         thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// When the body of what begins at `at_ms` has ended for certain, in ms since 1970; `None` while nothing runs.
+pub(super) fn runs_until(state: &State, at_ms: u64, claim: &Claim) -> Option<u64> {
+    let lives_ms = u64::try_from(claim.lives.as_millis()).unwrap_or(u64::MAX);
+    matches!(state, State::Started { .. }).then(|| at_ms.saturating_add(lives_ms))
+}
+
+/// How long a completed action answers, in ms. What an operator says is often said where the server's retention is not
+/// known, and is looked at again less soon.
+pub(super) fn answers_for(retention_ms: u64, how: &How) -> u64 {
+    match how {
+        How::Operator(_) => retention_ms.max(OPERATOR_MS),
+        How::Call | How::Late | How::Reconcile => retention_ms,
     }
 }
 

@@ -110,6 +110,8 @@ pub struct Claim {
     pub undo: Option<Hash>,
     /// Version of the approved action whose approval this claim uses up.
     pub approved: Option<u64>,
+    /// How long its body can run at most, from the claim on.
+    pub lives: Duration,
 }
 
 /// A call whose action needs an approval before it may start.
@@ -307,7 +309,7 @@ pub trait Store: Send + Sync {
     -> BoxFuture<'_, Result<Vec<Action>, LedgerError>>;
 
     /// Whether no server, this one included, can still be running an action in doubt: one whose deadline passed runs on for
-    /// a while, and what it has not done yet it may still do.
+    /// a while, and what it has not done yet it may still do. So does one whose server has lost its database.
     fn ended(&self, action: &Action) -> BoxFuture<'_, Result<bool, LedgerError>>;
 
     /// Who asked for the action. Reads the journal: for operators and for reconciliation, not for every call.

@@ -148,6 +148,9 @@ pub(super) struct Line<'a> {
     pub(super) undo: Option<Hash>,
     #[serde(skip_serializing_if = "<[Hash]>::is_empty")]
     pub(super) frees: &'a [Hash],
+    /// When the body of a started action has ended for certain, in ms since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<u64>,
     /// Until when a completed action answers for its key, in ms since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<u64>,
@@ -205,6 +208,7 @@ impl<'a> Line<'a> {
             payload: None,
             undo: None,
             frees: &[],
+            until: None,
             expires: None,
             keys: &[],
             swept: None,
@@ -338,6 +342,7 @@ pub(super) struct Record {
     undo: Option<Hash>,
     #[serde(default)]
     frees: Vec<Hash>,
+    until: Option<u64>,
     pub(super) expires: Option<u64>,
     #[serde(default)]
     keys: Vec<Hash>,
@@ -415,6 +420,7 @@ impl Record {
             tool: self.tool.ok_or(INCOMPLETE)?,
             call: self.call.ok_or(INCOMPLETE)?,
             undo: self.undo,
+            until_ms: self.until.unwrap_or(0),
         };
         let key = self.key.ok_or(INCOMPLETE)?;
         Ok(Step { sequence: self.seq, at_ms, key, change: Transition::Begin(Box::new(beginning)) })

@@ -42,7 +42,9 @@ pub(super) fn run(mut sweeper: Sweeper, ticks: &Receiver<()>) {
             continue;
         }
         looked = Some(Instant::now());
-        if let Err(error) = sweeper.sweep(now().0) {
+        if let Err(error) = sweeper.sweep(now().0)
+            && !matches!(error, LedgerError::Closed)
+        {
             tracing::error!(%error, "expired results could not be removed; it is tried again");
         }
     }
@@ -82,7 +84,10 @@ impl Sweeper {
             return Ok(false);
         }
         for slice in held.completed.chunks(SLICE) {
-            self.expire(slice.to_vec(), None)?;
+            // A clock that was set back since: their results are still wanted.
+            if self.expire(slice.to_vec(), None)? > 0 {
+                return Ok(false);
+            }
         }
         if held.payloads {
             without_payloads(&path).map_err(LedgerError::io("rewrite", &path))?;
@@ -92,11 +97,11 @@ impl Sweeper {
         Ok(true)
     }
 
-    fn expire(&self, candidates: Vec<(Hash, u64)>, swept: Option<u64>) -> Result<(), LedgerError> {
+    fn expire(&self, candidates: Vec<(Hash, u64)>, swept: Option<u64>) -> Result<usize, LedgerError> {
         let (answer, answered) = oneshot::channel();
         let asked = self.queue.blocking_send(Operation::Expire(candidates, swept, answer));
         asked.map_err(|_| LedgerError::Closed)?;
-        answered.blocking_recv().unwrap_or(Err(LedgerError::Closed)).map(drop)
+        answered.blocking_recv().unwrap_or(Err(LedgerError::Closed))
     }
 }
 

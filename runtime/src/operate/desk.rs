@@ -206,7 +206,16 @@ mod tests {
             digest: None,
             arguments: Some(serde_json::from_str(r#"{"host_id":"web-01"}"#).unwrap()),
         };
-        Claim { entry, key, digest: key, arguments: Vec::new(), natural: false, undo: None, approved: None }
+        Claim {
+            entry,
+            key,
+            digest: key,
+            arguments: Vec::new(),
+            natural: false,
+            undo: None,
+            approved: None,
+            lives: std::time::Duration::ZERO,
+        }
     }
 
     async fn in_doubt(ledger: &Ledger, key: Hash) {

@@ -1,6 +1,7 @@
 //! How operators reach a server that has the ledger open: a socket in the ledger's directory.
 //!
-//! Whoever may read the directory may decide; the socket is its owner's alone (0600). One JSON line in, one out, then the
+//! The socket is its owner's alone (0600), and who can use it can decide under any name: an agent must not run as the
+//! user of its server. One JSON line in, one out, then the
 //! connection ends. Requests are bounded in bytes, time and number, so that a client that hangs costs nothing.
 
 use super::desk;

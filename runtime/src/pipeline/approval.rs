@@ -6,6 +6,7 @@ use super::record::now_ms;
 use super::refusal::Refusal;
 use super::{dedupe, undo};
 use crate::error::Kind;
+use crate::input::Violation;
 use crate::ledger::{Action, Approval, Ask, Decision, How, LedgerError, Outcome, Settle, State};
 use crate::tool::Approve;
 use std::borrow::Cow;
@@ -44,7 +45,7 @@ async fn operator(flow: &mut Flow, awaiting: Option<Action>) -> Result<u64, Stop
     match approval.decision {
         _ if approval.expires_ms <= now_ms() => Err(expired(flow, &action).await.into()),
         None => Err(Stop::Pending(Pending { approval: approval.clone(), asked })),
-        Some(Decision { approved: true, .. }) => Ok(action.version),
+        Some(Decision { approved: true, .. }) => as_approved(flow, &action).map(|()| action.version),
         Some(Decision { approved: false, .. }) => {
             Err(denied("an operator did not agree; nothing ran", "approval_refused")
                 .suggest("do not ask again for the same; hand the task to a person")
@@ -52,6 +53,27 @@ async fn operator(flow: &mut Flow, awaiting: Option<Action>) -> Result<u64, Stop
                 .into())
         }
     }
+}
+
+/// What runs is what was approved, to the letter: free text too, which gate 5 lets pass reworded.
+fn as_approved(flow: &Flow, action: &Action) -> Result<(), Stop> {
+    let Some(names) = &flow.names else { return Err(unavailable("approval").into()) };
+    if names.digest == action.digest {
+        return Ok(());
+    }
+    let then = |name: &str| action.arguments.iter().find(|digest| digest.name == name).map(|digest| digest.full);
+    let reworded = names.arguments.iter().filter(|now| then(&now.name) != Some(now.full));
+    let violations = reworded.map(|now| Violation {
+        path: format!("/{}", now.name),
+        rule: "differs",
+        expected: Cow::Borrowed("the words that were approved"),
+        example: None,
+    });
+    Err(Refusal::new("approval", Kind::Conflict, "it was approved in other words; nothing ran")
+        .suggest("call again word for word as when you asked for the approval")
+        .violations(violations.collect())
+        .about(action.call.clone())
+        .into())
 }
 
 /// Asks an operator, unless another server has asked or begun; says whether this call asked.

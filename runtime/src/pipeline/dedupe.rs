@@ -23,7 +23,7 @@ pub(super) struct Passed {
 
 pub(super) async fn pass(flow: &mut Flow) -> Result<Passed, Stop> {
     let Some(names) = &flow.names else { return Err(unavailable("dedupe").into()) };
-    let (flight, keys) = (names.flight, names.before.into_iter().chain([names.key]));
+    let (flight, keys) = (names.flight, names.beside.into_iter().flatten().chain([names.key]));
     let deadline = tokio::time::Instant::now() + flow.tool().timeout;
     let lead = loop {
         match flow.pipeline.flights.board(flight, &flow.id, &names.arguments) {
@@ -90,7 +90,7 @@ pub(super) async fn known_action(flow: &Flow, action: &Action) -> Result<(), Sto
         State::InDoubt if !ended(flow, action).await? => Err(in_doubt(action.call.clone()).into()),
         // Where somebody must agree to another run, the doubt is for them too.
         State::InDoubt if natural && matches!(flow.tool().approve, Approve::None(_)) => Ok(()),
-        State::InDoubt => match reconcile::pass(flow, action).await {
+        State::InDoubt => match reconcile::pass(flow, action, true).await {
             Reconciled::Applied(body) => Err(replay(body, action, differs)),
             Reconciled::NotApplied => Ok(()),
             Reconciled::Unknown => Err(in_doubt(action.call.clone()).into()),

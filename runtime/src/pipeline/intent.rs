@@ -7,6 +7,10 @@ use super::undo;
 use crate::error::Kind;
 use crate::ledger::{Claim, Claimed, LedgerError};
 use crate::tool::Key;
+use std::time::Duration;
+
+/// What an action may take beside its body, which has its timeout twice: its credential, its outcome.
+const BESIDE_BODY: Duration = Duration::from_secs(60);
 
 /// Claims the action, with the approval of that version where one is used up; the answer is the version to settle.
 pub(super) async fn pass(flow: &mut Flow, approved: Option<u64>) -> Result<u64, Stop> {
@@ -21,7 +25,11 @@ pub(super) async fn pass(flow: &mut Flow, approved: Option<u64>) -> Result<u64, 
             Ok(()) => Err(in_progress(action.call).into()),
         },
         // Another call used up the approval: this one has to ask again.
-        Err(LedgerError::Superseded) => Err(in_progress(flow.id.clone()).into()),
+        Err(LedgerError::Superseded) => {
+            let used = "the approval was used up by another call; nothing ran for this one";
+            let refusal = Refusal::new("intent", Kind::Transient, used).code("approval_used");
+            Err(refusal.suggest("call again: it is answered, or asked for anew").into())
+        }
         Err(error) => {
             tracing::error!(call = flow.id, tool = flow.tool().name, %error, "the intent was not recorded");
             Err(unavailable("intent").into())
@@ -40,6 +48,7 @@ pub(super) fn claim(flow: &Flow) -> Result<Claim, Refusal> {
         natural: matches!(flow.tool().key, Key::Natural(_)),
         undo: flow.undo.as_ref().and_then(|undo| undo.key),
         approved: None,
+        lives: flow.tool().timeout * 2 + BESIDE_BODY,
     })
 }
 

@@ -157,9 +157,8 @@ async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<u64>, caller: 
             answer(doubt.answer);
             // The body of a write is never cut at its deadline: it has once its timeout again to settle the doubt.
             let ended = tokio::time::timeout(timeout, body).await.ok();
-            if let Some(version) = doubt.version {
-                outcome::late(&flow, version, ended).await;
-            }
+            // Without the doubt's version it was not recorded, or only later: the intent's names it too.
+            outcome::late(&flow, doubt.version.unwrap_or(version), ended).await;
             drop(lead);
         }
     }

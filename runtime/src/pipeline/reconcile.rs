@@ -25,8 +25,9 @@ pub(super) enum Reconciled {
     Unknown,
 }
 
-/// Asks the tool's `reconcile` about an action in doubt, and records what it says.
-pub(super) async fn pass(flow: &Flow, action: &Action) -> Reconciled {
+/// Asks the tool's `reconcile` about an action in doubt, and records what it says; that it did not happen only when the
+/// call `goes_on` then.
+pub(super) async fn pass(flow: &Flow, action: &Action, goes_on: bool) -> Reconciled {
     if !flow.tool().reconcile {
         return Reconciled::Unknown;
     }
@@ -36,6 +37,8 @@ pub(super) async fn pass(flow: &Flow, action: &Action) -> Reconciled {
             let (body, outcome) = outcome::done(flow, &produced);
             settle(flow, action, outcome, Reconciled::Applied(body)).await
         }
+        // It may have happened in part, and somebody must be there to go on: the next call is, the start of a server is not.
+        Some(Reconciliation::NotApplied) if !goes_on => Reconciled::Unknown,
         Some(Reconciliation::NotApplied) => {
             let outcome = Outcome::Failed { code: Cow::Borrowed("not_applied") };
             settle(flow, action, outcome, Reconciled::NotApplied).await
@@ -85,7 +88,7 @@ impl Pipeline {
                 }
                 // A call of the same intent asks by itself.
                 if let Ok(_lead) = self.flights.board(flight, &flow.id, &arguments) {
-                    pass(&flow, &action).await;
+                    pass(&flow, &action, false).await;
                 }
             }
         }
@@ -123,7 +126,7 @@ async fn again(pipeline: &Arc<Pipeline>, action: &Action) -> Option<Flow> {
     flow.names = Some(action::Names {
         digest: action.digest,
         key: action.key,
-        before: None,
+        beside: [None; 2],
         flight: action.key,
         arguments: digests,
         encoded,

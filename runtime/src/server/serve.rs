@@ -80,7 +80,7 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
 
 /// Serves, ticks every second, and closes the ledger whatever happened.
 async fn until_the_end(door: &Arc<Door>, serving: impl Future<Output = std::io::Result<()>>) -> Result<(), ServeError> {
-    let ticks = async {
+    let ticks = || async {
         let mut second = tokio::time::interval(TICK);
         loop {
             second.tick().await;
@@ -89,9 +89,13 @@ async fn until_the_end(door: &Arc<Door>, serving: impl Future<Output = std::io::
     };
     let served = tokio::select! {
         served = serving => served,
-        () = ticks => Ok(()),
+        () = ticks() => Ok(()),
     };
-    let closed = door.close().await;
+    // Effects may take a while to land, and what is due in the ledger does not wait for them.
+    let closed = tokio::select! {
+        closed = door.close() => closed,
+        () = ticks() => Ok(()),
+    };
     served?;
     closed
 }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -63,14 +63,22 @@ impl SledIndex {
         let opened = thread::Builder::new()
             .name("ledger-open".to_owned())
             .spawn(move || {
-                ::sled::Config::default()
+                let config = ::sled::Config::default()
                     .path(path)
                     .segment_size(SEGMENT_BYTES)
                     .cache_capacity(CACHE_BYTES)
-                    .flush_every_ms(Some(FLUSH_EVERY_MS))
-                    .open()
-                    .map(|db| SledIndex { db: Some(db) })
-                    .map_err(failed)
+                    .flush_every_ms(Some(FLUSH_EVERY_MS));
+                let begun = Instant::now();
+                loop {
+                    match config.open() {
+                        Ok(db) => return Ok(SledIndex { db: Some(db) }),
+                        // Who holds our own lock is alone here: it can only be what was closed a moment ago.
+                        Err(error) if error.to_string().contains("lock") && begun.elapsed() < CLOSE => {
+                            thread::sleep(Duration::from_millis(10));
+                        }
+                        Err(error) => return Err(failed(error)),
+                    }
+                }
             })
             .map_err(failed)?
             .join();

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::super::action::{Action, Approval, Beginning, State, Step, Transition};
 use super::super::changes::Changes;
 use super::super::checkpoint::Signer;
-use super::super::committer::starts_over;
+use super::super::committer::{answers_for, runs_until, starts_over};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Anchor, Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
@@ -279,8 +279,8 @@ impl<'a> Batch<'a> {
             let over = match &action.state {
                 State::AwaitingApproval(approval) => approval.expires_ms <= self.at_ms,
                 State::Completed => claim.natural || !action.answers(self.at_ms),
-                State::InDoubt => claim.natural,
-                State::Started { .. } => false,
+                // As the local committer: the doubt would be gone with the approval.
+                State::InDoubt | State::Started { .. } => false,
             };
             if !over {
                 return Ok(Ok(action.clone()));
@@ -293,12 +293,14 @@ impl<'a> Batch<'a> {
 
     /// Begins an action over whatever was there, and gives its version.
     fn begin(&mut self, claim: &Claim, state: State, current: Option<Action>) -> Result<u64, LedgerError> {
+        let until = runs_until(&state, self.at_ms, claim);
         let Claim { entry, key, digest, arguments, undo, .. } = claim;
         let line = Line {
             key: Some(*key),
             digest: Some(*digest),
             digests: Some(arguments),
             undo: *undo,
+            until,
             supersedes: current.as_ref().map(|action| action.version),
             ..Line::of(Event::Started, entry)
         };
@@ -311,7 +313,8 @@ impl<'a> Batch<'a> {
         let version = self.record(line)?;
         let Entry { call, tenant, tool, .. } = entry.clone();
         let (digest, arguments, undo) = (*digest, arguments.clone(), *undo);
-        let beginning = Beginning { state, digest, arguments, tenant, tool: tool.into_owned(), call, undo };
+        let (tool, until_ms) = (tool.into_owned(), until.unwrap_or(0));
+        let beginning = Beginning { state, digest, arguments, tenant, tool, call, undo, until_ms };
         self.step(version, *key, Transition::Begin(Box::new(beginning)), current)?;
         Ok(version)
     }
@@ -338,7 +341,10 @@ impl<'a> Batch<'a> {
         let Settle { entry, key, version, outcome, how } = settle;
         let Some(action) = self.current(key)? else { return Ok(Err(LedgerError::Superseded)) };
         // Somebody held this server for gone, wrongly as it turns out: nobody else has run the action since.
-        let mistaken = self.crashed.contains(key) && action.intent == *version;
+        let taken_for_gone = self.crashed.contains(key) && action.intent == *version;
+        // Or the doubt that this very call left was recorded after the call had given up on it.
+        let own_doubt = *how == How::Late && action.state == State::InDoubt && action.call == entry.call;
+        let mistaken = taken_for_gone || (own_doubt && action.intent == *version);
         let open = match action.state {
             State::Started { .. } | State::InDoubt => true,
             State::AwaitingApproval(_) => matches!(outcome, Outcome::Failed { .. }),
@@ -361,7 +367,7 @@ impl<'a> Batch<'a> {
                 }
                 let undo = undo.or(action.undo);
                 let frees = self.frees(key, undo.as_ref())?;
-                let expires_ms = Some(self.at_ms.saturating_add(self.terms.retention_ms));
+                let expires_ms = Some(self.at_ms.saturating_add(answers_for(self.terms.retention_ms, how)));
                 // Where a journal has a line, this has a column.
                 let stored = write_payload(&mut Vec::new(), 0, 0, payload);
                 let version = self.record(Line {

@@ -27,7 +27,7 @@ const BATCH_OPERATIONS: usize = 1024;
 /// or at this many bytes of results.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// How often a batch is decided anew because others got in the way.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: u32 = 8;
 /// How long the database may take for a batch, and for its commit.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a caller waits for an outcome to be recorded while there is no connection.
@@ -189,7 +189,7 @@ impl Committer {
         let checkpoint = (checkpoint || self.checkpoint_due(ticked)).then_some(&self.signer);
         let beside = Beside { checkpoint, expire: ticked, ..PLAIN };
         let mine = self.link.mine();
-        for _ in 0..ATTEMPTS {
+        for tried in 0..ATTEMPTS {
             let Some(session) = &mut self.session else { break };
             let terms = Terms { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
             match attempt(session, &self.own, &mine, terms, &operations, beside).await {
@@ -200,7 +200,8 @@ impl Committer {
                     }
                     return operations.into_iter().zip(replies).for_each(|(operation, reply)| operation.answer(reply));
                 }
-                Attempt::Again => {}
+                // Whoever got in the way goes on first; each server waits another while.
+                Attempt::Again => tokio::time::sleep(pause(tried)).await,
                 Attempt::Lost { written, reason } => return self.lose(operations, written, &reason),
             }
         }
@@ -480,4 +481,12 @@ fn silent() -> Failed {
 /// What a caller is told who comes after the end.
 fn closed_or(link: &Link) -> LedgerError {
     link.shared.accepts_claims().err().unwrap_or(LedgerError::Unavailable)
+}
+
+/// How long to wait before a batch is tried again: a few ms, more each time, and not the same on two servers.
+fn pause(tried: u32) -> Duration {
+    let mut byte = [0];
+    // Without a random number it is the longest wait, which does no harm.
+    let part = if getrandom::fill(&mut byte).is_ok() { u64::from(byte[0]) } else { 255 };
+    Duration::from_micros((part * 16) << tried.min(6))
 }

@@ -9,7 +9,8 @@
 //! own epoch. Who meets a started action of another epoch tries that lock: to get it is to know that its server is gone, and
 //! the action is in doubt. Losing the connection loses the lock and every write under way at once. A server that lost it
 //! starts nothing until it has another, keeps the outcomes of what runs, and records them then; where somebody held it for
-//! gone meanwhile, they settle the doubt as late outcomes.
+//! gone meanwhile, they settle the doubt as late outcomes; until the longest time that a body may take is over, nobody asks
+//! about such a doubt or runs it again.
 //!
 //! **What this asks of the database.** A primary with `fsync` and `synchronous_commit` on, reached directly or through a proxy that
 //! keeps sessions (one that pools transactions is noticed and refused). After a failover to a standby that was behind, what

@@ -25,13 +25,15 @@ pub(super) const LOCK: &str = "SELECT pg_try_advisory_lock($1), pg_backend_pid()
 
 pub(super) const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
 
-/// Locks of earlier epochs that actions still run in. Whoever probes such a lock holds it until its transaction ends.
+/// Locks of earlier epochs, whose bodies may still run. Whoever probes such a lock holds it until its transaction ends.
+/// `MATERIALIZED`: one try for each.
 pub(super) const KEEP: &str = "
-    SELECT e FROM (SELECT DISTINCT epoch AS e FROM safe_tool.actions WHERE state = 'started' AND epoch = ANY($1)) AS mine
-    WHERE pg_try_advisory_lock($2 | e)";
+    WITH mine AS MATERIALIZED (SELECT unnest($1::bigint[]) AS e)
+    SELECT e FROM mine WHERE pg_try_advisory_lock($2 | e)";
 
-/// Free again as soon as it is answered.
-pub(super) const PROBE_ONE: &str = "SELECT pg_try_advisory_xact_lock($1)";
+/// The lock is free again as soon as it is answered. One clock for all servers.
+pub(super) const OVER: &str = "
+    SELECT extract(epoch FROM clock_timestamp()) * 1000 > $2::bigint AND pg_try_advisory_xact_lock($1)";
 
 /// `MATERIALIZED`: one try for each epoch, and not before it is asked.
 pub(super) const PROBE: &str = "

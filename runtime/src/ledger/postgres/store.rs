@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 
@@ -117,6 +118,10 @@ pub(super) fn connector(url: &str) -> Result<Connector, LedgerError> {
     config.keepalives_idle(Duration::from_secs(15));
     config.tcp_user_timeout(Duration::from_secs(30));
     let tls = tls::tls(&config)?;
+    if tls.is_some() {
+        // By default a server that says no to encryption would be spoken to in the clear.
+        config.ssl_mode(SslMode::Require);
+    }
     Ok(Connector { config, tls })
 }
 
@@ -212,12 +217,13 @@ impl PostgresStore {
         read_intent(row.get(0)).map_err(|reason| LedgerError::Payload { reason })
     }
 
-    /// Whether the server of that epoch is gone: then nobody holds the epoch's lock.
-    async fn gone_with(&self, epoch: u64) -> Result<bool, LedgerError> {
+    /// Whether nobody holds the lock of the action's server, and its body has ended for certain: the lock is the connection's,
+    /// and a server that has lost its connection still runs what it runs. The clock only ever makes it later.
+    async fn over(&self, epoch: u64, until_ms: u64) -> Result<bool, LedgerError> {
         if epoch == 0 || self.link.mine().contains(&epoch) {
             return Ok(epoch == 0);
         }
-        let rows = self.read(sql::PROBE_ONE, vec![Box::new(lock_of(epoch))]).await?;
+        let rows = self.read(sql::OVER, vec![Box::new(lock_of(epoch)), Box::new(signed(until_ms))]).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
@@ -281,7 +287,7 @@ impl Store for PostgresStore {
     }
 
     fn ended(&self, action: &Action) -> BoxFuture<'_, Result<bool, LedgerError>> {
-        Box::pin(self.gone_with(action.epoch))
+        Box::pin(self.over(action.epoch, action.until_ms))
     }
 
     fn intent(&self, action: &Action) -> BoxFuture<'_, Result<Intent, LedgerError>> {

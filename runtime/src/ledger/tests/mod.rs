@@ -63,6 +63,7 @@ fn claim(name: &str, call: &str) -> Claim {
         natural: false,
         undo: None,
         approved: None,
+        lives: std::time::Duration::ZERO,
     }
 }
 

@@ -51,6 +51,7 @@ impl Of {
             Place::Directory(directory) => match connect(&directory) {
                 Ok(_) => Ok(Reach::Server(directory)),
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                    owned(&directory)?;
                     // Not the text: a path with a colon in it must stay a path.
                     open(&format!("sled:{}", directory.display()))
                 }
@@ -77,6 +78,18 @@ fn unreachable(directory: &Path, error: &io::Error) -> Failed {
          directory",
         directory.display()
     ))
+}
+
+/// What is made in a ledger that is opened belongs to who opens it, and its server could not open it any more.
+fn owned(directory: &Path) -> Result<(), Failed> {
+    let owner = std::fs::metadata(directory).map_err(Failed::unusable)?.uid();
+    if owner == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(Failed::unusable(format_args!(
+        "no server runs on the ledger in {}, and it belongs to another user: run this as that user (uid {owner})",
+        directory.display()
+    )))
 }
 
 fn open(location: &str) -> Result<Reach, Failed> {

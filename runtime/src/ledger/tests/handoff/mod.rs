@@ -18,16 +18,16 @@ use super::super::{Settle, Store, action, changes, checkpoint, error, hash, inde
 #[path = "../../applier.rs"]
 mod applier;
 #[path = "../../committer.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the part of the file that these tests use is enough")]
 mod committer;
 mod parts;
 #[path = "../../shared.rs"]
 mod shared;
 #[path = "../../store.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the part of the file that these tests use is enough")]
 mod store;
 #[path = "../../sweep.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the part of the file that these tests use is enough")]
 mod sweep;
 mod sync;
 

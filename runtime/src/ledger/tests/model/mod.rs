@@ -473,6 +473,7 @@ fn claim(name: Name, wanted: &Wanted, call: usize) -> Claim {
         natural: wanted.natural,
         undo: wanted.undo.map(|undo| key(NAMES[undo])),
         approved: None,
+        lives: Duration::ZERO,
     }
 }
 
