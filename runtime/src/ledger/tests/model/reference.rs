@@ -63,6 +63,9 @@ pub(super) enum End {
     InDoubt { running: bool },
 }
 
+/// From this `how` on it is an operator who settles.
+pub(super) const OPERATOR: usize = 3;
+
 #[derive(Clone, Debug)]
 pub(super) enum Ask {
     Claim { wanted: Wanted, by_approval: bool },
@@ -188,7 +191,7 @@ impl Reference {
                 }
                 _ => Said::Superseded,
             },
-            Ask::Settle { end, .. } => match (current, end) {
+            Ask::Settle { end, how } => match (current, end) {
                 (Some(Known { version, .. }), _) if version != named => Said::Superseded,
                 (None, _) | (Some(Known { stand: Stand::Completed { .. }, .. }), _) => Said::Superseded,
                 (Some(_), End::Failed) => {
@@ -202,13 +205,17 @@ impl Reference {
                     let epoch = if *running { known.stand.epoch() } else { 0 };
                     self.put(name, known, Stand::InDoubt { epoch })
                 }
-                (Some(known), End::Completed { payload, undo }) => self.complete(name, known, *payload, *undo),
+                (Some(known), End::Completed { payload, undo }) => {
+                    // What an operator says answers for months, whatever the retention.
+                    let forgets = self.forgets && *how < OPERATOR;
+                    self.complete(name, known, *payload, *undo, forgets)
+                }
             },
         }
     }
 
     /// Frees what it undid, and the earlier run of its own undo.
-    fn complete(&mut self, name: Name, known: Known, payload: u8, undo: Option<Name>) -> Said {
+    fn complete(&mut self, name: Name, known: Known, payload: u8, undo: Option<Name>, forgets: bool) -> Said {
         let undo = undo.or(known.undo);
         for (other, slot) in self.actions.iter_mut().enumerate().filter(|(other, _)| *other != name) {
             let related = |known: &mut Known| {
@@ -217,7 +224,7 @@ impl Reference {
             slot.take_if(related);
         }
         let said = self.put(name, Known { undo, ..known }, Stand::Completed { payload });
-        if self.forgets {
+        if forgets {
             self.actions[name] = None;
         }
         said
