@@ -87,6 +87,11 @@ async fn every_change_by_hand_is_found() {
         format!(
             "UPDATE safe_tool.actions SET action = replace(action::text, '\"a\"', '\"b\"')::json WHERE key = '\\x{a}'"
         ),
+        // What servers look for actions by.
+        format!("UPDATE safe_tool.actions SET undo = CASE WHEN undo IS NULL THEN key END WHERE key = '\\x{a}'"),
+        format!("UPDATE safe_tool.actions SET expires_ms = expires_ms + 1 WHERE key = '\\x{a}'"),
+        format!("UPDATE safe_tool.actions SET intent = version WHERE key = '\\x{a}'"),
+        "UPDATE safe_tool.actions SET epoch = 99 WHERE state = 'started'".to_owned(),
         format!("UPDATE safe_tool.actions SET key = '\\x{}' WHERE key = '\\x{a}'", key("elsewhere")),
     ];
     // A template must have no connections, the test's own included.

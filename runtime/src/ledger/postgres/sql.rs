@@ -129,5 +129,6 @@ pub(super) const ALL_ACTIONS: &str = "
         (SELECT line FROM safe_tool.heads JOIN safe_tool.records USING (log)
             WHERE chain = version >> 40 AND records.sequence = version & 1099511627775),
         (SELECT line FROM safe_tool.heads JOIN safe_tool.records USING (log)
-            WHERE chain = intent >> 40 AND records.sequence = intent & 1099511627775)
+            WHERE chain = intent >> 40 AND records.sequence = intent & 1099511627775),
+        intent, epoch, undo, expires_ms
     FROM safe_tool.actions WHERE key > $1 ORDER BY key LIMIT 500";

@@ -388,7 +388,17 @@ impl Walk {
                 let wrong = |reason| VerifyDatabaseError::Action { key, reason };
                 let action = read(row.get(3)).map_err(|_| wrong("cannot be read"))?;
                 let (stored, state): (u64, &str) = (unsigned(row.get(1)), row.get(2));
-                if action.key != key || action.version != stored || super::commit::state(&action).0 != state {
+                let epoch: Option<i64> = row.get(8);
+                let (intent, expires_ms): (i64, Option<i64>) = (row.get(7), row.get(10));
+                let undo: Option<&[u8]> = row.get(9);
+                // What servers look for actions by.
+                let agrees = action.key == key
+                    && action.version == stored
+                    && super::commit::state(&action) == (state, epoch)
+                    && signed(action.intent) == intent
+                    && action.undo.as_ref().map(|undo| undo.0.as_slice()) == undo
+                    && action.expires_ms.map(signed) == expires_ms;
+                if !agrees {
                     return Err(wrong("is not what its columns say"));
                 }
                 if self.standing.remove(&action.version) != Some(key) {
@@ -439,9 +449,12 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
     let (Transition::Begin(beginning), _) = change_of(action, began)? else {
         return Err("was not begun by the record that it names");
     };
-    let Beginning { digest, arguments, tenant, tool, call, .. } = *beginning;
-    let begun = (digest, &arguments, &tenant, &tool, &call);
-    if begun != (action.digest, &action.arguments, &action.tenant, &action.tool, &action.call) {
+    let Beginning { digest, arguments, tenant, tool, call, undo, until_ms, .. } = *beginning;
+    let begun = (digest, &arguments, &tenant, &tool, &call, until_ms);
+    let stands = (action.digest, &action.arguments, &action.tenant, &action.tool, &action.call, action.until_ms);
+    // A completion may have found another undo.
+    let undoes = action.state == State::Completed || undo == action.undo;
+    if begun != stands || !undoes {
         return Err("is not what the record says that began it");
     }
     Ok(())
