@@ -1,25 +1,20 @@
-//! What the gates cost: a read tool through all of them against the same tool with rmcp's `#[tool]`, and durable writes
-//! against a raw append with `fdatasync`.
+//! What the gates cost: a read tool through all of them against the same tool with rmcp's `#[tool]`. What durability costs is
+//! `durable.rs`.
 //!
 //! The two sides of a comparison run in one process and in turn: every iteration runs both, and the clock runs for one.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use rmcp::handler::server::wrapper::{Json, Parameters};
 use rmcp::{ServerHandler, ServiceExt, tool, tool_handler, tool_router};
 use safe_tool::prelude::*;
 use safe_tool::{InProcess, Ledger, Principal};
 use std::convert::Infallible;
-use std::fs::File;
-use std::io::Write;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, oneshot};
 
 const LAB_READ: Scope = Scope::new("lab:read");
-const LAB_WRITE: Scope = Scope::new("lab:write");
 
 /// A user account.
 #[derive(ToolInput)]
@@ -64,20 +59,6 @@ async fn lookup_login(
         success: n % 2 == 0,
     });
     Ok(Logins { logins: Page::capped(logins, 100) })
-}
-
-/// Isolates a host.
-#[safe_tool(effect = write, scope = LAB_WRITE, key(host, number), undo = by_hand("release it"))]
-async fn isolate(
-    /// Host to isolate.
-    #[arg(target, pattern = "^[a-z0-9-]{1,63}$")]
-    host: String,
-    /// Number of the alert.
-    #[arg(min = 0, max = 9_000_000_000_000)]
-    number: u64,
-) -> Result<Done, Infallible> {
-    let _ = (host, number);
-    Ok(Done)
 }
 
 /// The same read tool in rmcp's own way.
@@ -177,7 +158,7 @@ impl Line {
 }
 
 fn principal() -> Principal {
-    Principal::agent("bench").with_scope("lab:read").with_scope("lab:write")
+    Principal::agent("bench").with_scope("lab:read")
 }
 
 struct Bench;
@@ -235,106 +216,5 @@ fn reads(criterion: &mut Criterion) {
     });
 }
 
-/// Appends what comes and syncs once for all that came meanwhile.
-#[derive(Clone)]
-struct Raw(mpsc::Sender<oneshot::Sender<()>>);
-
-impl Raw {
-    /// About what a record of ours weighs.
-    const RECORD: [u8; 900] = [b'x'; 900];
-
-    fn open(path: &str) -> Raw {
-        std::fs::create_dir_all(path).unwrap();
-        let mut file = File::create(format!("{path}/raw")).unwrap();
-        let (sender, mut queue) = mpsc::channel::<oneshot::Sender<()>>(4096);
-        std::thread::spawn(move || {
-            let mut batch = Vec::new();
-            while queue.blocking_recv_many(&mut batch, 1024) > 0 {
-                file.write_all(&Self::RECORD.repeat(batch.len())).unwrap();
-                file.sync_data().unwrap();
-                for done in batch.drain(..) {
-                    done.send(()).unwrap();
-                }
-            }
-        });
-        Raw(sender)
-    }
-
-    async fn append(&self) {
-        let (done, synced) = oneshot::channel();
-        self.0.send(done).await.unwrap();
-        synced.await.unwrap();
-    }
-}
-
-fn writes(criterion: &mut Criterion) {
-    let runtime = Runtime::new().unwrap();
-    let ledger = Ledger::open(&fresh("bench-writes")).unwrap();
-    let server = Server::write("bench", ()).tool::<isolate>().ledger(ledger);
-    let server = Arc::new(runtime.block_on(server.in_process(principal())).unwrap());
-    let raw = Raw::open(&fresh("bench-raw"));
-    let mut number = 0u64;
-    let mut group = criterion.benchmark_group("durable writes");
-    group.sample_size(20);
-    for callers in [1u64, 64] {
-        group.throughput(Throughput::Elements(callers));
-        for which in ["safe_tool", "raw append and fdatasync, twice"] {
-            group.bench_function(BenchmarkId::new(which, callers), |bencher| {
-                bencher.iter_custom(|rounds| {
-                    let mut spent = Duration::ZERO;
-                    for _ in 0..rounds {
-                        number += callers;
-                        let start = Instant::now();
-                        runtime.block_on(ours(&server, callers, number));
-                        let between = Instant::now();
-                        runtime.block_on(theirs_raw(&raw, callers));
-                        spent += if which == "safe_tool" { between - start } else { between.elapsed() };
-                    }
-                    spent
-                });
-            });
-        }
-    }
-    group.finish();
-
-    let arguments = format!(r#"{{"host":"web-01","number":{number}}}"#);
-    runtime.block_on(server.call("isolate", &arguments)).unwrap();
-    criterion.bench_function("replay in process", |bencher| {
-        bencher.to_async(&runtime).iter(|| server.call("isolate", &arguments));
-    });
-}
-
-async fn ours(server: &Arc<InProcess>, callers: u64, first: u64) {
-    let calls: Vec<_> = (0..callers)
-        .map(|caller| {
-            let server = server.clone();
-            tokio::spawn(async move {
-                let arguments = format!(r#"{{"host":"web-01","number":{}}}"#, first + caller);
-                let answer = server.call("isolate", &arguments).await.unwrap();
-                assert!(answer.starts_with(r#"{"status":"ok""#), "{answer}");
-            })
-        })
-        .collect();
-    for call in calls {
-        call.await.unwrap();
-    }
-}
-
-/// A write has two barriers in order: the intent's and the outcome's.
-async fn theirs_raw(raw: &Raw, callers: u64) {
-    let calls: Vec<_> = (0..callers)
-        .map(|_| {
-            let raw = raw.clone();
-            tokio::spawn(async move {
-                raw.append().await;
-                raw.append().await;
-            })
-        })
-        .collect();
-    for call in calls {
-        call.await.unwrap();
-    }
-}
-
-criterion_group!(benches, reads, writes);
+criterion_group!(benches, reads);
 criterion_main!(benches);
