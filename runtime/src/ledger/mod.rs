@@ -60,6 +60,7 @@ pub use options::LedgerOptions;
 pub(crate) use postgres::Database;
 #[cfg(feature = "postgres")]
 pub use postgres::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
+pub(crate) use record::now_ms;
 pub use redact::Redactor;
 pub use verify::{Report, Rung, Verification, VerifyError, verify};
 

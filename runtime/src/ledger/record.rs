@@ -503,9 +503,15 @@ fn split<'a>(rest: &'a [u8], close: &[u8]) -> Result<(Hash, &'a [u8]), &'static 
     Ok((hash, rest.strip_prefix(close).ok_or("the hash has no end")?))
 }
 
+/// Now, in ms since 1970.
+pub(crate) fn now_ms() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
+}
+
 /// Now, in ms since 1970 and as RFC 3339 with ms.
 pub(super) fn now() -> (u64, String) {
-    let ms = Timestamp::now().as_millisecond().max(0);
-    let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    (u64::try_from(ms).unwrap_or(0), format!("{at:.3}"))
+    let ms = now_ms();
+    let at =
+        i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    (ms, format!("{at:.3}"))
 }

@@ -4,10 +4,9 @@ use super::request::{Case, PAGE, Request, Response};
 use crate::envelope::{Body, ErrorBody};
 use crate::error::{EffectKnown, Kind};
 use crate::ledger::{
-    Action, Decide, Decision, Entry, Hash, How, Ledger, LedgerError, Listed, Outcome, Receipt, Settle, State,
+    Action, Decide, Decision, Entry, Hash, How, Ledger, LedgerError, Listed, Outcome, Receipt, Settle, State, now_ms,
 };
 use std::borrow::Cow;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Characters of an operator's name.
 const MOST_NAME: usize = 128;
@@ -180,10 +179,6 @@ async fn case(ledger: &Ledger, action: &Action) -> Result<(Case, Entry), Refusal
 fn name(by: String) -> Result<String, Refusal> {
     let fits = (1..=MOST_NAME).contains(&by.chars().count()) && by.trim() == by && !by.chars().any(char::is_control);
     if fits { Ok(by) } else { refuse("who decides is a name of at most 128 characters, without control characters") }
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

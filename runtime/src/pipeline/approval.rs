@@ -2,12 +2,11 @@
 
 use super::flow::{Flow, Pending, Stop};
 use super::intent::{claim, unavailable};
-use super::record::now_ms;
 use super::refusal::Refusal;
 use super::{dedupe, undo};
 use crate::error::Kind;
 use crate::input::Violation;
-use crate::ledger::{Action, Approval, Ask, Decision, How, LedgerError, Outcome, Settle, State};
+use crate::ledger::{Action, Approval, Ask, Decision, How, LedgerError, Outcome, Settle, State, now_ms};
 use crate::tool::Approve;
 use std::borrow::Cow;
 

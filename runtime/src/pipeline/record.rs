@@ -6,16 +6,11 @@ use crate::ledger::{Entry, Ledger, NoteEvent};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Records alike beyond this many a second are summed up.
 const MOST_ALIKE: u64 = 20;
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Milliseconds since the Unix epoch.
-pub(crate) fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
 
 pub(super) fn entry(flow: &Flow) -> Entry {
     let principal = flow.principal.as_ref();

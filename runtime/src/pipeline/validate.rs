@@ -1,12 +1,12 @@
 //! Gate 3: strict decode; every violation at once, each with its path.
 
 use super::flow::Flow;
-use super::record::now_ms;
 use super::refusal::Refusal;
 use crate::action::{self, Intent};
 use crate::error::Kind;
 use crate::identity::Principal;
 use crate::input::{Decoder, Example, Violation};
+use crate::ledger::now_ms;
 use crate::tool::Key;
 use crate::writer;
 use serde_json::value::RawValue;
