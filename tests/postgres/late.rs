@@ -21,7 +21,15 @@ struct Lab(Arc<Inner>);
 struct Inner {
     effects: Mutex<u32>,
     asked: AtomicU32,
+    started: Semaphore,
     go_on: Semaphore,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        let [started, go_on] = [0; 2].map(Semaphore::new);
+        Lab(Arc::new(Inner { effects: Mutex::default(), asked: AtomicU32::new(0), started, go_on }))
+    }
 }
 
 /// Presses a button that takes its time.
@@ -33,6 +41,7 @@ async fn press(
     button: String,
 ) -> Result<Done, Infallible> {
     let (_, lab) = (button, &call.state().0);
+    lab.started.add_permits(1);
     lab.go_on.acquire().await.unwrap().forget();
     *lab.effects.lock().unwrap() += 1;
     Ok(Done)
@@ -56,8 +65,7 @@ async fn call(server: &InProcess) -> Value {
 #[tokio::test]
 async fn what_another_server_may_still_do_is_not_done_beside_it() {
     let Some(database) = Database::start() else { return };
-    let inner = Inner { effects: Mutex::default(), asked: AtomicU32::new(0), go_on: Semaphore::new(0) };
-    let lab = Lab(Arc::new(inner));
+    let lab = Lab::new();
     let here = open(database.url()).await;
     let first = server(&lab, &here).await;
     let answer = call(&first).await;
@@ -76,8 +84,7 @@ async fn what_another_server_may_still_do_is_not_done_beside_it() {
 #[tokio::test]
 async fn what_a_server_without_its_database_may_still_do_is_not_done_beside_it() {
     let Some(database) = Database::start() else { return };
-    let inner = Inner { effects: Mutex::default(), asked: AtomicU32::new(0), go_on: Semaphore::new(0) };
-    let lab = Lab(Arc::new(inner));
+    let lab = Lab::new();
     let here = open(database.way("first").await).await;
     let first = Arc::new(server(&lab, &here).await);
     let there = open(database.url()).await;
@@ -86,7 +93,7 @@ async fn what_a_server_without_its_database_may_still_do_is_not_done_beside_it()
         let first = first.clone();
         tokio::spawn(async move { call(&first).await })
     };
-    until("it runs", async || call(&second).await["error"]["kind"] == "in_progress").await;
+    lab.0.started.acquire().await.unwrap().forget();
     database.cut("first").await;
     assert_eq!(call(&second).await["error"]["kind"], "in_doubt");
     assert_eq!((lab.0.asked.load(Ordering::SeqCst), *lab.0.effects.lock().unwrap()), (0, 0));
