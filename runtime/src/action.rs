@@ -218,3 +218,69 @@ fn digests<'a>(
         (ArgumentDigest { name: field.name.to_owned(), exact, full }, present.then_some(encoded))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::{Intent, names};
+    use crate::identity::Scope;
+    use crate::ledger::Ledger;
+    use crate::tool::{Approve, Arguments, BoxFuture, Descriptor, Effect, Finished, Key, Reconciling, Undo};
+    use crate::writer::Writer;
+    use std::time::Duration;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+    static SCOPE: Scope = Scope::new("lab:write");
+    static HOURLY: Descriptor = Descriptor {
+        name: "hourly",
+        title: None,
+        description: "",
+        effect: Effect::Write,
+        scope: &SCOPE,
+        arguments: &[],
+        targets: &[],
+        key: Key::Parts { parts: &[], every: Some(HOUR) },
+        undo: Undo::ByHand("none"),
+        approve: Approve::None(""),
+        reconcile: false,
+        timeout: HOUR,
+        retry: 0,
+        rates: &[],
+        source: None,
+        output: schemars::Schema::default,
+        errors: &[],
+        credential: None,
+        decode: |_| None,
+    };
+
+    struct Nothing;
+
+    impl Arguments for Nothing {
+        fn encode(&self, _: usize, _: &mut Writer<'_>) -> bool {
+            false
+        }
+        fn part(&self, _: usize, _: &mut Writer<'_>) {}
+        fn run(self: Box<Self>, _: crate::call::Context) -> BoxFuture<'static, Finished> {
+            Box::pin(std::future::ready(crate::__private::no_state()))
+        }
+        fn reconcile(self: Box<Self>, _: crate::call::Context) -> Option<BoxFuture<'static, Reconciling>> {
+            None
+        }
+    }
+
+    /// Whichever of two clocks is ahead, each finds what the other did on the other side of a boundary.
+    #[test]
+    fn the_buckets_on_both_sides_are_looked_at() {
+        let ledger = Ledger::open("memory:").unwrap();
+        let at = |hour: u64| {
+            let now_ms = hour * u64::try_from(HOUR.as_millis()).unwrap();
+            let intent = Intent { tenant: "acme", now_ms, ..Intent::default() };
+            names(&HOURLY, &Nothing, &intent, ledger.redactor()).unwrap()
+        };
+        let (first, second, third) = (at(7), at(8), at(9));
+        assert!(second.beside.contains(&Some(first.key)) && second.beside.contains(&Some(third.key)));
+        assert!(first.beside.contains(&Some(second.key)) && !first.beside.contains(&Some(third.key)));
+        assert_ne!(first.key, second.key);
+        assert_eq!(first.flight, third.flight);
+    }
+}

@@ -17,7 +17,7 @@ use super::error::LedgerError;
 use super::hash::Hash;
 use super::index::Index;
 use super::journal::{Journal, Reader};
-use super::record::{now, read_intent};
+use super::record::{now_ms, read_intent};
 use super::redact::Redactor;
 use super::shared::{Shared, Status};
 use super::sweep::{self, Sweeper};
@@ -117,7 +117,7 @@ impl LocalStore {
     fn known(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
         self.shared.works()?;
         let found = self.shared.lookup(&*self.index, key).inspect_err(|error| self.shared.poison(error))?;
-        Ok(found.filter(|action| action.answers(now().0)))
+        Ok(found.filter(|action| action.answers(now_ms())))
     }
 
     fn stored(&self, action: &Action) -> Result<Vec<u8>, LedgerError> {

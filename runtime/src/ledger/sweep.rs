@@ -15,7 +15,7 @@ use super::committer::Operation;
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::journal::file::{segment_path, segments, sync_directory_of};
-use super::record::{Parsed, is_payload, now, parse};
+use super::record::{Parsed, is_payload, now_ms, parse};
 use super::sync::threads::Receiver;
 use super::sync::{oneshot, tasks};
 
@@ -42,7 +42,7 @@ pub(super) fn run(mut sweeper: Sweeper, ticks: &Receiver<()>) {
             continue;
         }
         looked = Some(Instant::now());
-        if let Err(error) = sweeper.sweep(now().0)
+        if let Err(error) = sweeper.sweep(now_ms())
             && !matches!(error, LedgerError::Closed)
         {
             tracing::error!(%error, "expired results could not be removed; it is tried again");

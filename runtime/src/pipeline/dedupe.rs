@@ -49,18 +49,19 @@ pub(super) async fn pass(flow: &mut Flow) -> Result<Passed, Stop> {
             }
         }
     };
+    let mut awaiting = None;
     for key in keys {
         let Some(action) = lookup(flow, &key).await? else { continue };
         known_action(flow, &action).await?;
         if matches!(action.state, State::AwaitingApproval(_)) {
-            // Also across the end of a bucket of time: it is the approval of this very intent.
-            if let Some(names) = &mut flow.names {
-                names.key = key;
-            }
-            return Ok(Passed { lead, awaiting: Some(action) });
+            awaiting = Some(action);
         }
     }
-    Ok(Passed { lead, awaiting: None })
+    // Also across the end of a bucket of time: it is the approval of this very intent.
+    if let (Some(names), Some(action)) = (&mut flow.names, &awaiting) {
+        names.key = action.key;
+    }
+    Ok(Passed { lead, awaiting })
 }
 
 async fn lookup(flow: &Flow, key: &Hash) -> Result<Option<Action>, Refusal> {

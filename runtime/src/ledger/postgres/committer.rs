@@ -11,7 +11,7 @@ use super::super::checkpoint::{Signer, due};
 use super::super::committer::{Answer, reply};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
-use super::super::record::{Tail, TailFound, now};
+use super::super::record::{Tail, TailFound, now_ms};
 use super::super::redact::Redactor;
 use super::super::shared::Status;
 use super::super::{Claimed, LedgerOptions};
@@ -369,7 +369,7 @@ impl Committer {
         let (transaction, statements, pid) = session.begin().await?;
         let mut found = None;
         if own.chain == 0 {
-            let (epoch, at_ms) = (signed(own.epoch), signed(now().0));
+            let (epoch, at_ms) = (signed(own.epoch), signed(now_ms()));
             let row =
                 transaction.query_one(sql::CHAIN, &[&own.log, &epoch, &own.tail.hash.0.as_slice(), &at_ms]).await?;
             own.chain = unsigned(row.get(0));

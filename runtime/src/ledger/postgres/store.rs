@@ -21,7 +21,7 @@ use super::super::checkpoint::{self, Signer};
 use super::super::committer::Answer;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
-use super::super::record::{now, read_intent};
+use super::super::record::{now_ms, read_intent};
 use super::super::redact::Redactor;
 use super::super::shared::Status;
 use super::super::{
@@ -179,7 +179,7 @@ impl PostgresStore {
             // Whether its server lives is the committer's to find out.
             found = self.ask_committer(|answer| Operation::Examine(key, Some(answer))).await?;
         }
-        Ok(found.filter(|action| action.answers(now().0)))
+        Ok(found.filter(|action| action.answers(now_ms())))
     }
 
     async fn stored(&self, action: Action) -> Result<Vec<u8>, LedgerError> {
