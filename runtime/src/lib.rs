@@ -46,7 +46,6 @@
 //! | `url` | [`input::WebUrl`](crate::input)`<P>` | `https` URL without credentials on the hosts that the policy `P` names; inner addresses and `http` only if it says so |
 //! | `uuid` | `uuid::Uuid` | `uuid`, hyphenated |
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::duplicate_mod, reason = "the ledger's threads are compiled once more for shuttle"))]
 
 mod action;
 pub mod call;

@@ -25,26 +25,18 @@ use serde_json::value::RawValue;
 
 mod action;
 mod anchor;
-mod applier;
-mod catch_up;
 mod chain;
 mod changes;
 mod checkpoint;
-mod committer;
 mod error;
 mod hash;
-mod index;
-mod journal;
-mod open;
+pub(crate) mod local;
 mod options;
 #[cfg(feature = "postgres")]
 mod postgres;
-pub(crate) mod reader;
 mod record;
 mod redact;
 mod shared;
-mod store;
-mod sweep;
 mod sync;
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::Ledger;
 use super::error::LedgerError;
-use super::{Ledger, open};
+use super::local::open;
 
 /// Settings of a ledger, made by [`Ledger::options`].
 ///

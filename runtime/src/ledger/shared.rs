@@ -7,7 +7,7 @@ use super::action::Action;
 use super::changes::Changes;
 use super::error::LedgerError;
 use super::hash::Hash;
-use super::index::Index;
+use super::local::index::Index;
 use super::sync::{AtomicU8, RwLock};
 
 /// Whether the ledger accepts; only ever gets worse.

@@ -15,7 +15,7 @@ use super::anchor::Anchor;
 use super::chain::{Chain, Linked};
 use super::checkpoint::Checkpoint;
 use super::hash::Hash;
-use super::reader::segments;
+use super::local::reader::segments;
 #[cfg(feature = "postgres")]
 use super::record::Tail;
 use super::record::{Event, FORMAT, Record};

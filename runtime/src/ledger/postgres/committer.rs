@@ -8,9 +8,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::checkpoint::{Signer, due};
-use super::super::committer::{Answer, reply};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
+use super::super::local::committer::{Answer, reply};
 use super::super::record::{Tail, TailFound, now_ms};
 use super::super::redact::Redactor;
 use super::super::shared::Status;

@@ -1,9 +1,9 @@
 //! What callers ask of the committer, and what it answers.
 
 use super::super::action::Action;
-use super::super::committer::{Answer, reply};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
+use super::super::local::committer::{Answer, reply};
 use super::super::{Ask, Claim, Claimed, Decide, Entry, NoteEvent, Outcome, Receipt, Settle};
 
 /// One request. It is kept until it is answered: a batch that others got in the way of is decided anew.

@@ -11,19 +11,20 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 
 use super::super::action::{Action, State};
 use super::super::checkpoint::{self, Signer};
-use super::super::committer::Answer;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
+use super::super::local::committer::Answer;
 use super::super::record::{now_ms, read_intent};
 use super::super::redact::Redactor;
 use super::super::shared::Status;
+use super::super::sync::oneshot;
 use super::super::{
     Ask, Claim, Claimed, Decide, Entry, Intent, Ledger, LedgerOptions, Listed, NoteEvent, Receipt, Settle, Store,
 };

@@ -4,11 +4,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::action::{Beginning, Step, Transition, Unsettled};
-use super::super::applier::{self, Applied};
 use super::super::changes::Changes;
-use super::super::index::memory::MemoryIndex;
-use super::super::index::{Head, Index};
-use super::super::journal::memory::MemoryJournal;
+use super::super::local::applier::{self, Applied};
+use super::super::local::index::memory::MemoryIndex;
+use super::super::local::index::{Head, Index};
+use super::super::local::journal::memory::MemoryJournal;
 use super::super::shared::Shared;
 use super::super::{Action, Claimed, Hash, LedgerError, NoteEvent, State};
 use super::{Append, claim, completed, entry, gated, key, known, lookup, queue, run, settle, start, state};

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use super::super::index::memory::MemoryIndex;
-use super::super::journal::Position;
-use super::super::journal::file::{FileJournal, segments};
+use super::super::local::index::memory::MemoryIndex;
+use super::super::local::journal::Position;
+use super::super::local::journal::file::{FileJournal, segments};
 use super::super::redact::Redactor;
 use super::super::{Hash, How, Ledger, LedgerError, NoteEvent, State, verify};
 use super::{

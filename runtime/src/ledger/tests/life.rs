@@ -1,6 +1,6 @@
 //! The life of an action, on every store.
 
-use super::super::committer::starts_over;
+use super::super::local::committer::starts_over;
 use super::super::{Action, Approval, Claim, Claimed, Decision, How, LedgerError, State};
 use super::{
     both, claim, completed, failed, in_doubt, key, known, lookup, now, nowhere, payload, run, settle, state, win,

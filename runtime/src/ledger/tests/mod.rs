@@ -1,6 +1,7 @@
 //! Tests of the ledger as a whole, by what they show.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
+#![cfg_attr(shuttle, allow(dead_code, reason = "some of the tests below are not compiled for shuttle"))]
 
 use std::fs;
 use std::path::Path;
@@ -12,28 +13,31 @@ use serde_json::Value;
 
 use super::action::PayloadAt;
 use super::checkpoint::Signer;
-use super::committer::Opened;
-use super::index::memory::MemoryIndex;
-use super::index::{Head, Index};
-use super::journal::memory::MemoryJournal;
-use super::journal::{Journal, Position, Reader};
+use super::local::committer::Opened;
+use super::local::index::memory::MemoryIndex;
+use super::local::index::{Head, Index};
+use super::local::journal::memory::MemoryJournal;
+use super::local::journal::{Journal, Position, Reader};
+use super::local::store::{Keys, LocalStore};
 use super::redact::Redactor;
-use super::store::{Keys, LocalStore};
 use super::{
     Action, ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Receipt,
     Settle, State,
 };
 
+#[cfg(not(shuttle))]
 mod batches;
 mod crash;
 mod files;
 mod golden;
-mod handoff;
+#[cfg(shuttle)]
+pub(super) mod handoff;
 mod life;
 mod model;
+#[cfg(not(shuttle))]
 mod poison;
+mod retention;
 mod scribe;
-mod sweep;
 mod tamper;
 
 fn key(name: &str) -> Hash {

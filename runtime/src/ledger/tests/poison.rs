@@ -5,10 +5,10 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use super::super::action::{Beginning, Step, Transition, Unsettled};
-use super::super::applier::{Applied, run};
 use super::super::changes::Changes;
-use super::super::index::{Head, Index};
-use super::super::journal::memory::MemoryJournal;
+use super::super::local::applier::{Applied, run};
+use super::super::local::index::{Head, Index};
+use super::super::local::journal::memory::MemoryJournal;
 use super::super::shared::Shared;
 use super::super::{Action, Hash, Ledger, LedgerError, NoteEvent};
 use super::{Append, claim, entry, failed, gated, key, now, queue, settle, start};

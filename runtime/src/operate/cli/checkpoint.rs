@@ -3,7 +3,7 @@
 use super::Failed;
 use super::output::Output;
 use super::records::{segments_in, unreadable};
-use crate::ledger::reader::{Segment, record_text};
+use crate::ledger::local::reader::{Segment, record_text};
 use crate::ledger::{Checkpoint, Hash};
 #[cfg(feature = "postgres")]
 use crate::ledger::{Database, LedgerError};

@@ -4,7 +4,7 @@ use super::Failed;
 use super::output::Output;
 #[cfg(feature = "postgres")]
 use crate::ledger::Database;
-use crate::ledger::reader::redactor;
+use crate::ledger::local::reader::redactor;
 use crate::operate::place::Place;
 use clap::Args;
 #[cfg(feature = "postgres")]

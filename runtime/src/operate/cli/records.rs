@@ -4,7 +4,7 @@ use super::Failed;
 use super::output::Output;
 #[cfg(feature = "postgres")]
 use crate::ledger::Database;
-use crate::ledger::reader::{LineAt, Segment, record_text, segments};
+use crate::ledger::local::reader::{LineAt, Segment, record_text, segments};
 use crate::operate::place::Place;
 use crate::operate::row::Row;
 #[cfg(feature = "postgres")]

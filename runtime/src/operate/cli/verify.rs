@@ -4,7 +4,7 @@
 use super::database;
 use super::output::Output;
 use super::{Failed, audit};
-use crate::ledger::reader::segments;
+use crate::ledger::local::reader::segments;
 use crate::ledger::{Anchor, Report, Rung, Verification, VerifyError};
 use crate::operate::place::Place;
 use clap::Args;

@@ -1,6 +1,6 @@
 //! From the committer by way of the overlay and the applier into the index, in the orders in which the threads may go on.
 //!
-//! The ledger's own files, compiled once more: [`sync`] here is shuttle's. It runs one thread at a time, chooses the next
+//! Compiled with `--cfg shuttle` only: [`sync`] then stands for the ledger's own. It runs one thread at a time, chooses the next
 //! at each lock and each channel, and finds whoever waits for ever. The seeds are fixed: what is red once stays red.
 
 use std::sync::Arc;
@@ -11,37 +11,21 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner, thread};
 
-// What the files below find beside them: the ledger's own, where there is no thread in it.
-use super::super::{Ask, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Outcome, Receipt};
-use super::super::{Settle, Store, action, changes, checkpoint, error, hash, index, journal, record, redact};
-
-#[path = "../../applier.rs"]
-mod applier;
-#[path = "../../committer.rs"]
-#[allow(dead_code, reason = "the part of the file that these tests use is enough")]
-mod committer;
 mod parts;
-#[path = "../../shared.rs"]
-mod shared;
-#[path = "../../store.rs"]
-#[allow(dead_code, reason = "the part of the file that these tests use is enough")]
-mod store;
-#[path = "../../sweep.rs"]
-#[allow(dead_code, reason = "the part of the file that these tests use is enough")]
-mod sweep;
-mod sync;
+pub(in crate::ledger) mod sync;
 
-use self::committer::Opened;
 use self::parts::{Disk, Gradual};
-use self::store::{Keys, LocalStore};
 use super::super::action::State;
 use super::super::checkpoint::Signer;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
-use super::super::index::{Head, Index};
-use super::super::journal::memory::MemoryJournal;
-use super::super::journal::{Journal, Reader};
+use super::super::local::committer::Opened;
+use super::super::local::index::{Head, Index};
+use super::super::local::journal::memory::MemoryJournal;
+use super::super::local::journal::{Journal, Reader};
+use super::super::local::store::{Keys, LocalStore};
 use super::super::redact::Redactor;
+use super::super::{Claim, Claimed, LedgerOptions, Listed, NoteEvent, Outcome, Settle};
 use super::super::{How, Ledger};
 use super::{claim, completed, entry, in_doubt, key, settle};
 

@@ -12,9 +12,9 @@ use super::super::super::action::{Action, Unsettled};
 use super::super::super::changes::Changes;
 use super::super::super::error::LedgerError;
 use super::super::super::hash::Hash;
-use super::super::super::index::{Head, Index};
-use super::super::super::journal::memory::MemoryJournal;
-use super::super::super::journal::{Journal, Position, Reader};
+use super::super::super::local::index::{Head, Index};
+use super::super::super::local::journal::memory::MemoryJournal;
+use super::super::super::local::journal::{Journal, Position, Reader};
 
 /// A journal that may fail, and then may have written or not.
 pub(super) struct Disk {

@@ -6,9 +6,9 @@ use std::task::Waker;
 
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 
-pub(super) use shuttle::sync::RwLock;
-pub(super) use shuttle::sync::atomic::AtomicU8;
-pub(super) use shuttle::thread;
+pub(in crate::ledger) use shuttle::sync::RwLock;
+pub(in crate::ledger) use shuttle::sync::atomic::AtomicU8;
+pub(in crate::ledger) use shuttle::thread;
 
 /// A bounded queue with one receiver.
 struct Queue<T> {
@@ -75,7 +75,7 @@ impl<T> Queue<T> {
 }
 
 /// As `std::sync::mpsc`.
-pub(super) mod threads {
+pub(in crate::ledger) mod threads {
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -83,18 +83,18 @@ pub(super) mod threads {
 
     use super::{PoisonError, Queue, thread};
 
-    pub(in super::super) use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TrySendError};
+    pub(in crate::ledger) use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TrySendError};
 
-    pub(in super::super) struct SyncSender<T>(Arc<Queue<T>>);
-    pub(in super::super) struct Receiver<T>(Arc<Queue<T>>);
+    pub(in crate::ledger) struct SyncSender<T>(Arc<Queue<T>>);
+    pub(in crate::ledger) struct Receiver<T>(Arc<Queue<T>>);
 
-    pub(in super::super) fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
+    pub(in crate::ledger) fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
         let queue = Queue::new(bound);
         (SyncSender(Arc::clone(&queue)), Receiver(queue))
     }
 
     impl<T> SyncSender<T> {
-        pub(in super::super) fn send(&self, value: T) -> Result<(), SendError<T>> {
+        pub(in crate::ledger) fn send(&self, value: T) -> Result<(), SendError<T>> {
             let mut held = self.0.held();
             while !held.closed && held.waiting.len() >= self.0.bound {
                 held = self.0.changed.wait(held).unwrap_or_else(PoisonError::into_inner);
@@ -107,7 +107,7 @@ pub(super) mod threads {
             Ok(())
         }
 
-        pub(in super::super) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        pub(in crate::ledger) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
             let mut held = self.0.held();
             if held.closed {
                 return Err(TrySendError::Disconnected(value));
@@ -128,12 +128,12 @@ pub(super) mod threads {
     }
 
     impl<T> Receiver<T> {
-        pub(in super::super) fn recv(&self) -> Result<T, RecvError> {
+        pub(in crate::ledger) fn recv(&self) -> Result<T, RecvError> {
             self.0.receive().ok_or(RecvError)
         }
 
         /// Less than a second may be over at any time, more never is.
-        pub(in super::super) fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        pub(in crate::ledger) fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
             if timeout >= Duration::from_secs(1) {
                 return self.recv().map_err(|_| RecvTimeoutError::Disconnected);
             }
@@ -156,25 +156,25 @@ pub(super) mod threads {
 }
 
 /// As `tokio::sync::mpsc`.
-pub(super) mod tasks {
+pub(in crate::ledger) mod tasks {
     use std::future::poll_fn;
     use std::sync::Arc;
     use std::task::Poll;
 
     use super::Queue;
 
-    pub(in super::super) use tokio::sync::mpsc::error;
+    pub(in crate::ledger) use tokio::sync::mpsc::error;
 
-    pub(in super::super) struct Sender<T>(Arc<Queue<T>>);
-    pub(in super::super) struct Receiver<T>(Arc<Queue<T>>);
+    pub(in crate::ledger) struct Sender<T>(Arc<Queue<T>>);
+    pub(in crate::ledger) struct Receiver<T>(Arc<Queue<T>>);
 
-    pub(in super::super) fn channel<T>(bound: usize) -> (Sender<T>, Receiver<T>) {
+    pub(in crate::ledger) fn channel<T>(bound: usize) -> (Sender<T>, Receiver<T>) {
         let queue = Queue::new(bound);
         (Sender(Arc::clone(&queue)), Receiver(queue))
     }
 
     impl<T> Sender<T> {
-        pub(in super::super) async fn send(&self, value: T) -> Result<(), error::SendError<T>> {
+        pub(in crate::ledger) async fn send(&self, value: T) -> Result<(), error::SendError<T>> {
             let place = poll_fn(|context| {
                 let mut held = self.0.held();
                 if held.closed {
@@ -194,7 +194,7 @@ pub(super) mod tasks {
             Ok(())
         }
 
-        pub(in super::super) fn try_send(&self, value: T) -> Result<(), error::TrySendError<T>> {
+        pub(in crate::ledger) fn try_send(&self, value: T) -> Result<(), error::TrySendError<T>> {
             {
                 let mut held = self.0.held();
                 if held.closed {
@@ -209,7 +209,7 @@ pub(super) mod tasks {
             Ok(())
         }
 
-        pub(in super::super) fn blocking_send(&self, value: T) -> Result<(), error::SendError<T>> {
+        pub(in crate::ledger) fn blocking_send(&self, value: T) -> Result<(), error::SendError<T>> {
             shuttle::future::block_on(self.send(value))
         }
 
@@ -235,15 +235,15 @@ pub(super) mod tasks {
     }
 
     impl<T> Receiver<T> {
-        pub(in super::super) fn blocking_recv(&mut self) -> Option<T> {
+        pub(in crate::ledger) fn blocking_recv(&mut self) -> Option<T> {
             self.0.receive()
         }
 
-        pub(in super::super) fn try_recv(&mut self) -> Result<T, bool> {
+        pub(in crate::ledger) fn try_recv(&mut self) -> Result<T, bool> {
             self.0.take(&mut self.0.held())
         }
 
-        pub(in super::super) fn close(&mut self) {
+        pub(in crate::ledger) fn close(&mut self) {
             self.0.close(false);
         }
     }
@@ -256,7 +256,7 @@ pub(super) mod tasks {
 }
 
 /// As `tokio::sync::oneshot`.
-pub(super) mod oneshot {
+pub(in crate::ledger) mod oneshot {
     use std::pin::Pin;
     use std::sync::{Arc, PoisonError};
     use std::task::{Context, Poll, Waker};
@@ -278,19 +278,19 @@ pub(super) mod oneshot {
         }
     }
 
-    pub(in super::super) struct Sender<T>(Arc<Shared<T>>);
-    pub(in super::super) struct Receiver<T>(Arc<Shared<T>>);
+    pub(in crate::ledger) struct Sender<T>(Arc<Shared<T>>);
+    pub(in crate::ledger) struct Receiver<T>(Arc<Shared<T>>);
     /// The sender is gone.
     #[derive(Debug)]
-    pub(in super::super) struct RecvError;
+    pub(in crate::ledger) struct RecvError;
 
-    pub(in super::super) fn channel<T>() -> (Sender<T>, Receiver<T>) {
+    pub(in crate::ledger) fn channel<T>() -> (Sender<T>, Receiver<T>) {
         let shared = Arc::new(Shared(Mutex::new(Slot { value: None, sender: true, receiver: true, waker: None })));
         (Sender(Arc::clone(&shared)), Receiver(shared))
     }
 
     impl<T> Sender<T> {
-        pub(in super::super) fn send(self, value: T) -> Result<(), T> {
+        pub(in crate::ledger) fn send(self, value: T) -> Result<(), T> {
             let mut slot = self.0.slot();
             if !slot.receiver {
                 return Err(value);
@@ -311,7 +311,7 @@ pub(super) mod oneshot {
     }
 
     impl<T> Receiver<T> {
-        pub(in super::super) fn blocking_recv(self) -> Result<T, RecvError> {
+        pub(in crate::ledger) fn blocking_recv(self) -> Result<T, RecvError> {
             shuttle::future::block_on(self)
         }
     }

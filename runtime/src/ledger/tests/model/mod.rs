@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use tempfile::TempDir;
 
-use super::super::journal::file::{segment_path, segments};
+use super::super::local::journal::file::{segment_path, segments};
 use super::super::{Action, Approval, Ask as AskApproval, Decide, Decision, Listed, NoteEvent, verify};
 use super::{
     ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, Outcome, Settle, State, copy, entry, failed,

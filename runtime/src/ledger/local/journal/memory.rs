@@ -3,12 +3,12 @@
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::super::action::PayloadAt;
+use super::super::super::action::PayloadAt;
 use super::{Journal, Position, Reader, find_record};
 
 /// One segment, in memory.
 #[derive(Clone, Default)]
-pub(in super::super) struct MemoryJournal(Arc<RwLock<Vec<u8>>>);
+pub(in crate::ledger) struct MemoryJournal(Arc<RwLock<Vec<u8>>>);
 
 impl Journal for MemoryJournal {
     fn begin(&mut self, _next: u64) -> io::Result<Position> {

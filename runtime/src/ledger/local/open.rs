@@ -6,29 +6,29 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::super::checkpoint::{self, Signer};
+use super::super::error::LedgerError;
+use super::super::hash::Hash;
+use super::super::record::TailFound;
+use super::super::redact::{self, Redactor};
+use super::super::{Ledger, LedgerOptions};
 use super::catch_up::follow;
-use super::checkpoint::{self, Signer};
 use super::committer::Opened;
-use super::error::LedgerError;
-use super::hash::Hash;
 use super::index::memory::MemoryIndex;
 use super::index::sled::SledIndex;
 use super::index::{Head, Index};
 use super::journal::file::{FileJournal, create_directory, segments, sync_directory_of};
 use super::journal::memory::MemoryJournal;
 use super::journal::recover::Recovered;
-use super::record::TailFound;
-use super::redact::{self, Redactor};
 use super::store::{Home, Keys, LocalStore};
-use super::{Ledger, LedgerOptions};
 
 /// See [`Ledger::open`].
-pub(super) fn open(location: &str, options: &LedgerOptions) -> Result<Ledger, LedgerError> {
+pub(in crate::ledger) fn open(location: &str, options: &LedgerOptions) -> Result<Ledger, LedgerError> {
     let path = match location.split_once(':') {
         Some(("memory", "")) => return memory(options),
         Some(("sled", path)) => path,
         #[cfg(feature = "postgres")]
-        Some(("postgres" | "postgresql", _)) => return super::postgres::open(location, options),
+        Some(("postgres" | "postgresql", _)) => return super::super::postgres::open(location, options),
         // A scheme that is not ours must not become a directory of that name, which errors would tell with the rest.
         Some((scheme, rest)) if rest.starts_with("//") || scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => {
             return Err(LedgerError::Location);

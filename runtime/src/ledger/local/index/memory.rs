@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
-use super::super::action::{Action, Unsettled};
-use super::super::changes::Changes;
-use super::super::error::LedgerError;
-use super::super::hash::Hash;
+use super::super::super::action::{Action, Unsettled};
+use super::super::super::changes::Changes;
+use super::super::super::error::LedgerError;
+use super::super::super::hash::Hash;
 use super::{Head, Index};
 
 /// All actions, in memory.
 #[derive(Default)]
-pub(in super::super) struct MemoryIndex(RwLock<Held>);
+pub(in crate::ledger) struct MemoryIndex(RwLock<Held>);
 
 #[derive(Default)]
 struct Held {

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::action::{Action, Approval, Beginning, State, Step, Transition, Unsettled};
+use super::super::action::{Action, Approval, Beginning, State, Step, Transition, Unsettled};
+use super::super::changes::Changes;
+use super::super::checkpoint::{Signer, due};
+use super::super::error::LedgerError;
+use super::super::hash::Hash;
+use super::super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
+use super::super::shared::{Shared, Status};
+use super::super::sync::threads::{SyncSender, TrySendError};
+use super::super::sync::{oneshot, tasks, thread};
+use super::super::{Ask, Claim, Claimed, Decide, Entry, How, LedgerOptions, NoteEvent, Outcome, Receipt, Settle};
 use super::applier::Applied;
-use super::changes::Changes;
-use super::checkpoint::{Signer, due};
-use super::error::LedgerError;
-use super::hash::Hash;
 use super::index::{Head, Index};
 use super::journal::{Journal, Position};
-use super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
-use super::shared::{Shared, Status};
-use super::sync::threads::{SyncSender, TrySendError};
-use super::sync::{oneshot, tasks, thread};
-use super::{Ask, Claim, Claimed, Decide, Entry, How, LedgerOptions, NoteEvent, Outcome, Receipt, Settle};
 
 /// A batch ends at this many operations,
 const BATCH_OPERATIONS: usize = 1024;
@@ -32,10 +32,10 @@ const OPERATOR_MS: u64 = 90 * 24 * 60 * 60 * 1000;
 const INDEX_STANDS: Duration = Duration::from_secs(30);
 
 /// The answer to a caller. Dropped without one, it tells the caller that the ledger failed.
-pub(super) type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
+pub(in crate::ledger) type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
 
 /// What callers ask of the committer.
-pub(super) enum Operation {
+pub(in crate::ledger) enum Operation {
     Claim(Box<Claim>, Answer<Claimed>),
     Ask(Box<Ask>, Answer<Action>),
     Decide(Box<Decide>, Answer<Receipt>),
@@ -49,15 +49,15 @@ pub(super) enum Operation {
 }
 
 /// What a journal ended with, and whose it is.
-pub(super) struct Opened {
+pub(in crate::ledger) struct Opened {
     /// Id, last record, highest epoch.
-    pub(super) head: Head,
+    pub(in crate::ledger) head: Head,
     /// For the `open` record; `None` when there was nothing before it.
-    pub(super) tail: Option<TailFound>,
+    pub(in crate::ledger) tail: Option<TailFound>,
 }
 
 /// Owns the journal. Every error that it returns poisons the ledger.
-pub(super) struct Committer {
+pub(in crate::ledger) struct Committer {
     journal: Box<dyn Journal>,
     index: Arc<dyn Index>,
     shared: Arc<Shared>,
@@ -97,7 +97,7 @@ impl Committer {
     /// Begins an epoch: records the tail that was found and puts every started action in doubt, synced and indexed.
     ///
     /// `index` must have followed the journal to its end.
-    pub(super) fn open(
+    pub(in crate::ledger) fn open(
         journal: Box<dyn Journal>,
         index: Arc<dyn Index>,
         shared: Arc<Shared>,
@@ -130,14 +130,14 @@ impl Committer {
     }
 
     /// The epoch that it began.
-    pub(super) fn epoch(&self) -> u64 {
+    pub(in crate::ledger) fn epoch(&self) -> u64 {
         self.head.epoch
     }
 
     /// Takes operations until nobody can ask any more, or the ledger is closed: then gives who asked for that.
     ///
     /// What is queued when it is closed is still recorded, before the `close`; only claims are refused.
-    pub(super) fn run(
+    pub(in crate::ledger) fn run(
         &mut self,
         queue: &mut tasks::Receiver<Operation>,
         applier: &SyncSender<Applied>,
@@ -553,14 +553,14 @@ fn hand_over(applier: &SyncSender<Applied>, mut applied: Applied) -> Result<(), 
 }
 
 /// When the body of what begins at `at_ms` has ended for certain, in ms since 1970; `None` while nothing runs.
-pub(super) fn runs_until(state: &State, at_ms: u64, claim: &Claim) -> Option<u64> {
+pub(in crate::ledger) fn runs_until(state: &State, at_ms: u64, claim: &Claim) -> Option<u64> {
     let lives_ms = u64::try_from(claim.lives.as_millis()).unwrap_or(u64::MAX);
     matches!(state, State::Started { .. }).then(|| at_ms.saturating_add(lives_ms))
 }
 
 /// How long a completed action answers, in ms. What an operator says is often said where the server's retention is not
 /// known, and is looked at again less soon.
-pub(super) fn answers_for(retention_ms: u64, how: &How) -> u64 {
+pub(in crate::ledger) fn answers_for(retention_ms: u64, how: &How) -> u64 {
     match how {
         How::Operator(_) => retention_ms.max(OPERATOR_MS),
         How::Call | How::Late | How::Reconcile => retention_ms,
@@ -568,7 +568,7 @@ pub(super) fn answers_for(retention_ms: u64, how: &How) -> u64 {
 }
 
 /// Whether `claim` may start where `action` stands. One that uses up an approval starts over that very approval only.
-pub(super) fn starts_over(claim: &Claim, action: &Action, now_ms: u64) -> bool {
+pub(in crate::ledger) fn starts_over(claim: &Claim, action: &Action, now_ms: u64) -> bool {
     match &action.state {
         State::AwaitingApproval(approval) => {
             let approved = approval.decision.as_ref().is_some_and(|decision| decision.approved);
@@ -583,6 +583,6 @@ pub(super) fn starts_over(claim: &Claim, action: &Action, now_ms: u64) -> bool {
 }
 
 /// Answers, whether or not somebody still listens: what is recorded stays recorded.
-pub(super) fn reply<T>(answer: Answer<T>, result: Result<T, LedgerError>) {
+pub(in crate::ledger) fn reply<T>(answer: Answer<T>, result: Result<T, LedgerError>) {
     drop(answer.send(result));
 }

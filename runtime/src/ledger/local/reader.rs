@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::journal::file::{segment_path, segments as firsts};
 #[cfg(feature = "cli")]
-use super::{
+use super::super::{
     error::LedgerError,
     record::{Parsed, parse},
     redact::Redactor,
 };
+use super::journal::file::{segment_path, segments as firsts};
 
 /// Bytes read at a time.
 const BUFFER: usize = 256 * 1024;

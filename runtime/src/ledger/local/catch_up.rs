@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::action::{Action, PayloadAt};
-use super::changes::Changes;
-use super::error::LedgerError;
-use super::hash::Hash;
+use super::super::action::{Action, PayloadAt};
+use super::super::changes::Changes;
+use super::super::error::LedgerError;
+use super::super::hash::Hash;
+use super::super::record::{FORMAT, Record, Tail};
 use super::index::{Head, Index};
 use super::journal::file::segment_path;
 use super::journal::recover::{Recovered, recover};
-use super::record::{FORMAT, Record, Tail};
 
 /// Changed actions that are applied to the index at once.
 const SLICE: usize = 1024;
@@ -31,7 +31,7 @@ struct Follower<'a> {
 ///
 /// `segments` are all of the journal's; `synced` is a sequence that is known to be synced. Gives what was found and the
 /// head that the index has then: `None` when there is no record.
-pub(super) fn follow(
+pub(in crate::ledger) fn follow(
     directory: &Path,
     segments: &[u64],
     index: &dyn Index,

@@ -3,10 +3,10 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::changes::Changes;
+use super::super::changes::Changes;
+use super::super::shared::Shared;
+use super::super::sync::threads::Receiver;
 use super::index::{Head, Index};
-use super::shared::Shared;
-use super::sync::threads::Receiver;
 
 /// Batches are put together for this long, so that an action that starts and ends meanwhile is written once,
 const GATHER: Duration = Duration::from_millis(250);
@@ -16,13 +16,13 @@ const MOST_AT_ONCE: usize = 16_384;
 const SLICE: usize = 256;
 
 /// The changes of one durable batch, and the head they lead to.
-pub(super) struct Applied {
-    pub(super) changes: Changes,
-    pub(super) head: Head,
+pub(in crate::ledger) struct Applied {
+    pub(in crate::ledger) changes: Changes,
+    pub(in crate::ledger) head: Head,
 }
 
 /// Applies batches until there are no more to come. The first failure poisons the ledger and ends it.
-pub(super) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>, shared: &Shared) {
+pub(in crate::ledger) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>, shared: &Shared) {
     while let Ok(Applied { mut changes, mut head }) = batches.recv() {
         let until = Instant::now() + GATHER;
         while changes.len() < MOST_AT_ONCE

@@ -9,22 +9,24 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::action::{Action, State, Unsettled};
+use super::super::action::{Action, State, Unsettled};
+use super::super::checkpoint::Signer;
+use super::super::error::LedgerError;
+use super::super::hash::Hash;
+use super::super::record::{now_ms, read_intent};
+use super::super::redact::Redactor;
+use super::super::shared::{Shared, Status};
+use super::super::sync::thread::{self, JoinHandle};
+use super::super::sync::threads::{SyncSender, sync_channel};
+use super::super::sync::{oneshot, tasks};
+use super::super::{
+    Ask, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Receipt, Settle, Store,
+};
 use super::applier::{self, Applied};
-use super::checkpoint::Signer;
 use super::committer::{Answer, Committer, Opened, Operation, reply};
-use super::error::LedgerError;
-use super::hash::Hash;
 use super::index::Index;
 use super::journal::{Journal, Reader};
-use super::record::{now_ms, read_intent};
-use super::redact::Redactor;
-use super::shared::{Shared, Status};
-use super::sweep::{self, Sweeper};
-use super::sync::thread::{self, JoinHandle};
-use super::sync::threads::{SyncSender, sync_channel};
-use super::sync::{oneshot, tasks};
-use super::{Ask, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Receipt, Settle, Store};
+use super::retention::{self, Sweeper};
 
 /// Operations that may wait for the committer.
 const QUEUE: usize = 4096;
@@ -34,20 +36,20 @@ const APPLIER_QUEUE: usize = 4096;
 const INDEX_CLOSES: Duration = Duration::from_secs(10);
 
 /// The keys that belong to a ledger.
-pub(super) struct Keys {
-    pub(super) redactor: Redactor,
-    pub(super) signer: Signer,
+pub(in crate::ledger) struct Keys {
+    pub(in crate::ledger) redactor: Redactor,
+    pub(in crate::ledger) signer: Signer,
 }
 
 /// The directory of a ledger, and the right to write there.
-pub(super) struct Home {
-    pub(super) directory: PathBuf,
+pub(in crate::ledger) struct Home {
+    pub(in crate::ledger) directory: PathBuf,
     /// Held as long as the store.
-    pub(super) _lock: File,
+    pub(in crate::ledger) _lock: File,
 }
 
 /// A journal, its index, and the threads that keep them.
-pub(super) struct LocalStore {
+pub(in crate::ledger) struct LocalStore {
     /// Taken when dropped: the committer ends when nobody can ask any more.
     queue: Option<tasks::Sender<Operation>>,
     committer: Option<JoinHandle<()>>,
@@ -66,7 +68,7 @@ pub(super) struct LocalStore {
 
 impl LocalStore {
     /// Begins an epoch on `journal` and starts the threads.
-    pub(super) fn start(
+    pub(in crate::ledger) fn start(
         journal: Box<dyn Journal>,
         index: Arc<dyn Index>,
         opened: Opened,
@@ -106,7 +108,7 @@ impl LocalStore {
             let sweeper = Sweeper::new(home.directory.join("journal"), swept, queue);
             let (ticks, ticked) = sync_channel(1);
             let thread = thread::Builder::new().name("ledger-sweep".to_owned());
-            let thread = thread.spawn(move || sweep::run(sweeper, &ticked));
+            let thread = thread.spawn(move || retention::run(sweeper, &ticked));
             store.sweeper = Some(thread.map_err(LedgerError::io("start", "a thread of the ledger"))?);
             store.ticks = Some(ticks);
         }

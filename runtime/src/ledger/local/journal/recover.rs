@@ -9,30 +9,30 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::super::action::PayloadAt;
-use super::super::chain::{Chain, Linked, lines};
-use super::super::error::LedgerError;
-use super::super::record::{Event, Parsed, Record, Tail, is_record, parse};
+use super::super::super::action::PayloadAt;
+use super::super::super::chain::{Chain, Linked, lines};
+use super::super::super::error::LedgerError;
+use super::super::super::record::{Event, Parsed, Record, Tail, is_record, parse};
 use super::Position;
 use super::file::segment_path;
 
 /// What was found.
-pub(in super::super) struct Recovered {
+pub(in crate::ledger) struct Recovered {
     /// The last record.
-    pub(in super::super) tail: Tail,
+    pub(in crate::ledger) tail: Tail,
     /// Where the next record goes.
-    pub(in super::super) end: Position,
+    pub(in crate::ledger) end: Position,
     /// The last record is a `close`, and nothing is to be cut.
-    pub(in super::super) clean: bool,
+    pub(in crate::ledger) clean: bool,
     /// Bytes of the torn tail, to be cut.
-    pub(in super::super) cut: u64,
+    pub(in crate::ledger) cut: u64,
 }
 
 /// Walks `segments` of `directory` (first sequences, ascending, at least one) and gives each record to `each`.
 ///
 /// `synced` is a sequence known from elsewhere to be synced; 0 when nothing is known. The last segment is made durable
 /// before it is acted upon: a record that was must not go away later.
-pub(in super::super) fn recover(
+pub(in crate::ledger) fn recover(
     directory: &Path,
     segments: &[u64],
     synced: u64,
@@ -124,7 +124,7 @@ fn durable_of(line: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::super::record::{Event, Line, Tail, write_record};
+    use super::super::super::super::record::{Event, Line, Tail, write_record};
     use super::behind_synced;
 
     #[test]

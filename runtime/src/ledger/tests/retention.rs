@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::journal::file::{segment_path, segments};
+use super::super::local::journal::file::{segment_path, segments};
 use super::super::{Claimed, Ledger, LedgerOptions, Listed, State, verify};
 use super::{claim, completed, in_doubt, journal_lines, key, known, lookup, payload, run, settle, state, win};
 

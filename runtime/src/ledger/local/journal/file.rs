@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::super::action::PayloadAt;
+use super::super::super::action::PayloadAt;
 use super::{Journal, Position, Reader, find_record};
 
 /// A segment this old is followed by a new one: retention waits for the end of a segment.
 const SEGMENT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The writing side of the segments in one directory.
-pub(in super::super) struct FileJournal {
+pub(in crate::ledger) struct FileJournal {
     directory: PathBuf,
     file: File,
     at: Position,
@@ -25,7 +25,7 @@ pub(in super::super) struct FileJournal {
 
 impl FileJournal {
     /// Begins an empty journal: its first segment, without a record. A crash in here leaves an empty segment at most.
-    pub(in super::super) fn create(directory: &Path) -> io::Result<()> {
+    pub(in crate::ledger) fn create(directory: &Path) -> io::Result<()> {
         match create_segment(directory, 1) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other.map(drop),
@@ -33,7 +33,7 @@ impl FileJournal {
     }
 
     /// Goes on at `at`; what lies behind it in its segment is cut. Segments get `segment_bytes` long.
-    pub(in super::super) fn resume(directory: &Path, at: Position, segment_bytes: u64) -> io::Result<FileJournal> {
+    pub(in crate::ledger) fn resume(directory: &Path, at: Position, segment_bytes: u64) -> io::Result<FileJournal> {
         let file = OpenOptions::new().append(true).open(segment_path(directory, at.segment))?;
         let metadata = file.metadata()?;
         if metadata.len() != at.offset {
@@ -92,14 +92,14 @@ impl Reader for FileReader {
 }
 
 /// The file of the segment whose first record is `first`.
-pub(in super::super) fn segment_path(directory: &Path, first: u64) -> PathBuf {
+pub(in crate::ledger) fn segment_path(directory: &Path, first: u64) -> PathBuf {
     directory.join(format!("{first:020}.jsonl"))
 }
 
 /// First sequences of the segments in `directory`, ascending; none when there is no such directory.
 ///
 /// Fails when a `.jsonl` file has another name than a segment.
-pub(in super::super) fn segments(directory: &Path) -> io::Result<Vec<u64>> {
+pub(in crate::ledger) fn segments(directory: &Path) -> io::Result<Vec<u64>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
@@ -121,7 +121,7 @@ pub(in super::super) fn segments(directory: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// Makes `directory` (0700) and those above it, and its name durable.
-pub(in super::super) fn create_directory(directory: &Path) -> io::Result<()> {
+pub(in crate::ledger) fn create_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
@@ -136,7 +136,7 @@ pub(in super::super) fn create_directory(directory: &Path) -> io::Result<()> {
 }
 
 /// Makes the name of `path` in its directory durable.
-pub(in super::super) fn sync_directory_of(path: &Path) -> io::Result<()> {
+pub(in crate::ledger) fn sync_directory_of(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }

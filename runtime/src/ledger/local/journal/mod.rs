@@ -3,24 +3,24 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
-use super::action::PayloadAt;
-use super::record::is_record;
+use super::super::action::PayloadAt;
+use super::super::record::is_record;
 
-pub(super) mod file;
-pub(super) mod memory;
-pub(super) mod recover;
+pub(in crate::ledger) mod file;
+pub(in crate::ledger) mod memory;
+pub(in crate::ledger) mod recover;
 
 /// Where the next batch will stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
+pub(in crate::ledger) struct Position {
     /// First sequence of the segment.
-    pub(super) segment: u64,
+    pub(in crate::ledger) segment: u64,
     /// Bytes of the segment so far.
-    pub(super) offset: u64,
+    pub(in crate::ledger) offset: u64,
 }
 
 /// The writing side; owned by the committer, so it has one user.
-pub(super) trait Journal: Send {
+pub(in crate::ledger) trait Journal: Send {
     /// Where a batch whose first record is `next` will stand; may begin a new segment.
     fn begin(&mut self, next: u64) -> io::Result<Position>;
 
@@ -32,7 +32,7 @@ pub(super) trait Journal: Send {
 }
 
 /// The reading side, for any thread. Whether the bytes are the ones that were stored is for the caller to check.
-pub(super) trait Reader: Send + Sync {
+pub(in crate::ledger) trait Reader: Send + Sync {
     /// The bytes of a payload.
     fn payload(&self, at: &PayloadAt) -> io::Result<Vec<u8>>;
 

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::action::{Action, Unsettled};
-use super::super::changes::Changes;
-use super::super::error::LedgerError;
-use super::super::hash::Hash;
+use super::super::super::action::{Action, Unsettled};
+use super::super::super::changes::Changes;
+use super::super::super::error::LedgerError;
+use super::super::super::hash::Hash;
 use super::{Head, Index};
 
 /// First byte of every value; another one means another version wrote it.
@@ -32,7 +32,7 @@ const BEGUN: &[u8] = b"m/begun";
 const CLOSE: Duration = Duration::from_secs(5);
 
 /// The index in one directory.
-pub(in super::super) struct SledIndex {
+pub(in crate::ledger) struct SledIndex {
     /// Taken when dropped.
     db: Option<::sled::Db>,
 }
@@ -57,7 +57,7 @@ impl Drop for SledIndex {
 
 impl SledIndex {
     /// Opens or makes the index in `directory`. An index that opens can tell its head.
-    pub(in super::super) fn open(directory: &Path) -> Result<SledIndex, LedgerError> {
+    pub(in crate::ledger) fn open(directory: &Path) -> Result<SledIndex, LedgerError> {
         let path = directory.to_owned();
         // sled panics on damaged files, and its recovery is not for the stack of whoever calls us.
         let opened = thread::Builder::new()
@@ -218,8 +218,8 @@ fn panicked() -> LedgerError {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::super::changes::Changes;
-    use super::super::super::hash::Hash;
+    use super::super::super::super::changes::Changes;
+    use super::super::super::super::hash::Hash;
     use super::{FORMAT, HEAD, Head, Index, SledIndex};
 
     #[test]

@@ -11,13 +11,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::super::error::LedgerError;
+use super::super::hash::Hash;
+use super::super::record::{Parsed, is_payload, now_ms, parse};
+use super::super::sync::threads::Receiver;
+use super::super::sync::{oneshot, tasks};
 use super::committer::Operation;
-use super::error::LedgerError;
-use super::hash::Hash;
 use super::journal::file::{segment_path, segments, sync_directory_of};
-use super::record::{Parsed, is_payload, now_ms, parse};
-use super::sync::threads::Receiver;
-use super::sync::{oneshot, tasks};
 
 /// Actions that one operation removes: callers wait for no more than this.
 const SLICE: usize = 256;
@@ -25,7 +25,7 @@ const SLICE: usize = 256;
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Sweeps the segments of one journal, oldest first.
-pub(super) struct Sweeper {
+pub(in crate::ledger) struct Sweeper {
     directory: PathBuf,
     /// First sequence of the next segment to sweep.
     next: u64,
@@ -35,7 +35,7 @@ pub(super) struct Sweeper {
 }
 
 /// Sweeps what is due on the first tick, and then on ticks a minute apart, until there are no more to come.
-pub(super) fn run(mut sweeper: Sweeper, ticks: &Receiver<()>) {
+pub(in crate::ledger) fn run(mut sweeper: Sweeper, ticks: &Receiver<()>) {
     let mut looked: Option<Instant> = None;
     while ticks.recv().is_ok() {
         if looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
@@ -52,12 +52,12 @@ pub(super) fn run(mut sweeper: Sweeper, ticks: &Receiver<()>) {
 
 impl Sweeper {
     /// For the journal in `directory`, from the segment that begins at `next` on.
-    pub(super) fn new(directory: PathBuf, next: u64, queue: tasks::Sender<Operation>) -> Sweeper {
+    pub(in crate::ledger) fn new(directory: PathBuf, next: u64, queue: tasks::Sender<Operation>) -> Sweeper {
         Sweeper { directory, next, due_ms: 0, queue }
     }
 
     /// Sweeps the segments that are due at `now_ms`, in ms since 1970. What it writes itself waits for the next time.
-    pub(super) fn sweep(&mut self, now_ms: u64) -> Result<(), LedgerError> {
+    pub(in crate::ledger) fn sweep(&mut self, now_ms: u64) -> Result<(), LedgerError> {
         let firsts = segments(&self.directory).map_err(LedgerError::io("list", &self.directory))?;
         // The last segment is still written to.
         for pair in firsts.windows(2) {

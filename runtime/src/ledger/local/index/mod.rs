@@ -2,38 +2,38 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::action::{Action, Unsettled};
-use super::changes::Changes;
-use super::error::LedgerError;
-use super::hash::Hash;
-use super::record::Tail;
+use super::super::action::{Action, Unsettled};
+use super::super::changes::Changes;
+use super::super::error::LedgerError;
+use super::super::hash::Hash;
+use super::super::record::Tail;
 
-pub(super) mod memory;
-pub(super) mod sled;
+pub(in crate::ledger) mod memory;
+pub(in crate::ledger) mod sled;
 
 /// How far the index has followed which journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
+pub(in crate::ledger) struct Head {
     /// Id of the journal.
-    pub(super) log: String,
+    pub(in crate::ledger) log: String,
     /// Sequence of the last record applied.
-    pub(super) sequence: u64,
+    pub(in crate::ledger) sequence: u64,
     /// Its hash.
-    pub(super) hash: Hash,
+    pub(in crate::ledger) hash: Hash,
     /// Highest epoch seen.
-    pub(super) epoch: u64,
+    pub(in crate::ledger) epoch: u64,
     /// First sequence of the segment up to which retention has come.
-    pub(super) swept: u64,
+    pub(in crate::ledger) swept: u64,
 }
 
 impl Head {
-    pub(super) fn tail(&self) -> Tail {
+    pub(in crate::ledger) fn tail(&self) -> Tail {
         Tail { sequence: self.sequence, hash: self.hash }
     }
 }
 
 /// A store of actions with one writer and readers on any thread. Errors are [`LedgerError::Index`].
-pub(super) trait Index: Send + Sync {
+pub(in crate::ledger) trait Index: Send + Sync {
     /// How far it has come; `None` when it is empty.
     fn head(&self) -> Result<Option<Head>, LedgerError>;
 
@@ -56,9 +56,9 @@ pub(super) trait Index: Send + Sync {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::action::{Approval, Beginning, State, Step, Transition, Unsettled};
-    use super::super::changes::Changes;
-    use super::super::hash::Hash;
+    use super::super::super::action::{Approval, Beginning, State, Step, Transition, Unsettled};
+    use super::super::super::changes::Changes;
+    use super::super::super::hash::Hash;
     use super::memory::MemoryIndex;
     use super::sled::SledIndex;
     use super::{Head, Index};
