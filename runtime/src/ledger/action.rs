@@ -1,5 +1,7 @@
 //! The state of one action, and how a record changes it. The committer and the replay of a journal share this step.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::LedgerError;
@@ -74,6 +76,11 @@ pub struct PayloadAt {
     pub hash: Hash,
 }
 
+/// The record that changed an action last; what a compare-and-set names. It never recurs in one ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Version(pub(super) u64);
+
 /// What the index knows of one action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
@@ -93,10 +100,10 @@ pub struct Action {
     pub epoch: u64,
     /// When its body has ended for certain, in ms since 1970; 0 while nothing ran.
     pub until_ms: u64,
-    /// Sequence of the last record that changed it; what [`Settle`](super::Settle) compares.
-    pub version: u64,
-    /// Sequence of the record that began it: who asked for what is told there.
-    pub intent: u64,
+    /// The last record that changed it; what [`Settle`](super::Settle) compares.
+    pub version: Version,
+    /// The record that began it, which says who asked for what.
+    pub intent: Version,
     /// The call that began it.
     pub call: String,
     /// The stored result; `None` unless completed, or when the result is no longer kept.
@@ -111,8 +118,8 @@ pub struct Action {
 
 /// One change of one action, as its record tells it.
 pub(super) struct Step {
-    /// Sequence of the record.
-    pub(super) sequence: u64,
+    /// The record.
+    pub(super) version: Version,
     /// Time of the record, in ms since 1970.
     pub(super) at_ms: u64,
     /// The action.
@@ -187,8 +194,8 @@ impl Step {
     ///
     /// Fails with [`LedgerError::Inconsistent`] when the step continues an action that is not there, or not in the state
     /// that it continues.
-    pub(super) fn apply(self, current: Option<Action>) -> Result<Option<Action>, LedgerError> {
-        let Step { sequence, at_ms, key, change } = self;
+    pub(super) fn apply(self, current: Option<Arc<Action>>) -> Result<Option<Action>, LedgerError> {
+        let Step { version, at_ms, key, change } = self;
         if let Transition::Begin(beginning) = change {
             let Beginning { state, digest, arguments, tenant, tool, call, undo, until_ms } = *beginning;
             let epoch = if let State::Started { epoch } = state { epoch } else { 0 };
@@ -201,8 +208,8 @@ impl Step {
                 state,
                 epoch,
                 until_ms,
-                version: sequence,
-                intent: sequence,
+                version,
+                intent: version,
                 call,
                 payload: None,
                 undo,
@@ -210,12 +217,13 @@ impl Step {
                 expires_ms: None,
             }));
         }
-        let current = current.ok_or(LedgerError::Inconsistent { sequence })?;
-        let changed = Action { version: sequence, at_ms, ..current };
+        let inconsistent = LedgerError::Inconsistent { sequence: version.0 };
+        let Some(current) = current else { return Err(inconsistent) };
+        let changed = Action { version, at_ms, ..Arc::unwrap_or_clone(current) };
         Ok(match change {
             Transition::Decide(decision) => {
                 let State::AwaitingApproval(approval) = changed.state else {
-                    return Err(LedgerError::Inconsistent { sequence });
+                    return Err(inconsistent);
                 };
                 let approval = Approval { decision: Some(decision), ..approval };
                 Some(Action { state: State::AwaitingApproval(approval), ..changed })

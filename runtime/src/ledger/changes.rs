@@ -3,15 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::action::{Action, Step, Unsettled};
+use super::action::{Action, Step, Unsettled, Version};
 use super::error::LedgerError;
 use super::hash::Hash;
 
 /// The latest state of one action.
 #[derive(Clone)]
 pub(super) struct Change {
-    /// Sequence of the record that caused it.
-    pub(super) sequence: u64,
+    /// The record that caused it.
+    pub(super) version: Version,
     /// `None`: the action left the index.
     pub(super) action: Option<Arc<Action>>,
 }
@@ -49,13 +49,13 @@ impl Changes {
     }
 
     /// Takes one step: `current` is the action's state before it.
-    pub(super) fn step(&mut self, step: Step, current: Option<Action>) -> Result<(), LedgerError> {
-        let (sequence, key) = (step.sequence, step.key);
+    pub(super) fn step(&mut self, step: Step, current: Option<Arc<Action>>) -> Result<(), LedgerError> {
+        let (version, key) = (step.version, step.key);
         for freed in step.frees() {
-            self.put(*freed, Change { sequence, action: None });
+            self.put(*freed, Change { version, action: None });
         }
         let action = step.apply(current)?.map(Arc::new);
-        self.put(key, Change { sequence, action });
+        self.put(key, Change { version, action });
         Ok(())
     }
 
@@ -66,10 +66,10 @@ impl Changes {
         }
     }
 
-    /// Forgets what was brought into the index up to these sequences and no later record changed.
-    pub(super) fn forget(&mut self, applied: &[(Hash, u64)]) {
-        for (key, sequence) in applied {
-            if self.by_key.get(key).is_some_and(|here| here.sequence <= *sequence) {
+    /// Forgets what was brought into the index up to these versions and no later record changed.
+    pub(super) fn forget(&mut self, applied: &[(Hash, Version)]) {
+        for (key, version) in applied {
+            if self.by_key.get(key).is_some_and(|here| here.version <= *version) {
                 self.take(key);
             }
         }
@@ -100,7 +100,7 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::action::{Beginning, Step, Transition};
+    use super::super::action::{Beginning, Step, Transition, Version};
     use super::super::hash::Hash;
     use super::Changes;
 
@@ -108,8 +108,8 @@ mod tests {
     const UNDO: Hash = Hash([2; 32]);
 
     fn take(changes: &mut Changes, sequence: u64, change: Transition) {
-        let current = changes.get(&A).and_then(|change| change.action.as_deref().cloned());
-        changes.step(Step { sequence, at_ms: 0, key: A, change }, current).unwrap();
+        let current = changes.get(&A).and_then(|change| change.action.clone());
+        changes.step(Step { version: Version(sequence), at_ms: 0, key: A, change }, current).unwrap();
     }
 
     fn start() -> Transition {
@@ -142,9 +142,9 @@ mod tests {
         let mut newer = completed();
         take(&mut newer, 3, start());
         overlay.absorb(&newer);
-        overlay.forget(&[(A, 2)]);
-        assert_eq!(overlay.get(&A).unwrap().sequence, 3);
-        overlay.forget(&[(A, 3)]);
+        overlay.forget(&[(A, Version(2))]);
+        assert_eq!(overlay.get(&A).unwrap().version, Version(3));
+        overlay.forget(&[(A, Version(3))]);
         assert!(overlay.get(&A).is_none());
         assert_eq!(overlay.len(), 0);
     }

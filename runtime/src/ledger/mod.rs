@@ -28,7 +28,9 @@ mod anchor;
 mod chain;
 mod changes;
 mod checkpoint;
+mod decide;
 mod error;
+mod front;
 mod hash;
 pub(crate) mod local;
 mod options;
@@ -42,7 +44,7 @@ mod sync;
 mod tests;
 mod verify;
 
-pub use action::{Action, Approval, ArgumentDigest, Decision, PayloadAt, State};
+pub use action::{Action, Approval, ArgumentDigest, Decision, PayloadAt, State, Version};
 pub use anchor::{Anchor, AnchorError};
 pub use checkpoint::Checkpoint;
 pub use error::LedgerError;
@@ -102,7 +104,7 @@ pub struct Claim {
     /// Key of the action that undoes this one, where its arguments alone make it.
     pub undo: Option<Hash>,
     /// Version of the approved action whose approval this claim uses up.
-    pub approved: Option<u64>,
+    pub approved: Option<Version>,
     /// How long its body can run at most, from the claim on.
     pub lives: Duration,
 }
@@ -124,7 +126,7 @@ pub struct Decide {
     /// Key of the action.
     pub key: Hash,
     /// The version that awaits approval.
-    pub version: u64,
+    pub version: Version,
     /// What is decided, and by whom.
     pub decision: Decision,
 }
@@ -135,7 +137,7 @@ pub enum Claimed {
     /// The action is this call's to run; its intent is durable.
     Won {
         /// What [`Settle`] has to name.
-        version: u64,
+        version: Version,
     },
     /// The action was known already.
     Exists(Box<Action>),
@@ -200,11 +202,20 @@ pub struct Settle {
     /// Key of the action.
     pub key: Hash,
     /// The version that was won, or that put it in doubt.
-    pub version: u64,
+    pub version: Version,
     /// How it ended.
     pub outcome: Outcome,
     /// Who found out; the record says so.
     pub how: How,
+}
+
+/// A decision or an outcome that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Where its record stands.
+    pub receipt: Receipt,
+    /// The version that the action has now.
+    pub version: Version,
 }
 
 /// What can be listed.
@@ -289,13 +300,13 @@ pub trait Store: Send + Sync {
     /// Records a decision on an action that awaits one and still has that version; durable when it resolves.
     ///
     /// [`LedgerError::Superseded`] when it was decided on, started, or asked for anew.
-    fn decide(&self, decide: Decide) -> BoxFuture<'_, Result<Receipt, LedgerError>>;
+    fn decide(&self, decide: Decide) -> BoxFuture<'_, Result<Settled, LedgerError>>;
 
     /// Records an outcome if the action still has that version; durable when it resolves.
     ///
     /// [`LedgerError::Superseded`] when it has not: nothing was recorded. Any other error: the outcome is not recorded,
     /// and who ran the effect has to [`latch`](Store::latch).
-    fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Receipt, LedgerError>>;
+    fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Settled, LedgerError>>;
 
     /// At most `limit` actions by ascending key, behind `after`.
     fn list(&self, which: Listed, after: Option<Hash>, limit: usize)

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::action::{Approval, ArgumentDigest, Beginning, Decision, PayloadAt, State, Step, Transition};
+use super::action::{Approval, ArgumentDigest, Beginning, Decision, PayloadAt, State, Step, Transition, Version};
 use super::hash::Hash;
 use super::{Entry, How, Intent, NoteEvent};
 
@@ -372,7 +372,7 @@ impl Record {
         };
         let change = match event {
             Event::Expired => {
-                let leave = |key| Step { sequence, at_ms, key, change: Transition::Leave };
+                let leave = |key| Step { version: Version(sequence), at_ms, key, change: Transition::Leave };
                 return Ok(keys.into_iter().map(leave).collect());
             }
             Event::Open
@@ -400,7 +400,7 @@ impl Record {
             Event::Failed => Transition::Leave,
             Event::InDoubt => Transition::Doubt { running: self.running },
         };
-        Ok(vec![Step { sequence, at_ms, key: self.key.ok_or(INCOMPLETE)?, change }])
+        Ok(vec![Step { version: Version(sequence), at_ms, key: self.key.ok_or(INCOMPLETE)?, change }])
     }
 
     /// The action that this record completes, and when it expires, in ms since 1970.
@@ -423,7 +423,7 @@ impl Record {
             until_ms: self.until.unwrap_or(0),
         };
         let key = self.key.ok_or(INCOMPLETE)?;
-        Ok(Step { sequence: self.seq, at_ms, key, change: Transition::Begin(Box::new(beginning)) })
+        Ok(Step { version: Version(self.seq), at_ms, key, change: Transition::Begin(Box::new(beginning)) })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the threads of one ledger share: whether it still accepts, and what the index does not hold yet.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use super::action::Action;
 use super::changes::Changes;
@@ -10,14 +10,29 @@ use super::hash::Hash;
 use super::local::index::Index;
 use super::sync::{AtomicU8, RwLock};
 
-/// Whether the ledger accepts; only ever gets worse.
-#[derive(Clone, Copy)]
+/// What the ledger still accepts; only ever gets worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Status {
     Open = 0,
     Latched = 1,
     Closed = 2,
     Poisoned = 3,
+}
+
+impl Status {
+    /// Accepts claims.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub(super) fn accepts_claims(self) -> Result<(), LedgerError> {
+        match self {
+            Status::Open => Ok(()),
+            Status::Latched => Err(LedgerError::Latched),
+            Status::Closed => Err(LedgerError::Closed),
+            Status::Poisoned => Err(LedgerError::Unavailable),
+        }
+    }
 }
 
 /// Shared by the store, the committer and the applier.
@@ -43,11 +58,16 @@ impl Shared {
 
     /// Whether claims are accepted; if not, why.
     pub(super) fn accepts_claims(&self) -> Result<(), LedgerError> {
+        self.status().accepts_claims()
+    }
+
+    /// What the ledger accepts now.
+    pub(super) fn status(&self) -> Status {
         match self.status.load(Ordering::SeqCst) {
-            status if status == Status::Open as u8 => Ok(()),
-            status if status == Status::Latched as u8 => Err(LedgerError::Latched),
-            status if status == Status::Closed as u8 => Err(LedgerError::Closed),
-            _ => Err(LedgerError::Unavailable),
+            status if status == Status::Open as u8 => Status::Open,
+            status if status == Status::Latched as u8 => Status::Latched,
+            status if status == Status::Closed as u8 => Status::Closed,
+            _ => Status::Poisoned,
         }
     }
 
@@ -68,12 +88,12 @@ impl Shared {
     }
 
     /// The durable state of an action.
-    pub(super) fn lookup(&self, index: &dyn Index, key: &Hash) -> Result<Option<Action>, LedgerError> {
+    pub(super) fn lookup(&self, index: &dyn Index, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
         // The overlay first: a change leaves it only after it is in the index.
         let waiting = self.overlay.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
         match waiting {
-            Some(change) => Ok(change.action.map(|action| Action::clone(&action))),
-            None => index.get(key),
+            Some(change) => Ok(change.action),
+            None => Ok(index.get(key)?.map(Arc::new)),
         }
     }
 }

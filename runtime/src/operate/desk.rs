@@ -4,7 +4,7 @@ use super::request::{Case, PAGE, Request, Response};
 use crate::envelope::{Body, ErrorBody};
 use crate::error::{EffectKnown, Kind};
 use crate::ledger::{
-    Action, Decide, Decision, Entry, Hash, How, Ledger, LedgerError, Listed, Outcome, Receipt, Settle, State, now_ms,
+    Action, Decide, Decision, Entry, Hash, How, Ledger, LedgerError, Listed, Outcome, Settle, State, now_ms,
 };
 use std::borrow::Cow;
 
@@ -66,7 +66,7 @@ async fn resolved(ledger: &Ledger, key: &str, applied: bool, by: String) -> Resu
     let entry = Entry { arguments: None, ..entry };
     tracing::info!(call = case.call, tool = case.tool, applied, "an operator resolves a doubt");
     let settle = Settle { entry, key: action.key, version: action.version, outcome, how: How::Operator(by) };
-    let receipt: Receipt = ledger.settle(settle).await?;
+    let receipt = ledger.settle(settle).await?.receipt;
     Ok(Response::Done { case, receipt })
 }
 
@@ -104,7 +104,7 @@ async fn decided(ledger: &Ledger, id: &str, approved: bool, by: String) -> Resul
     }
     tracing::info!(call = case.call, tool = case.tool, approved, "an operator decides on an approval");
     let decision = Decision { approved, operator: by };
-    let receipt = ledger.decide(Decide { key: action.key, version: action.version, decision }).await?;
+    let receipt = ledger.decide(Decide { key: action.key, version: action.version, decision }).await?.receipt;
     Ok(Response::Done { case, receipt })
 }
 

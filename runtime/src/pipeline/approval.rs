@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 use super::{dedupe, undo};
 use crate::error::Kind;
 use crate::input::Violation;
-use crate::ledger::{Action, Approval, Ask, Decision, How, LedgerError, Outcome, Settle, State, now_ms};
+use crate::ledger::{Action, Approval, Ask, Decision, How, LedgerError, Outcome, Settle, State, Version, now_ms};
 use crate::tool::Approve;
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 const VALID_MS: u64 = 60 * 60 * 1_000;
 
 /// The version of the approved action that the intent uses up; `None` where nobody has to agree.
-pub(super) async fn pass(flow: &mut Flow, awaiting: Option<Action>) -> Result<Option<u64>, Stop> {
+pub(super) async fn pass(flow: &mut Flow, awaiting: Option<Action>) -> Result<Option<Version>, Stop> {
     match flow.tool().approve {
         Approve::None(_) => Ok(None),
         Approve::Operator => operator(flow, awaiting).await.map(Some),
@@ -29,7 +29,7 @@ pub(super) async fn pass(flow: &mut Flow, awaiting: Option<Action>) -> Result<Op
     }
 }
 
-async fn operator(flow: &mut Flow, awaiting: Option<Action>) -> Result<u64, Stop> {
+async fn operator(flow: &mut Flow, awaiting: Option<Action>) -> Result<Version, Stop> {
     let (action, asked) = match awaiting {
         Some(action) => (action, false),
         None => ask(flow).await?,

@@ -5,7 +5,7 @@ use super::flow::{Flow, Stop};
 use super::refusal::Refusal;
 use super::undo;
 use crate::error::Kind;
-use crate::ledger::{Claim, Claimed, LedgerError};
+use crate::ledger::{Claim, Claimed, LedgerError, Version};
 use crate::tool::Key;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 const BESIDE_BODY: Duration = Duration::from_secs(60);
 
 /// Claims the action, with the approval of that version where one is used up; the answer is the version to settle.
-pub(super) async fn pass(flow: &mut Flow, approved: Option<u64>) -> Result<u64, Stop> {
+pub(super) async fn pass(flow: &mut Flow, approved: Option<Version>) -> Result<Version, Stop> {
     flow.undo = undo::of_arguments(flow);
     let claim = Claim { approved, ..claim(flow)? };
     match flow.pipeline.ledger.claim(claim).await {

@@ -26,7 +26,7 @@ pub(crate) use record::Recorder;
 use crate::credential::CredentialBroker;
 use crate::identity::{Identity, Principal};
 use crate::input::Violation;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Version};
 use crate::policy::Policy;
 use crate::tool::Descriptor;
 use flight::Lead;
@@ -112,7 +112,7 @@ async fn read(flow: &mut Flow) -> Result<Answer, Stop> {
 }
 
 /// What a call passes that asks to change something, up to its intent.
-async fn before_effect(flow: &mut Flow) -> Result<(Lead, Option<u64>), Stop> {
+async fn before_effect(flow: &mut Flow) -> Result<(Lead, Option<Version>), Stop> {
     authenticate::pass(flow)?;
     scope::pass(flow)?;
     validate::pass(flow)?;
@@ -125,7 +125,7 @@ async fn before_effect(flow: &mut Flow) -> Result<(Lead, Option<u64>), Stop> {
 
 /// The rest, in a task of its own: from the intent on the action does not belong to its caller, and
 /// whoever hangs up, the outcome is recorded.
-async fn effect(flow: Flow, lead: Lead, approved: Option<u64>) -> Answer {
+async fn effect(flow: Flow, lead: Lead, approved: Option<Version>) -> Answer {
     let lost = flow.lost();
     let (answer, answered) = oneshot::channel();
     let effects = flow.pipeline.effects.clone();
@@ -134,7 +134,7 @@ async fn effect(flow: Flow, lead: Lead, approved: Option<u64>) -> Answer {
     answered.await.unwrap_or_else(|_| lost.answer())
 }
 
-async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<u64>, caller: oneshot::Sender<Answer>) {
+async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<Version>, caller: oneshot::Sender<Answer>) {
     let answer = |answer: Answer| {
         if caller.send(answer).is_err() {
             tracing::debug!("the caller has gone; the outcome is in the ledger");

@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::undo;
 use crate::envelope::{Body, ErrorBody};
 use crate::error::{EffectKnown, ErrorReport, Kind};
-use crate::ledger::{How, LedgerError, NoteEvent, Outcome, Receipt, Settle};
+use crate::ledger::{How, LedgerError, NoteEvent, Outcome, Settle, Settled, Version};
 use crate::tool::Produced;
 use std::borrow::Cow;
 
@@ -35,10 +35,10 @@ pub(super) fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
 }
 
 /// What a write came to.
-pub(super) async fn write(flow: &Flow, lead: &Lead, version: u64, ended: Ended) -> Answer {
+pub(super) async fn write(flow: &Flow, lead: &Lead, version: Version, ended: Ended) -> Answer {
     let (body, outcome) = judged(flow, ended);
     let (body, receipt) = match settle(flow, version, outcome, How::Call).await {
-        Ok(receipt) => (body, Some(receipt)),
+        Ok(settled) => (body, Some(settled.receipt)),
         Err(refusal) => (Body::error(&refusal.error, flow.source()), None),
     };
     lead.land(&body, &flow.id);
@@ -48,11 +48,11 @@ pub(super) async fn write(flow: &Flow, lead: &Lead, version: u64, ended: Ended) 
 /// The answer of a write whose deadline passed, and the version that a late outcome settles.
 pub(super) struct Doubt {
     pub(super) answer: Answer,
-    pub(super) version: Option<u64>,
+    pub(super) version: Option<Version>,
 }
 
 /// The deadline passed while the body runs.
-pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
+pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: Version) -> Doubt {
     let error = in_doubt(
         Cow::Borrowed("timeout"),
         format!(
@@ -67,12 +67,13 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
         Err(refusal) => Body::error(&refusal.error, flow.source()),
     };
     lead.late();
-    let version = settled.as_ref().ok().map(|receipt| receipt.sequence);
-    Doubt { answer: flow.answer(&body, settled.ok()), version }
+    let settled = settled.ok();
+    let version = settled.as_ref().map(|settled| settled.version);
+    Doubt { answer: flow.answer(&body, settled.map(|settled| settled.receipt)), version }
 }
 
 /// A body ended after its caller was told that it is in doubt, or was cut when its time was over for the second time.
-pub(super) async fn late(flow: &Flow, version: u64, ended: Option<Ended>) {
+pub(super) async fn late(flow: &Flow, version: Version, ended: Option<Ended>) {
     let outcome = match ended {
         Some(ended) => judged(flow, ended).1,
         None => Outcome::InDoubt { code: Cow::Borrowed("timeout"), running: false },
@@ -84,10 +85,10 @@ pub(super) async fn late(flow: &Flow, version: u64, ended: Option<Ended>) {
 }
 
 /// Something stopped the call between its intent and its body.
-pub(super) async fn nothing_ran(flow: &Flow, version: u64, refusal: Refusal) -> Answer {
+pub(super) async fn nothing_ran(flow: &Flow, version: Version, refusal: Refusal) -> Answer {
     let code = refusal.error.code.clone();
     match settle(flow, version, Outcome::Failed { code }, How::Call).await {
-        Ok(receipt) => flow.answer(&Body::error(&refusal.error, flow.source()), Some(receipt)),
+        Ok(settled) => flow.answer(&Body::error(&refusal.error, flow.source()), Some(settled.receipt)),
         Err(refusal) => flow.answer(&Body::error(&refusal.error, flow.source()), None),
     }
 }
@@ -134,7 +135,7 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
 }
 
 /// Records an outcome; when that fails after an effect may have happened, the ledger closes for good.
-async fn settle(flow: &Flow, version: u64, outcome: Outcome, how: How) -> Result<Receipt, Refusal> {
+async fn settle(flow: &Flow, version: Version, outcome: Outcome, how: How) -> Result<Settled, Refusal> {
     let Some(names) = &flow.names else { return Err(unrecorded()) };
     let settle = Settle { entry: flow.entry(), key: names.key, version, outcome, how };
     flow.pipeline.ledger.settle(settle).await.map_err(|error| match error {

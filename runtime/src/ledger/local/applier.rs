@@ -34,7 +34,7 @@ pub(in crate::ledger) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>
         if let Err(error) = index.apply(&changes, &head) {
             return shared.poison(&error);
         }
-        let applied: Vec<_> = changes.iter().map(|(key, change)| (*key, change.sequence)).collect();
+        let applied: Vec<_> = changes.iter().map(|(key, change)| (*key, change.version)).collect();
         for slice in applied.chunks(SLICE) {
             shared.overlay.write().unwrap_or_else(PoisonError::into_inner).forget(slice);
         }

@@ -1,6 +1,7 @@
 //! How the index follows records of the journal that it has not seen.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::super::action::{Action, PayloadAt};
 use super::super::changes::Changes;
@@ -100,10 +101,10 @@ impl Follower<'_> {
         Ok(())
     }
 
-    fn current(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
+    fn current(&self, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
         match self.changes.get(key) {
-            Some(change) => Ok(change.action.as_deref().cloned()),
-            None => self.index.get(key),
+            Some(change) => Ok(change.action.clone()),
+            None => Ok(self.index.get(key)?.map(Arc::new)),
         }
     }
 

@@ -4,48 +4,40 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::super::action::{Action, Approval, Beginning, State, Step, Transition, Unsettled};
+use super::super::LedgerOptions;
+use super::super::action::{Action, Step, Transition, Unsettled, Version};
 use super::super::changes::Changes;
 use super::super::checkpoint::{Signer, due};
+use super::super::decide::{self, Draft, Landed, Reply, Terms, View};
 use super::super::error::LedgerError;
+use super::super::front::{Answer, BATCH_BYTES, BATCH_OPERATIONS, Operation as Asked, reply};
 use super::super::hash::Hash;
 use super::super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
 use super::super::shared::{Shared, Status};
 use super::super::sync::threads::{SyncSender, TrySendError};
-use super::super::sync::{oneshot, tasks, thread};
-use super::super::{Ask, Claim, Claimed, Decide, Entry, How, LedgerOptions, NoteEvent, Outcome, Receipt, Settle};
+use super::super::sync::{tasks, thread};
+use super::super::{Claimed, Receipt, Settled};
 use super::applier::Applied;
 use super::index::{Head, Index};
 use super::journal::{Journal, Position};
 
-/// A batch ends at this many operations,
-const BATCH_OPERATIONS: usize = 1024;
-/// or at this many bytes.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// Where callers come in crowds, a batch waits for more of them at most this long,
+/// Where callers come in crowds, a batch waits at most this long for more of them, and only while somebody comes in the time
+/// that other threads get [`TURNS`] turns.
 const LINGER: Duration = Duration::from_micros(500);
-/// and only as long as somebody comes while other threads get this many turns.
+/// See [`LINGER`].
 const TURNS: u32 = 32;
-/// What an operator says answers for 90 days at least.
-const OPERATOR_MS: u64 = 90 * 24 * 60 * 60 * 1000;
 /// An index that takes nothing for this long has failed.
 const INDEX_STANDS: Duration = Duration::from_secs(30);
 
-/// The answer to a caller. Dropped without one, it tells the caller that the ledger failed.
-pub(in crate::ledger) type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
+/// A request to the committer of a local store.
+pub(in crate::ledger) type Operation = Asked<Expire>;
 
-/// What callers ask of the committer.
-pub(in crate::ledger) enum Operation {
-    Claim(Box<Claim>, Answer<Claimed>),
-    Ask(Box<Ask>, Answer<Action>),
-    Decide(Box<Decide>, Answer<Receipt>),
-    Settle(Box<Settle>, Answer<Receipt>),
-    Note(Box<Entry>, NoteEvent),
-    /// Completed actions with their versions that retention removes if they have expired, and the segment up to which it has
-    /// come: how many answer still.
-    Expire(Vec<(Hash, u64)>, Option<u64>, Answer<usize>),
-    Tick,
-    Close(Answer<()>),
+/// Removes those of the completed actions that have expired, and records the segment up to which retention has come. The
+/// answer is how many still answer.
+pub(in crate::ledger) struct Expire {
+    pub(in crate::ledger) candidates: Vec<(Hash, Version)>,
+    pub(in crate::ledger) swept: Option<u64>,
+    pub(in crate::ledger) answer: Answer<usize>,
 }
 
 /// What a journal ended with, and whose it is.
@@ -75,19 +67,19 @@ pub(in crate::ledger) struct Committer {
 type Ready = Box<dyn FnOnce() + Send>;
 
 /// What is decided and not yet written.
-struct Batch {
+struct Pending {
     position: Position,
     at_ms: u64,
     at: String,
     bytes: Vec<u8>,
     changes: Changes,
-    claimed: Vec<(Answer<Claimed>, Result<Claimed, LedgerError>)>,
-    settled: Vec<(Answer<Receipt>, Result<Receipt, LedgerError>)>,
+    claimed: Vec<(Answer<Claimed>, Reply<Claimed>)>,
+    settled: Vec<(Answer<Settled>, Reply<Settled>)>,
     /// What is asked for seldom.
     others: Vec<Ready>,
 }
 
-impl Batch {
+impl Pending {
     fn answer<T: Send + 'static>(&mut self, answer: Answer<T>, result: Result<T, LedgerError>) {
         self.others.push(Box::new(move || reply(answer, result)));
     }
@@ -154,24 +146,24 @@ impl Committer {
             while let Some(operation) = next {
                 match operation {
                     Operation::Claim(claim, answer) => {
-                        let claimed = self.claim(&mut batch, *claim)?;
+                        let claimed = decide::claim(&mut Writing { committer: self, batch: &mut batch }, &claim)?;
                         batch.claimed.push((answer, claimed));
                     }
                     Operation::Ask(ask, answer) => {
-                        let asked = self.ask(&mut batch, *ask)?;
+                        let asked = decide::ask(&mut Writing { committer: self, batch: &mut batch }, &ask)?;
                         batch.answer(answer, asked);
                     }
-                    Operation::Decide(decide, answer) => {
-                        let decided = self.decide(&mut batch, *decide)?;
+                    Operation::Decide(decision, answer) => {
+                        let decided = decide::decide(&mut Writing { committer: self, batch: &mut batch }, &decision)?;
                         batch.answer(answer, decided);
                     }
                     Operation::Settle(settle, answer) => {
-                        let settled = self.settle(&mut batch, *settle)?;
-                        batch.settled.push((answer, settled));
+                        let settled = decide::settle(&mut Writing { committer: self, batch: &mut batch }, &settle)?;
+                        batch.settled.extend(answer.map(|answer| (answer, settled)));
                     }
-                    Operation::Expire(candidates, swept, answer) => {
-                        let expired = self.expire(&mut batch, &candidates, swept)?;
-                        batch.answer(answer, Ok(expired));
+                    Operation::Own(Expire { candidates, swept, answer }) => {
+                        let answering = self.expire(&mut batch, &candidates, swept)?;
+                        batch.answer(answer, Ok(answering));
                     }
                     Operation::Tick => ticked = true,
                     Operation::Note(entry, event) => {
@@ -205,11 +197,11 @@ impl Committer {
         Ok(closing)
     }
 
-    fn batch(&mut self) -> Result<Batch, LedgerError> {
+    fn batch(&mut self) -> Result<Pending, LedgerError> {
         let next = self.head.sequence.saturating_add(1);
         let position = self.journal.begin(next).map_err(LedgerError::io("extend", "the journal"))?;
         let (at_ms, at) = now();
-        Ok(Batch {
+        Ok(Pending {
             position,
             at_ms,
             at,
@@ -222,15 +214,15 @@ impl Committer {
     }
 
     /// The state of an action after all that was decided so far.
-    fn current(&self, batch: &Batch, key: &Hash) -> Result<Option<Action>, LedgerError> {
+    fn current(&self, batch: &Pending, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
         match batch.changes.get(key) {
-            Some(change) => Ok(change.action.as_deref().cloned()),
+            Some(change) => Ok(change.action.clone()),
             None => self.shared.lookup(&*self.index, key),
         }
     }
 
     /// Adds a record to the batch and gives its sequence.
-    fn record(&mut self, batch: &mut Batch, line: Line<'_>) -> Result<u64, LedgerError> {
+    fn record(&mut self, batch: &mut Pending, line: Line<'_>) -> Result<u64, LedgerError> {
         let Tail { sequence, hash } =
             write_record(&mut batch.bytes, self.head.tail(), self.durable, &batch.at, line)
                 .map_err(|error| LedgerError::io("encode a record of", "the journal")(error.into()))?;
@@ -239,191 +231,35 @@ impl Committer {
         Ok(sequence)
     }
 
-    fn claim(&mut self, batch: &mut Batch, claim: Claim) -> Result<Result<Claimed, LedgerError>, LedgerError> {
-        if let Err(refused) = self.shared.accepts_claims() {
-            return Ok(Err(refused));
+    fn terms(&self, batch: &Pending) -> Terms {
+        Terms {
+            at_ms: batch.at_ms,
+            epoch: self.head.epoch,
+            retention_ms: self.options.retention_ms(),
+            status: self.shared.status(),
         }
-        let current = self.current(batch, &claim.key)?;
-        match &current {
-            Some(action) if starts_over(&claim, action, batch.at_ms) => {}
-            Some(action) if action.answers(batch.at_ms) => {
-                return Ok(Ok(Claimed::Exists(Box::new(action.clone()))));
-            }
-            // Its approval was used up, or is over.
-            _ if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
-            _ => {}
-        }
-        let state = State::Started { epoch: self.head.epoch };
-        let version = self.begin(batch, claim, state, current)?;
-        Ok(Ok(Claimed::Won { version }))
     }
 
-    fn ask(&mut self, batch: &mut Batch, ask: Ask) -> Result<Result<Action, LedgerError>, LedgerError> {
-        if let Err(refused) = self.shared.accepts_claims() {
-            return Ok(Err(refused));
-        }
-        let Ask { claim, id, expires_ms } = ask;
-        let key = claim.key;
-        let current = self.current(batch, &key)?;
-        if let Some(action) = &current {
-            let over = match &action.state {
-                State::AwaitingApproval(approval) => approval.expires_ms <= batch.at_ms,
-                State::Completed => claim.natural || !action.answers(batch.at_ms),
-                // Not even a natural one: if nobody agrees, the doubt would be gone with the approval.
-                State::InDoubt | State::Started { .. } => false,
-            };
-            if !over {
-                return Ok(Ok(action.clone()));
-            }
-        }
-        let state = State::AwaitingApproval(Approval { id, expires_ms, decision: None });
-        self.begin(batch, claim, state, current)?;
-        let asked = self.current(batch, &key)?;
-        Ok(asked.ok_or(LedgerError::Superseded))
-    }
-
-    /// Begins an action over whatever was there, and gives its version.
-    fn begin(
-        &mut self,
-        batch: &mut Batch,
-        claim: Claim,
-        state: State,
-        current: Option<Action>,
-    ) -> Result<u64, LedgerError> {
-        let until = runs_until(&state, batch.at_ms, &claim);
-        let Claim { entry, key, digest, arguments, undo, .. } = claim;
-        let line = Line {
-            key: Some(key),
-            digest: Some(digest),
-            digests: Some(&arguments),
-            undo,
-            until,
-            supersedes: current.as_ref().map(|action| action.version),
-            ..Line::of(Event::Started, &entry)
-        };
-        let line = match &state {
-            State::AwaitingApproval(approval) => {
-                Line { event: Event::AwaitingApproval, approval: Some(approval), ..line }
-            }
-            _ => Line { epoch: Some(self.head.epoch), ..line },
-        };
-        let sequence = self.record(batch, line)?;
-        let Entry { call, tenant, tool, .. } = entry;
-        let (tool, until_ms) = (tool.into_owned(), until.unwrap_or(0));
-        let beginning = Beginning { state, digest, arguments, tenant, tool, call, undo, until_ms };
-        let change = Transition::Begin(Box::new(beginning));
-        batch.changes.step(Step { sequence, at_ms: batch.at_ms, key, change }, current)?;
-        Ok(sequence)
-    }
-
-    fn decide(&mut self, batch: &mut Batch, decide: Decide) -> Result<Result<Receipt, LedgerError>, LedgerError> {
-        let Decide { key, version, decision } = decide;
-        let at_ms = batch.at_ms;
-        let awaits = |action: &Action| match &action.state {
-            State::AwaitingApproval(approval) => approval.decision.is_none() && at_ms < approval.expires_ms,
-            _ => false,
-        };
-        let current = self.current(batch, &key)?;
-        let Some(action) = current.filter(|action| action.version == version && awaits(action)) else {
-            return Ok(Err(LedgerError::Superseded));
-        };
-        let line = Line {
-            call: Some(&action.call),
-            tenant: Some(&action.tenant),
-            tool: Some(&action.tool),
-            key: Some(key),
-            digest: Some(action.digest),
-            operator: Some(&decision.operator),
-            supersedes: Some(version),
-            ..Line::new(if decision.approved { Event::Approved } else { Event::ApprovalRefused })
-        };
-        let sequence = self.record(batch, line)?;
-        let step = Step { sequence, at_ms, key, change: Transition::Decide(decision) };
-        batch.changes.step(step, Some(action))?;
-        Ok(Ok(self.receipt(sequence)))
-    }
-
-    fn receipt(&self, sequence: u64) -> Receipt {
-        Receipt { log: self.head.log.clone(), sequence, hash: self.head.hash }
-    }
-
-    fn settle(&mut self, batch: &mut Batch, settle: Settle) -> Result<Result<Receipt, LedgerError>, LedgerError> {
-        let Settle { entry, key, version, outcome, how } = settle;
-        let current = self.current(batch, &key)?;
-        let open = |action: &Action| match action.state {
-            State::Started { .. } | State::InDoubt => true,
-            // Nothing ran, so nothing but its end can be told.
-            State::AwaitingApproval(_) => matches!(outcome, Outcome::Failed { .. }),
-            State::Completed => false,
-        };
-        let Some(action) = current.filter(|action| action.version == version && open(action)) else {
-            return Ok(Err(LedgerError::Superseded));
-        };
-        let line = |event| Line {
-            key: Some(key),
-            digest: Some(action.digest),
-            supersedes: Some(version),
-            ..Line::settled(event, &entry, &how)
-        };
-        let (sequence, change) = match outcome {
-            Outcome::Completed { payload, code, undo } => {
-                if payload.contains(&b'\n') {
-                    return Ok(Err(LedgerError::Payload { reason: "has a line break" }));
-                }
-                let undo = undo.or(action.undo);
-                let frees = self.frees(batch, &key, undo.as_ref())?;
-                let expires_ms = Some(batch.at_ms.saturating_add(answers_for(self.options.retention_ms(), &how)));
-                let Position { segment, offset } = batch.position;
-                let payload = write_payload(&mut batch.bytes, segment, offset, &payload);
-                let line = Line {
-                    code: Some(&code),
-                    payload: Some(payload.hash),
-                    undo,
-                    frees: &frees,
-                    expires: expires_ms,
-                    ..line(Event::Completed)
-                };
-                let sequence = self.record(batch, line)?;
-                (sequence, Transition::Complete { payload: Some(payload), undo, frees, expires_ms })
-            }
-            Outcome::Failed { code } => {
-                (self.record(batch, Line { code: Some(&code), ..line(Event::Failed) })?, Transition::Leave)
-            }
-            Outcome::InDoubt { code, running } => {
-                let line = Line { code: Some(&code), running, ..line(Event::InDoubt) };
-                (self.record(batch, line)?, Transition::Doubt { running })
-            }
-        };
-        batch.changes.step(Step { sequence, at_ms: batch.at_ms, key, change }, Some(action))?;
-        Ok(Ok(self.receipt(sequence)))
-    }
-
-    /// Removes those of `candidates` that still have that version and answer no longer; says how many still answer.
+    /// Removes those of `candidates` that answer no longer; says how many still do.
     fn expire(
         &mut self,
-        batch: &mut Batch,
-        candidates: &[(Hash, u64)],
+        batch: &mut Pending,
+        candidates: &[(Hash, Version)],
         swept: Option<u64>,
     ) -> Result<usize, LedgerError> {
-        let (mut expired, mut answering) = (Vec::new(), 0);
-        for (key, version) in candidates {
-            match self.current(batch, key)?.filter(|action| action.version == *version) {
-                Some(action) if action.answers(batch.at_ms) => answering += 1,
-                Some(action) => expired.push(action),
-                None => {}
-            }
+        let terms = self.terms(batch);
+        let expired = decide::expired(&Writing { committer: self, batch }, &terms, candidates)?;
+        if expired.actions.is_empty() && swept.is_none() {
+            return Ok(expired.answering);
         }
-        if expired.is_empty() && swept.is_none() {
-            return Ok(answering);
-        }
-        let keys: Vec<Hash> = expired.iter().map(|action| action.key).collect();
-        let sequence = self.record(batch, Line { keys: &keys, swept, ..Line::new(Event::Expired) })?;
+        let keys: Vec<Hash> = expired.actions.iter().map(|action| action.key).collect();
+        let version = Version(self.record(batch, Line { keys: &keys, swept, ..Line::new(Event::Expired) })?);
         self.head.swept = self.head.swept.max(swept.unwrap_or(0));
-        for action in expired {
-            let step = Step { sequence, at_ms: batch.at_ms, key: action.key, change: Transition::Leave };
+        for action in expired.actions {
+            let step = Step { version, at_ms: batch.at_ms, key: action.key, change: Transition::Leave };
             batch.changes.step(step, Some(action))?;
         }
-        Ok(answering)
+        Ok(expired.answering)
     }
 
     fn checkpoint_due(&self, ticked: bool) -> bool {
@@ -433,7 +269,7 @@ impl Committer {
     }
 
     /// Signs how far the journal has come.
-    fn checkpoint(&mut self, batch: &mut Batch) -> Result<(), LedgerError> {
+    fn checkpoint(&mut self, batch: &mut Pending) -> Result<(), LedgerError> {
         let checkpoint = self.signer.sign(&self.head.log, self.head.tail(), &batch.at);
         let line = Line {
             signer: Some(&checkpoint.signer),
@@ -445,58 +281,24 @@ impl Committer {
         Ok(())
     }
 
-    /// Keys that answer no longer once `key`, which `undo` undoes, is completed: the completed actions that it undid,
-    /// and the earlier completion of its own undo. The next call with such a key is a new generation.
-    fn frees(&self, batch: &Batch, key: &Hash, undo: Option<&Hash>) -> Result<Vec<Hash>, LedgerError> {
-        // The overlay first: a change leaves it only after it is in the index.
-        let mut undone: BTreeSet<Hash> =
-            self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner).undone_by(key).collect();
-        undone.extend(self.index.undone_by(key)?);
-        undone.extend(batch.changes.undone_by(key));
-        let mut frees = Vec::new();
-        for other in undone.into_iter().chain(undo.copied()) {
-            if frees.contains(&other) {
-                continue;
-            }
-            // The three sources may be behind one another: only the current state counts. `key` itself is not completed yet.
-            let Some(action) = self.current(batch, &other)? else { continue };
-            if action.state == State::Completed && (action.undo == Some(*key) || Some(&other) == undo) {
-                frees.push(other);
-            }
-        }
-        Ok(frees)
-    }
-
-    /// Puts an action in doubt that an earlier epoch started.
-    fn crashed(&mut self, batch: &mut Batch, key: &Hash) -> Result<(), LedgerError> {
+    /// Puts an action in doubt that an earlier epoch started. There is one server at a time, so that one has ended.
+    fn crashed(&mut self, batch: &mut Pending, key: &Hash) -> Result<(), LedgerError> {
         // The index may list more than there is.
-        let Some(action) = self.index.get(key)?.filter(|action| action.unsettled() == Some(Unsettled::Started)) else {
-            return Ok(());
-        };
-        let line = Line {
-            call: Some(&action.call),
-            tenant: Some(&action.tenant),
-            tool: Some(&action.tool),
-            key: Some(*key),
-            digest: Some(action.digest),
-            code: Some("crashed"),
-            supersedes: Some(action.version),
-            ..Line::new(Event::InDoubt)
-        };
-        let sequence = self.record(batch, line)?;
-        let step = Step { sequence, at_ms: batch.at_ms, key: *key, change: Transition::Doubt { running: false } };
-        batch.changes.step(step, Some(action))
+        match self.index.get(key)?.filter(|action| action.unsettled() == Some(Unsettled::Started)) {
+            Some(action) => decide::presume_dead(&mut Writing { committer: self, batch }, Arc::new(action), false),
+            None => Ok(()),
+        }
     }
 
     /// Makes the batch durable.
-    fn write(&mut self, batch: &Batch) -> Result<(), LedgerError> {
+    fn write(&mut self, batch: &Pending) -> Result<(), LedgerError> {
         self.journal.append(&batch.bytes).map_err(LedgerError::io("write", "the journal"))?;
         self.durable = self.head.sequence;
         Ok(())
     }
 
     /// Makes the batch durable, then visible, then answers.
-    fn commit(&mut self, batch: Batch, applier: &SyncSender<Applied>) -> Result<(), LedgerError> {
+    fn commit(&mut self, batch: Pending, applier: &SyncSender<Applied>) -> Result<(), LedgerError> {
         let written = !batch.bytes.is_empty();
         if written {
             // Before the callers hear of it, so that the log names the cause.
@@ -516,6 +318,52 @@ impl Committer {
             hand_over(applier, Applied { changes: batch.changes, head: self.head.clone() })?;
         }
         Ok(())
+    }
+}
+
+/// A batch that is being decided, with all that is known before it.
+struct Writing<'b> {
+    committer: &'b mut Committer,
+    batch: &'b mut Pending,
+}
+
+impl View for Writing<'_> {
+    fn action(&self, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
+        self.committer.current(self.batch, key)
+    }
+
+    fn undone_by(&self, key: &Hash) -> Result<BTreeSet<Hash>, LedgerError> {
+        let Committer { shared, index, .. } = &*self.committer;
+        // The overlay first: a change leaves it only after it is in the index.
+        let mut undone: BTreeSet<Hash> =
+            shared.overlay.read().unwrap_or_else(PoisonError::into_inner).undone_by(key).collect();
+        undone.extend(index.undone_by(key)?);
+        undone.extend(self.batch.changes.undone_by(key));
+        Ok(undone)
+    }
+
+    /// There is one server at a time: who opened the ledger knows.
+    fn presumed_dead(&self, _key: &Hash) -> bool {
+        false
+    }
+}
+
+impl<'a> decide::Batch<'a> for Writing<'_> {
+    fn terms(&self) -> Terms {
+        self.committer.terms(self.batch)
+    }
+
+    fn write(&mut self, draft: Draft<'a>) -> Result<Landed, LedgerError> {
+        let Writing { committer, batch } = self;
+        let Position { segment, offset } = batch.position;
+        let payload = draft.payload().map(|body| write_payload(&mut batch.bytes, segment, offset, body));
+        let version = Version(committer.record(batch, draft.line(payload.as_ref().map(|payload| payload.hash)))?);
+        let key = draft.key;
+        let (step, before) = draft.step(version, batch.at_ms, payload);
+        batch.changes.step(step, before)?;
+        let Head { log, sequence, hash, .. } = &committer.head;
+        let receipt = Receipt { log: log.clone(), sequence: *sequence, hash: *hash };
+        Ok(Landed { version, receipt, action: committer.current(batch, &key)? })
     }
 }
 
@@ -550,39 +398,4 @@ fn hand_over(applier: &SyncSender<Applied>, mut applied: Applied) -> Result<(), 
         };
         thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// When the body of what begins at `at_ms` has ended for certain, in ms since 1970; `None` while nothing runs.
-pub(in crate::ledger) fn runs_until(state: &State, at_ms: u64, claim: &Claim) -> Option<u64> {
-    let lives_ms = u64::try_from(claim.lives.as_millis()).unwrap_or(u64::MAX);
-    matches!(state, State::Started { .. }).then(|| at_ms.saturating_add(lives_ms))
-}
-
-/// How long a completed action answers, in ms. What an operator says is often said where the server's retention is not
-/// known, and is looked at again less soon.
-pub(in crate::ledger) fn answers_for(retention_ms: u64, how: &How) -> u64 {
-    match how {
-        How::Operator(_) => retention_ms.max(OPERATOR_MS),
-        How::Call | How::Late | How::Reconcile => retention_ms,
-    }
-}
-
-/// Whether `claim` may start where `action` stands. One that uses up an approval starts over that very approval only.
-pub(in crate::ledger) fn starts_over(claim: &Claim, action: &Action, now_ms: u64) -> bool {
-    match &action.state {
-        State::AwaitingApproval(approval) => {
-            let approved = approval.decision.as_ref().is_some_and(|decision| decision.approved);
-            let asked = claim.approved == Some(action.version) && claim.digest == action.digest;
-            approved && asked && now_ms < approval.expires_ms
-        }
-        _ if claim.approved.is_some() => false,
-        State::Started { .. } => false,
-        State::Completed => claim.natural || !action.answers(now_ms),
-        State::InDoubt => claim.natural,
-    }
-}
-
-/// Answers, whether or not somebody still listens: what is recorded stays recorded.
-pub(in crate::ledger) fn reply<T>(answer: Answer<T>, result: Result<T, LedgerError>) {
-    drop(answer.send(result));
 }

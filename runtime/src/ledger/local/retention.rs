@@ -11,12 +11,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::super::action::Version;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Parsed, is_payload, now_ms, parse};
 use super::super::sync::threads::Receiver;
 use super::super::sync::{oneshot, tasks};
-use super::committer::Operation;
+use super::committer::{Expire, Operation};
 use super::journal::file::{segment_path, segments, sync_directory_of};
 
 /// Actions that one operation removes: callers wait for no more than this.
@@ -97,9 +98,9 @@ impl Sweeper {
         Ok(true)
     }
 
-    fn expire(&self, candidates: Vec<(Hash, u64)>, swept: Option<u64>) -> Result<usize, LedgerError> {
+    fn expire(&self, candidates: Vec<(Hash, Version)>, swept: Option<u64>) -> Result<usize, LedgerError> {
         let (answer, answered) = oneshot::channel();
-        let asked = self.queue.blocking_send(Operation::Expire(candidates, swept, answer));
+        let asked = self.queue.blocking_send(Operation::Own(Expire { candidates, swept, answer }));
         asked.map_err(|_| LedgerError::Closed)?;
         answered.blocking_recv().unwrap_or(Err(LedgerError::Closed))
     }
@@ -109,7 +110,7 @@ impl Sweeper {
 #[derive(Default)]
 struct Held {
     /// Keys of actions that were completed in it, with their versions.
-    completed: Vec<(Hash, u64)>,
+    completed: Vec<(Hash, Version)>,
     /// When the last of them expires, in ms since 1970.
     expires_ms: u64,
     payloads: bool,
@@ -124,7 +125,7 @@ fn completed_in(path: &Path) -> Result<Held, LedgerError> {
             Ok(Parsed::Payload(..)) => held.payloads = true,
             Ok(Parsed::Record(record, _)) => {
                 if let Some((key, expires_ms)) = record.completed() {
-                    held.completed.push((key, record.seq));
+                    held.completed.push((key, Version(record.seq)));
                     held.expires_ms = held.expires_ms.max(expires_ms);
                 }
             }

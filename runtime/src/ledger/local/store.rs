@@ -12,24 +12,23 @@ use futures_util::future::BoxFuture;
 use super::super::action::{Action, State, Unsettled};
 use super::super::checkpoint::Signer;
 use super::super::error::LedgerError;
+use super::super::front::{self, Front, Operation as Asked, reply};
 use super::super::hash::Hash;
 use super::super::record::{now_ms, read_intent};
 use super::super::redact::Redactor;
-use super::super::shared::{Shared, Status};
+use super::super::shared::Shared;
+use super::super::sync::tasks;
 use super::super::sync::thread::{self, JoinHandle};
 use super::super::sync::threads::{SyncSender, sync_channel};
-use super::super::sync::{oneshot, tasks};
 use super::super::{
-    Ask, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Receipt, Settle, Store,
+    Ask, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Settle, Settled, Store,
 };
 use super::applier::{self, Applied};
-use super::committer::{Answer, Committer, Opened, Operation, reply};
+use super::committer::{Committer, Expire, Opened, Operation};
 use super::index::Index;
 use super::journal::{Journal, Reader};
 use super::retention::{self, Sweeper};
 
-/// Operations that may wait for the committer.
-const QUEUE: usize = 4096;
 /// Batches that may wait for the index.
 const APPLIER_QUEUE: usize = 4096;
 /// How long the index may take for what waits when the ledger closes. It may stand still for ever; the journal has it.
@@ -50,13 +49,10 @@ pub(in crate::ledger) struct Home {
 
 /// A journal, its index, and the threads that keep them.
 pub(in crate::ledger) struct LocalStore {
-    /// Taken when dropped: the committer ends when nobody can ask any more.
-    queue: Option<tasks::Sender<Operation>>,
-    committer: Option<JoinHandle<()>>,
+    front: Front<Expire>,
     /// Taken when dropped: the sweeper ends without it.
     ticks: Option<SyncSender<()>>,
     sweeper: Option<JoinHandle<()>>,
-    shared: Arc<Shared>,
     reader: Arc<dyn Reader>,
     index: Arc<dyn Index>,
     redactor: Redactor,
@@ -83,7 +79,7 @@ impl LocalStore {
         let committer =
             Committer::open(journal, Arc::clone(&index), Arc::clone(&shared), opened, signer, options.clone())?;
         let epoch = committer.epoch();
-        let (queue, operations) = tasks::channel(QUEUE);
+        let (queue, operations) = front::queue();
         let thread = {
             let (index, shared) = (Arc::clone(&index), Arc::clone(&shared));
             thread::Builder::new()
@@ -92,11 +88,9 @@ impl LocalStore {
                 .map_err(LedgerError::io("start", "a thread of the ledger"))?
         };
         let mut store = LocalStore {
-            queue: Some(queue.clone()),
-            committer: Some(thread),
+            front: Front::new(queue.clone(), thread, shared),
             ticks: None,
             sweeper: None,
-            shared,
             reader,
             index,
             redactor,
@@ -115,15 +109,19 @@ impl LocalStore {
         Ok(store)
     }
 
+    fn shared(&self) -> &Shared {
+        self.front.shared()
+    }
+
     /// The action of `key`, if it answers now.
     fn known(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
-        self.shared.works()?;
-        let found = self.shared.lookup(&*self.index, key).inspect_err(|error| self.shared.poison(error))?;
-        Ok(found.filter(|action| action.answers(now_ms())))
+        self.shared().works()?;
+        let found = self.shared().lookup(&*self.index, key).inspect_err(|error| self.shared().poison(error))?;
+        Ok(found.filter(|action| action.answers(now_ms())).map(Arc::unwrap_or_clone))
     }
 
     fn stored(&self, action: &Action) -> Result<Vec<u8>, LedgerError> {
-        self.shared.works()?;
+        self.shared().works()?;
         let at = match (&action.state, &action.payload) {
             (State::Completed, Some(at)) => at,
             _ => return Err(LedgerError::Payload { reason: "is not kept" }),
@@ -136,13 +134,13 @@ impl LocalStore {
     }
 
     fn listed(&self, which: Listed, after: Option<Hash>, limit: usize) -> Result<Vec<Action>, LedgerError> {
-        self.shared.works()?;
+        self.shared().works()?;
         let state = match which {
             Listed::InDoubt => Unsettled::InDoubt,
             Listed::AwaitingApproval => Unsettled::AwaitingApproval,
         };
-        let mut keys = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner).unsettled(state);
-        keys.extend(self.index.unsettled(state).inspect_err(|error| self.shared.poison(error))?);
+        let mut keys = self.shared().overlay.read().unwrap_or_else(PoisonError::into_inner).unsettled(state);
+        keys.extend(self.index.unsettled(state).inspect_err(|error| self.shared().poison(error))?);
         let mut found = Vec::new();
         for key in keys.into_iter().filter(|key| after.is_none_or(|after| *key > after)) {
             if found.len() >= limit {
@@ -155,30 +153,9 @@ impl LocalStore {
     }
 
     fn told(&self, action: &Action) -> Result<Intent, LedgerError> {
-        self.shared.works()?;
-        let line = self.reader.record(action.intent).map_err(LedgerError::io("read a record of", "the journal"))?;
+        self.shared().works()?;
+        let line = self.reader.record(action.intent.0).map_err(LedgerError::io("read a record of", "the journal"))?;
         read_intent(&line).map_err(|reason| LedgerError::Payload { reason })
-    }
-
-    /// Hands an operation to the committer and waits for its answer.
-    async fn ask_committer<T>(&self, operation: impl FnOnce(Answer<T>) -> Operation) -> Result<T, LedgerError> {
-        let (answer, answered) = oneshot::channel();
-        let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;
-        if queue.send(operation(answer)).await.is_err() {
-            return Err(self.gone());
-        }
-        answered.await.unwrap_or_else(|_| Err(self.gone()))
-    }
-
-    /// The committer is gone without an answer: closed, or failed.
-    fn gone(&self) -> LedgerError {
-        match self.shared.works() {
-            Err(error) => error,
-            Ok(()) => {
-                self.shared.poison(&"the committer ended");
-                LedgerError::Unavailable
-            }
-        }
     }
 }
 
@@ -241,15 +218,15 @@ impl Store for LocalStore {
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
-        Box::pin(self.ask_committer(|answer| Operation::Claim(Box::new(claim), answer)))
+        Box::pin(self.front.ask(|answer| Asked::Claim(Box::new(claim), answer)))
     }
 
     fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Action, LedgerError>> {
-        Box::pin(self.ask_committer(|answer| Operation::Ask(Box::new(ask), answer)))
+        Box::pin(self.front.ask(|answer| Asked::Ask(Box::new(ask), answer)))
     }
 
-    fn decide(&self, decide: Decide) -> BoxFuture<'_, Result<Receipt, LedgerError>> {
-        Box::pin(self.ask_committer(|answer| Operation::Decide(Box::new(decide), answer)))
+    fn decide(&self, decide: Decide) -> BoxFuture<'_, Result<Settled, LedgerError>> {
+        Box::pin(self.front.ask(|answer| Asked::Decide(Box::new(decide), answer)))
     }
 
     fn list(
@@ -270,37 +247,27 @@ impl Store for LocalStore {
         Box::pin(ready(self.told(action)))
     }
 
-    fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Receipt, LedgerError>> {
-        Box::pin(self.ask_committer(|answer| Operation::Settle(Box::new(settle), answer)))
+    fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Settled, LedgerError>> {
+        Box::pin(self.front.ask(|answer| Asked::Settle(Box::new(settle), Some(answer))))
     }
 
     fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError> {
-        self.shared.works()?;
-        let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;
-        queue.try_send(Operation::Note(Box::new(entry), event)).map_err(|refused| match refused {
-            tasks::error::TrySendError::Full(_) => LedgerError::Busy,
-            tasks::error::TrySendError::Closed(_) => self.gone(),
-        })
+        self.front.note(entry, event)
     }
 
     fn tick(&self) {
-        let committer = self.queue.as_ref().is_none_or(|queue| queue.try_send(Operation::Tick).is_ok());
-        let sweeper = self.ticks.as_ref().is_none_or(|ticks| ticks.try_send(()).is_ok());
-        if !committer || !sweeper {
-            tracing::debug!("the ledger is too busy for this tick");
+        self.front.tick();
+        if self.ticks.as_ref().is_some_and(|ticks| ticks.try_send(()).is_err()) {
+            tracing::debug!("retention is still at work since an earlier tick");
         }
     }
 
     fn health(&self) -> Result<(), LedgerError> {
-        self.shared.accepts_claims()
+        self.shared().accepts_claims()
     }
 
     fn latch(&self) {
-        if self.shared.worsen(Status::Latched) {
-            tracing::error!(
-                "an outcome could not be recorded: the ledger accepts no more claims until it is opened again"
-            );
-        }
+        self.front.latch();
     }
 
     fn redactor(&self) -> &Redactor {
@@ -316,7 +283,7 @@ impl Store for LocalStore {
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(self.ask_committer(Operation::Close))
+        Box::pin(self.front.ask(Asked::Close))
     }
 }
 
@@ -326,10 +293,6 @@ impl Drop for LocalStore {
         self.ticks = None;
         if self.sweeper.take().is_some_and(|sweeper| sweeper.join().is_err()) {
             tracing::error!("the sweeper of the ledger panicked");
-        }
-        self.queue = None;
-        if self.committer.take().is_some_and(|committer| committer.join().is_err()) {
-            self.shared.poison(&"the committer panicked");
         }
     }
 }

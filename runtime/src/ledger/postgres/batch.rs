@@ -3,17 +3,18 @@
 //! Decides only; see [`super::commit`] for how it becomes durable.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-use super::super::action::{Action, Approval, Beginning, State, Step, Transition};
+use super::super::Receipt;
+use super::super::action::{Action, State, Step, Transition, Version};
 use super::super::changes::Changes;
 use super::super::checkpoint::Signer;
+use super::super::decide::{self, Draft, Landed, Terms, View};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
-use super::super::local::committer::{answers_for, runs_until, starts_over};
 use super::super::record::{Anchor, Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
 use super::super::shared::Shared;
-use super::super::{Ask, Claim, Claimed, Decide, Entry, How, Outcome, Receipt, Settle};
-use super::operation::{Operation, Reply};
+use super::operation::{Decided, Operation, Own as OwnOperation};
 use super::version::version;
 
 /// This server's chain, as far as it is durable.
@@ -36,8 +37,9 @@ pub(super) struct Row {
     pub(super) crashed: bool,
 }
 
-/// What holds for every operation of a batch.
-pub(super) struct Terms<'a> {
+/// The conditions of this server for every operation of a batch.
+#[derive(Clone, Copy)]
+pub(super) struct Conditions<'a> {
     /// Whether claims are accepted.
     pub(super) shared: &'a Shared,
     /// How long a completed action answers, in ms.
@@ -51,10 +53,10 @@ pub(super) struct Batch<'a> {
     durable: u64,
     pub(super) at_ms: u64,
     at: String,
-    terms: Terms<'a>,
+    conditions: Conditions<'a>,
     /// Epochs whose server is gone.
     gone: BTreeSet<u64>,
-    rows: HashMap<Hash, Action>,
+    rows: HashMap<Hash, Arc<Action>>,
     crashed: HashSet<Hash>,
     changes: Changes,
     payloads: HashMap<Hash, &'a [u8]>,
@@ -65,7 +67,7 @@ pub(super) struct Batch<'a> {
 /// How one row changes.
 pub(super) struct Write<'a> {
     /// The version that it replaces; `None` for a new row.
-    pub(super) replaces: Option<u64>,
+    pub(super) replaces: Option<Version>,
     /// The row from now on; `None` when it goes.
     pub(super) action: Option<&'a Action>,
     pub(super) crashed: bool,
@@ -73,14 +75,14 @@ pub(super) struct Write<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(own: Own, terms: Terms<'a>) -> Batch<'a> {
+    pub(super) fn new(own: Own, conditions: Conditions<'a>) -> Batch<'a> {
         let (at_ms, at) = now();
         Batch {
             durable: own.tail.sequence,
             own,
             at_ms,
             at,
-            terms,
+            conditions,
             gone: BTreeSet::new(),
             rows: HashMap::new(),
             crashed: HashSet::new(),
@@ -96,7 +98,7 @@ impl<'a> Batch<'a> {
             if crashed {
                 self.crashed.insert(action.key);
             }
-            self.rows.entry(action.key).or_insert(action);
+            self.rows.entry(action.key).or_insert_with(|| Arc::new(action));
         }
     }
 
@@ -106,7 +108,7 @@ impl<'a> Batch<'a> {
             State::Started { epoch } => Some(epoch),
             _ => None,
         };
-        self.rows.values().filter_map(epoch).collect()
+        self.rows.values().filter_map(|action| epoch(action)).collect()
     }
 
     /// Takes over whose servers are gone.
@@ -120,28 +122,45 @@ impl<'a> Batch<'a> {
     }
 
     /// Decides on one operation.
-    pub(super) fn take(&mut self, operation: &'a Operation) -> Result<Reply, LedgerError> {
+    pub(super) fn take(&mut self, operation: &'a Operation) -> Result<Decided, LedgerError> {
+        let (mut keys, mut undone) = (Vec::new(), Vec::new());
+        super::operation::keys(operation, &mut keys, &mut undone);
+        for key in &keys {
+            self.presume_dead(key)?;
+        }
         Ok(match operation {
-            Operation::Claim(claim, _) => Reply::Claimed(self.claim(claim)?),
-            Operation::Ask(ask, _) => Reply::Asked(self.ask(ask)?),
-            Operation::Decide(decide, _) => Reply::Recorded(self.decide(decide)?),
-            Operation::Settle(settle, _) => Reply::Recorded(self.settle(settle)?),
-            Operation::Examine(key, _) => Reply::Examined(self.current(key)?),
-            Operation::NeverRan(key, version) => {
-                self.never_ran(key, *version)?;
-                Reply::Nothing
+            Operation::Claim(claim, _) => Decided::Claimed(decide::claim(self, claim)?),
+            Operation::Ask(ask, _) => Decided::Asked(decide::ask(self, ask)?),
+            Operation::Decide(decision, _) => Decided::Settled(decide::decide(self, decision)?),
+            Operation::Settle(settle, _) => Decided::Settled(decide::settle(self, settle)?),
+            Operation::Own(OwnOperation::Examine(key, _)) => {
+                Decided::Examined(self.action(key)?.map(Arc::unwrap_or_clone))
+            }
+            Operation::Own(OwnOperation::NeverRan(key, version)) => {
+                decide::never_ran(self, key, *version)?;
+                Decided::Nothing
             }
             Operation::Note(entry, event) => {
                 self.record(Line::note(entry, event))?;
-                Reply::Nothing
+                Decided::Nothing
             }
             // The committer's own business.
-            Operation::Sweep(_) | Operation::Tick | Operation::Close(_) => Reply::Nothing,
+            Operation::Own(OwnOperation::PresumeDead(_)) | Operation::Tick | Operation::Close(_) => Decided::Nothing,
         })
     }
 
+    /// Puts the action of `key` in doubt if its server is dead.
+    fn presume_dead(&mut self, key: &Hash) -> Result<(), LedgerError> {
+        let dead =
+            |action: &Arc<Action>| matches!(action.state, State::Started { epoch } if self.gone.contains(&epoch));
+        let Some(action) = self.action(key)?.filter(dead) else { return Ok(()) };
+        decide::presume_dead(self, action, true)?;
+        self.crashed.insert(*key);
+        Ok(())
+    }
+
     /// Adds a record and gives its version.
-    pub(super) fn record(&mut self, line: Line<'_>) -> Result<u64, LedgerError> {
+    pub(super) fn record(&mut self, line: Line<'_>) -> Result<Version, LedgerError> {
         let mut bytes = Vec::new();
         self.own.tail = write_record(&mut bytes, self.own.tail, self.durable, &self.at, line)
             .map_err(|error| LedgerError::io("encode a record of", "the journal")(error.into()))?;
@@ -187,19 +206,17 @@ impl<'a> Batch<'a> {
         self.record(line).map(drop)
     }
 
-    /// Removes the completed actions of `keys` that answer no longer.
-    pub(super) fn expire(&mut self, keys: &[Hash]) -> Result<(), LedgerError> {
-        let mut expired = Vec::new();
-        for key in keys {
-            expired.extend(self.current(key)?.filter(|action| !action.answers(self.at_ms)));
-        }
+    /// Removes those of `candidates` that answer no longer.
+    pub(super) fn expire(&mut self, candidates: &[(Hash, Version)]) -> Result<(), LedgerError> {
+        let expired = decide::expired(self, &decide::Batch::terms(self), candidates)?.actions;
         if expired.is_empty() {
             return Ok(());
         }
         let keys: Vec<Hash> = expired.iter().map(|action| action.key).collect();
         let version = self.record(Line { keys: &keys, ..Line::new(Event::Expired) })?;
         for action in expired {
-            self.step(version, action.key, Transition::Leave, Some(action))?;
+            let step = Step { version, at_ms: self.at_ms, key: action.key, change: Transition::Leave };
+            self.step(step, Some(action))?;
         }
         Ok(())
     }
@@ -218,224 +235,53 @@ impl<'a> Batch<'a> {
         writes
     }
 
-    /// The state of an action after all that was decided so far. In doubt from here on when its server is gone.
-    fn current(&mut self, key: &Hash) -> Result<Option<Action>, LedgerError> {
-        let current = match self.changes.get(key) {
-            Some(change) => change.action.as_deref().cloned(),
-            None => self.rows.get(key).cloned(),
-        };
-        let Some(action) = current else { return Ok(None) };
-        match action.state {
-            State::Started { epoch } if self.gone.contains(&epoch) => {
-                self.end(&action, Event::InDoubt, "crashed", Transition::Doubt { running: true })?;
-                self.crashed.insert(*key);
-                Ok(self.changes.get(key).and_then(|change| change.action.as_deref().cloned()))
-            }
-            _ => Ok(Some(action)),
-        }
-    }
-
-    fn step(
-        &mut self,
-        version: u64,
-        key: Hash,
-        change: Transition,
-        current: Option<Action>,
-    ) -> Result<(), LedgerError> {
-        self.crashed.remove(&key);
-        self.payloads.remove(&key);
-        self.changes.step(Step { sequence: version, at_ms: self.at_ms, key, change }, current)
-    }
-
-    fn receipt(&self) -> Receipt {
-        let Tail { sequence, hash } = self.own.tail;
-        Receipt { log: self.own.log.clone(), sequence, hash }
-    }
-
-    fn claim(&mut self, claim: &Claim) -> Result<Result<Claimed, LedgerError>, LedgerError> {
-        if let Err(refused) = self.terms.shared.accepts_claims() {
-            return Ok(Err(refused));
-        }
-        let current = self.current(&claim.key)?;
-        match &current {
-            Some(action) if starts_over(claim, action, self.at_ms) => {}
-            Some(action) if action.answers(self.at_ms) => return Ok(Ok(Claimed::Exists(Box::new(action.clone())))),
-            // An approval is used up once: what it was given to is there, or it is used.
-            _ if claim.approved.is_some() => return Ok(Err(LedgerError::Superseded)),
-            _ => {}
-        }
-        let state = State::Started { epoch: self.own.epoch };
-        let version = self.begin(claim, state, current)?;
-        Ok(Ok(Claimed::Won { version }))
-    }
-
-    fn ask(&mut self, ask: &Ask) -> Result<Result<Action, LedgerError>, LedgerError> {
-        if let Err(refused) = self.terms.shared.accepts_claims() {
-            return Ok(Err(refused));
-        }
-        let Ask { claim, id, expires_ms } = ask;
-        let current = self.current(&claim.key)?;
-        if let Some(action) = &current {
-            let over = match &action.state {
-                State::AwaitingApproval(approval) => approval.expires_ms <= self.at_ms,
-                State::Completed => claim.natural || !action.answers(self.at_ms),
-                // As the local committer: the doubt would be gone with the approval.
-                State::InDoubt | State::Started { .. } => false,
-            };
-            if !over {
-                return Ok(Ok(action.clone()));
-            }
-        }
-        let approval = Approval { id: id.clone(), expires_ms: *expires_ms, decision: None };
-        self.begin(claim, State::AwaitingApproval(approval), current)?;
-        Ok(self.current(&claim.key)?.ok_or(LedgerError::Superseded))
-    }
-
-    /// Begins an action over whatever was there, and gives its version.
-    fn begin(&mut self, claim: &Claim, state: State, current: Option<Action>) -> Result<u64, LedgerError> {
-        let until = runs_until(&state, self.at_ms, claim);
-        let Claim { entry, key, digest, arguments, undo, .. } = claim;
-        let line = Line {
-            key: Some(*key),
-            digest: Some(*digest),
-            digests: Some(arguments),
-            undo: *undo,
-            until,
-            supersedes: current.as_ref().map(|action| action.version),
-            ..Line::of(Event::Started, entry)
-        };
-        let line = match &state {
-            State::AwaitingApproval(approval) => {
-                Line { event: Event::AwaitingApproval, approval: Some(approval), ..line }
-            }
-            _ => Line { epoch: Some(self.own.epoch), ..line },
-        };
-        let version = self.record(line)?;
-        let Entry { call, tenant, tool, .. } = entry.clone();
-        let (digest, arguments, undo) = (*digest, arguments.clone(), *undo);
-        let (tool, until_ms) = (tool.into_owned(), until.unwrap_or(0));
-        let beginning = Beginning { state, digest, arguments, tenant, tool, call, undo, until_ms };
-        self.step(version, *key, Transition::Begin(Box::new(beginning)), current)?;
-        Ok(version)
-    }
-
-    fn decide(&mut self, decide: &Decide) -> Result<Result<Receipt, LedgerError>, LedgerError> {
-        let Decide { key, version, decision } = decide;
-        let at_ms = self.at_ms;
-        let awaits = |action: &Action| match &action.state {
-            State::AwaitingApproval(approval) => approval.decision.is_none() && at_ms < approval.expires_ms,
-            _ => false,
-        };
-        let current = self.current(key)?;
-        let Some(action) = current.filter(|action| action.version == *version && awaits(action)) else {
-            return Ok(Err(LedgerError::Superseded));
-        };
-        let event = if decision.approved { Event::Approved } else { Event::ApprovalRefused };
-        let line = Line { operator: Some(&decision.operator), ..of(&action, event) };
-        let version = self.record(line)?;
-        self.step(version, *key, Transition::Decide(decision.clone()), Some(action))?;
-        Ok(Ok(self.receipt()))
-    }
-
-    fn settle(&mut self, settle: &'a Settle) -> Result<Result<Receipt, LedgerError>, LedgerError> {
-        let Settle { entry, key, version, outcome, how } = settle;
-        let Some(action) = self.current(key)? else { return Ok(Err(LedgerError::Superseded)) };
-        // Somebody held this server for gone, wrongly as it turns out: nobody else has run the action since.
-        let taken_for_gone = self.crashed.contains(key) && action.intent == *version;
-        // Or the doubt that this very call left was recorded after the call had given up on it.
-        let own_doubt = *how == How::Late && action.state == State::InDoubt && action.call == entry.call;
-        let mistaken = taken_for_gone || (own_doubt && action.intent == *version);
-        let open = match action.state {
-            State::Started { .. } | State::InDoubt => true,
-            State::AwaitingApproval(_) => matches!(outcome, Outcome::Failed { .. }),
-            State::Completed => false,
-        };
-        if !open || (action.version != *version && !mistaken) {
-            return Ok(Err(LedgerError::Superseded));
-        }
-        let how = if mistaken && *how == How::Call { &How::Late } else { how };
-        let line = |event| Line {
-            key: Some(*key),
-            digest: Some(action.digest),
-            supersedes: Some(action.version),
-            ..Line::settled(event, entry, how)
-        };
-        match outcome {
-            Outcome::Completed { payload, code, undo } => {
-                if payload.contains(&b'\n') {
-                    return Ok(Err(LedgerError::Payload { reason: "has a line break" }));
-                }
-                let undo = undo.or(action.undo);
-                let frees = self.frees(key, undo.as_ref())?;
-                let expires_ms = Some(self.at_ms.saturating_add(answers_for(self.terms.retention_ms, how)));
-                // Where a journal has a line, this has a column.
-                let stored = write_payload(&mut Vec::new(), 0, 0, payload);
-                let version = self.record(Line {
-                    code: Some(code),
-                    payload: Some(stored.hash),
-                    undo,
-                    frees: &frees,
-                    expires: expires_ms,
-                    ..line(Event::Completed)
-                })?;
-                let change = Transition::Complete { payload: Some(stored), undo, frees, expires_ms };
-                self.step(version, *key, change, Some(action))?;
-                self.payloads.insert(*key, payload);
-            }
-            Outcome::Failed { code } => {
-                let version = self.record(Line { code: Some(code), ..line(Event::Failed) })?;
-                self.step(version, *key, Transition::Leave, Some(action))?;
-            }
-            Outcome::InDoubt { code, running } => {
-                let running = *running;
-                let version = self.record(Line { code: Some(code), running, ..line(Event::InDoubt) })?;
-                self.step(version, *key, Transition::Doubt { running }, Some(action))?;
-            }
-        }
-        Ok(Ok(self.receipt()))
-    }
-
-    /// Frees the key of a claim whose caller was told that nothing runs, unless somebody did so already.
-    fn never_ran(&mut self, key: &Hash, version: u64) -> Result<(), LedgerError> {
-        let Some(action) = self.current(key)?.filter(|action| action.intent == version) else { return Ok(()) };
-        let untouched = action.version == version || self.crashed.contains(key);
-        if untouched { self.end(&action, Event::Failed, "never_ran", Transition::Leave) } else { Ok(()) }
-    }
-
-    /// Ends what nobody else can tell the end of.
-    fn end(&mut self, action: &Action, event: Event, code: &str, change: Transition) -> Result<(), LedgerError> {
-        let running = matches!(change, Transition::Doubt { running: true });
-        let version = self.record(Line { code: Some(code), running, ..of(action, event) })?;
-        self.step(version, action.key, change, Some(action.clone()))
-    }
-
-    /// Keys that answer no longer once `key`, which `undo` undoes, is completed; as the local committer has it.
-    fn frees(&mut self, key: &Hash, undo: Option<&Hash>) -> Result<Vec<Hash>, LedgerError> {
-        let mut undone: BTreeSet<Hash> = self.changes.undone_by(key).collect();
-        undone.extend(self.rows.values().filter(|action| action.undo == Some(*key)).map(|action| action.key));
-        let mut frees = Vec::new();
-        for other in undone.into_iter().chain(undo.copied()) {
-            if frees.contains(&other) {
-                continue;
-            }
-            let Some(action) = self.current(&other)? else { continue };
-            if action.state == State::Completed && (action.undo == Some(*key) || Some(&other) == undo) {
-                frees.push(other);
-            }
-        }
-        Ok(frees)
+    fn step(&mut self, step: Step, before: Option<Arc<Action>>) -> Result<(), LedgerError> {
+        self.crashed.remove(&step.key);
+        self.payloads.remove(&step.key);
+        self.changes.step(step, before)
     }
 }
 
-/// A record about `action` that none of its calls writes.
-fn of(action: &Action, event: Event) -> Line<'_> {
-    Line {
-        call: Some(&action.call),
-        tenant: Some(&action.tenant),
-        tool: Some(&action.tool),
-        key: Some(action.key),
-        digest: Some(action.digest),
-        supersedes: Some(action.version),
-        ..Line::new(event)
+impl View for Batch<'_> {
+    fn action(&self, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
+        Ok(match self.changes.get(key) {
+            Some(change) => change.action.clone(),
+            None => self.rows.get(key).cloned(),
+        })
+    }
+
+    fn undone_by(&self, key: &Hash) -> Result<BTreeSet<Hash>, LedgerError> {
+        let mut undone: BTreeSet<Hash> = self.changes.undone_by(key).collect();
+        undone.extend(self.rows.values().filter(|action| action.undo == Some(*key)).map(|action| action.key));
+        Ok(undone)
+    }
+
+    fn presumed_dead(&self, key: &Hash) -> bool {
+        self.crashed.contains(key)
+    }
+}
+
+impl<'a> decide::Batch<'a> for Batch<'a> {
+    fn terms(&self) -> Terms {
+        Terms {
+            at_ms: self.at_ms,
+            epoch: self.own.epoch,
+            retention_ms: self.conditions.retention_ms,
+            status: self.conditions.shared.status(),
+        }
+    }
+
+    fn write(&mut self, draft: Draft<'a>) -> Result<Landed, LedgerError> {
+        // Where a journal has a line, this has a column.
+        let payload = draft.payload();
+        let stored = payload.map(|body| write_payload(&mut Vec::new(), 0, 0, body));
+        let version = self.record(draft.line(stored.as_ref().map(|stored| stored.hash)))?;
+        let key = draft.key;
+        let (step, before) = draft.step(version, self.at_ms, stored);
+        self.step(step, before)?;
+        self.payloads.extend(payload.map(|payload| (key, payload)));
+        let Tail { sequence, hash } = self.own.tail;
+        let receipt = Receipt { log: self.own.log.clone(), sequence, hash };
+        Ok(Landed { version, receipt, action: self.action(&key)? })
     }
 }

@@ -8,13 +8,13 @@ use std::fmt;
 
 use tokio_postgres::{Row as Found, Transaction};
 
-use super::super::action::{Action, State};
+use super::super::action::{Action, State, Version};
 use super::super::checkpoint::Signer;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Anchor, Tail};
-use super::batch::{Batch, Own, Row, Terms};
-use super::operation::{Operation, Reply};
+use super::batch::{Batch, Conditions, Own, Row};
+use super::operation::{Decided, Operation, keys as keys_of};
 use super::session::{Session, Statements, gone};
 use super::{said, sql};
 
@@ -74,7 +74,7 @@ pub(super) struct Beside<'a> {
 /// A batch that is written and not committed.
 pub(super) struct Written<'a> {
     pub(super) transaction: Transaction<'a>,
-    pub(super) replies: Vec<Reply>,
+    pub(super) replies: Vec<Decided>,
     /// The last record, if there is a new one.
     pub(super) tail: Option<Tail>,
     /// The sequence of the checkpoint in it.
@@ -86,12 +86,12 @@ pub(super) async fn write<'a>(
     session: &'a mut Session,
     own: &Own,
     mine: &BTreeSet<u64>,
-    terms: Terms<'_>,
+    conditions: Conditions<'_>,
     operations: &[Operation],
     beside: Beside<'_>,
 ) -> Result<Written<'a>, Failed> {
     let (transaction, statements, pid) = session.begin().await?;
-    let mut batch = Batch::new(own.clone(), terms);
+    let mut batch = Batch::new(own.clone(), conditions);
     let expired = load(&transaction, statements, mine, operations, beside, &mut batch).await?;
     let mut replies = Vec::with_capacity(operations.len());
     for operation in operations {
@@ -121,10 +121,10 @@ async fn load(
     operations: &[Operation],
     beside: Beside<'_>,
     batch: &mut Batch<'_>,
-) -> Result<Vec<Hash>, Failed> {
+) -> Result<Vec<(Hash, Version)>, Failed> {
     let (mut keys, mut completed) = (Vec::new(), Vec::new());
     for operation in operations {
-        operation.keys(&mut keys, &mut completed);
+        keys_of(operation, &mut keys, &mut completed);
     }
     if !keys.is_empty() {
         let found = transaction.query(&statements.lock_keys, &[&bytes(&keys)]).await?;
@@ -140,7 +140,7 @@ async fn load(
     if beside.expire {
         let now = i64::try_from(batch.at_ms).unwrap_or(i64::MAX);
         let found = rows(&transaction.query(&statements.lock_expired, &[&now]).await?)?;
-        expired.extend(found.iter().map(|row| row.action.key));
+        expired.extend(found.iter().map(|row| (row.action.key, row.action.version)));
         batch.load(found);
     }
     let others: BTreeSet<u64> = batch.epochs().difference(mine).copied().collect();
@@ -165,16 +165,16 @@ pub(super) async fn store(
             (Some(_), None) => &mut deleted,
         };
         columns.key.push(key.0.to_vec());
-        columns.replaces.push(signed(write.replaces.unwrap_or(0)));
+        columns.replaces.push(write.replaces.map_or(0, of_version));
         let Some(action) = write.action else { continue };
-        columns.version.push(signed(action.version));
-        columns.intent.push(signed(action.intent));
+        columns.version.push(of_version(action.version));
+        columns.intent.push(of_version(action.intent));
         let (state, epoch) = state(action);
         columns.state.push(state);
         columns.epoch.push(epoch);
         columns.crashed.push(write.crashed);
         columns.undo.push(action.undo.map(|undo| undo.0.to_vec()));
-        columns.expires_ms.push(action.expires_ms.map(signed));
+        columns.expires_ms.push(action.expires_ms.map(to_i64));
         columns
             .action
             .push(serde_json::to_string(action).map_err(|_| Failed::Lost("an action cannot be encoded".into()))?);
@@ -182,8 +182,8 @@ pub(super) async fn store(
     }
     let head = async {
         let Tail { sequence, hash } = batch.own.tail;
-        let (epoch, sequence, at_ms) = (signed(batch.own.epoch), signed(sequence), signed(batch.at_ms));
-        let (before, hash) = (signed(before.sequence), hash.0.as_slice());
+        let (epoch, sequence, at_ms) = (to_i64(batch.own.epoch), to_i64(sequence), to_i64(batch.at_ms));
+        let (before, hash) = (to_i64(before.sequence), hash.0.as_slice());
         let log = &batch.own.log;
         let written = transaction
             .execute(&statements.head, &[log, &epoch, &sequence, &hash, &at_ms, &close, &before, &pid])
@@ -191,7 +191,7 @@ pub(super) async fn store(
         if written == 1 { Ok(()) } else { Err(Failed::Lost("this server's chain is not where it was left".into())) }
     };
     let records = async {
-        let sequences: Vec<i64> = batch.lines.iter().map(|(sequence, _)| signed(*sequence)).collect();
+        let sequences: Vec<i64> = batch.lines.iter().map(|(sequence, _)| to_i64(*sequence)).collect();
         let lines: Vec<&[u8]> = batch.lines.iter().map(|(_, line)| line.as_slice()).collect();
         transaction.execute(&statements.records, &[&batch.own.log, &sequences, &lines]).await?;
         Ok(())
@@ -290,8 +290,12 @@ pub(super) fn bytes(keys: &[Hash]) -> Vec<&[u8]> {
     keys.iter().map(|key| key.0.as_slice()).collect()
 }
 
+fn of_version(version: Version) -> i64 {
+    to_i64(version.0)
+}
+
 /// Numbers of ours stay below 2^63: see [`super::version`].
-pub(super) fn signed(number: u64) -> i64 {
+pub(super) fn to_i64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -303,7 +307,7 @@ pub(super) fn unsigned(number: i64) -> u64 {
 pub(super) fn state(action: &Action) -> (&'static str, Option<i64>) {
     match action.state {
         State::AwaitingApproval(_) => ("awaiting_approval", None),
-        State::Started { epoch } => ("started", Some(signed(epoch))),
+        State::Started { epoch } => ("started", Some(to_i64(epoch))),
         State::Completed => ("completed", None),
         State::InDoubt => ("in_doubt", None),
     }

@@ -7,25 +7,22 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::super::action::Version;
 use super::super::checkpoint::{Signer, due};
 use super::super::error::LedgerError;
+use super::super::front::{Answer, BATCH_BYTES, BATCH_OPERATIONS, reply};
 use super::super::hash::Hash;
-use super::super::local::committer::{Answer, reply};
 use super::super::record::{Tail, TailFound, now_ms};
 use super::super::redact::Redactor;
 use super::super::shared::Status;
 use super::super::{Claimed, LedgerOptions};
-use super::batch::{Batch, Own, Terms};
-use super::commit::{Beside, Failed, Written, anchors, signed, store, unsigned, write};
+use super::batch::{Batch, Conditions, Own};
+use super::commit::{Beside, Failed, Written, anchors, store, to_i64, unsigned, write};
 use super::link::Link;
-use super::operation::{Operation, Reply};
+use super::operation::{Decided, Operation, Own as OwnOperation, answer, is_held, refuse};
 use super::session::{Connector, Session, keep};
 use super::{random, schema, sql};
 
-/// A batch ends at this many operations,
-const BATCH_OPERATIONS: usize = 1024;
-/// or at this many bytes of results.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// How often a batch is decided anew because others got in the way.
 const ATTEMPTS: u32 = 8;
 /// How long the database may take for a batch, and for its commit.
@@ -49,9 +46,9 @@ struct Unanswered {
     /// The last record, if it took place.
     tail: Tail,
     /// Claims that it made, whose callers were told that nothing runs.
-    claims: Vec<(Hash, u64)>,
+    claims: Vec<(Hash, Version)>,
     /// What is answered, or tried again, once it is known.
-    waiting: Vec<(Held, Reply)>,
+    waiting: Vec<(Held, Decided)>,
 }
 
 /// Owns the connection and the chain.
@@ -97,15 +94,10 @@ impl Committer {
             Failed::Again | Failed::SetBack => super::failed("begin a chain in", "it was changed meanwhile"),
         };
         committer.begin(session).await.map_err(unusable)?;
-        committer.sweep().await?;
+        committer.presume_dead().await?;
         committer.commit(Vec::new(), false, true).await;
         committer.link.connected()?;
         Ok((committer, redactor))
-    }
-
-    /// The number of this server's chain.
-    pub(super) fn chain(&self) -> u64 {
-        self.own.chain
     }
 
     /// Takes operations until nobody can ask any more, or the ledger is closed.
@@ -138,14 +130,14 @@ impl Committer {
         // Until nobody is left between asking and being queued.
         queue.close();
         while let Some(operation) = queue.recv().await {
-            operation.refuse(closed_or(&self.link));
+            refuse(operation, closed_or(&self.link));
         }
         for Held { operation, .. } in self.held.drain(..) {
-            operation.refuse(LedgerError::Unavailable);
+            refuse(operation, LedgerError::Unavailable);
         }
         for (Held { operation, .. }, _) in self.unanswered.take().into_iter().flat_map(|unanswered| unanswered.waiting)
         {
-            operation.refuse(LedgerError::Unavailable);
+            refuse(operation, LedgerError::Unavailable);
         }
         if let Some(answer) = self.closing.take() {
             reply(answer, closed);
@@ -154,7 +146,7 @@ impl Committer {
 
     /// Commits one batch of what is held.
     async fn take(&mut self, queue: &mut mpsc::Receiver<Operation>) {
-        let (mut operations, mut sweeps) = (Vec::new(), Vec::new());
+        let (mut operations, mut presumptions) = (Vec::new(), Vec::new());
         let (mut bytes, mut ticked) = (0, false);
         while operations.len() < BATCH_OPERATIONS
             && bytes < BATCH_BYTES
@@ -162,7 +154,7 @@ impl Committer {
         {
             match operation {
                 Operation::Tick => ticked = true,
-                Operation::Sweep(answer) => sweeps.push(answer),
+                Operation::Own(OwnOperation::PresumeDead(answer)) => presumptions.push(answer),
                 Operation::Close(answer) if self.closing.is_some() => reply(answer, Err(LedgerError::Closed)),
                 Operation::Close(answer) => {
                     self.link.shared.worsen(Status::Closed);
@@ -178,9 +170,9 @@ impl Committer {
         if ticked || !operations.is_empty() {
             self.commit(operations, ticked, false).await;
         }
-        for answer in sweeps {
-            let swept = self.sweep().await;
-            reply(answer, swept);
+        for answer in presumptions {
+            let presumed = self.presume_dead().await;
+            reply(answer, presumed);
         }
     }
 
@@ -191,14 +183,17 @@ impl Committer {
         let mine = self.link.mine();
         for tried in 0..ATTEMPTS {
             let Some(session) = &mut self.session else { break };
-            let terms = Terms { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
-            match attempt(session, &self.own, &mine, terms, &operations, beside).await {
+            let conditions = Conditions { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
+            match attempt(session, &self.own, &mine, conditions, &operations, beside).await {
                 Attempt::Committed { replies, tail, signed } => {
                     self.own.tail = tail.unwrap_or(self.own.tail);
                     if let Some(sequence) = signed {
                         self.signed = (sequence, Instant::now());
                     }
-                    return operations.into_iter().zip(replies).for_each(|(operation, reply)| operation.answer(reply));
+                    return operations
+                        .into_iter()
+                        .zip(replies)
+                        .for_each(|(operation, decided)| answer(operation, decided));
                 }
                 // Whoever got in the way goes on first; each server waits another while.
                 Attempt::Again => tokio::time::sleep(pause(tried)).await,
@@ -215,12 +210,12 @@ impl Committer {
     }
 
     /// Puts in doubt what servers had started that are gone.
-    async fn sweep(&mut self) -> Result<(), LedgerError> {
+    async fn presume_dead(&mut self) -> Result<(), LedgerError> {
         let mut after = Vec::new();
         loop {
             self.link.connected()?;
             let Some(session) = &self.session else { return Err(LedgerError::Unavailable) };
-            let mine: Vec<i64> = self.link.mine().into_iter().map(signed).collect();
+            let mine: Vec<i64> = self.link.mine().into_iter().map(to_i64).collect();
             let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&mine, &after];
             let asking = session.client().query(sql::STARTED_ELSEWHERE, &parameters);
             let asked = timeout(PATIENCE, asking).await.map_err(|_| silent()).and_then(|asked| Ok(asked?));
@@ -235,14 +230,19 @@ impl Committer {
                 rows.iter().filter_map(|row| row.get::<_, &[u8]>(0).try_into().ok().map(Hash)).collect();
             let Some(last) = keys.last() else { return Ok(()) };
             after = last.0.to_vec();
-            self.commit(keys.iter().map(|key| Operation::Examine(*key, None)).collect(), false, false).await;
+            self.commit(
+                keys.iter().map(|key| Operation::Own(OwnOperation::Examine(*key, None))).collect(),
+                false,
+                false,
+            )
+            .await;
         }
     }
 
     /// Gives the connection up: refuses what nobody may wait for, and holds what has to be recorded.
     ///
     /// `written` is what a commit without an answer would have come to.
-    fn lose(&mut self, operations: Vec<Operation>, written: Option<(Tail, Vec<Reply>)>, reason: &str) {
+    fn lose(&mut self, operations: Vec<Operation>, written: Option<(Tail, Vec<Decided>)>, reason: &str) {
         self.link.set_connected(false);
         self.session = None;
         tracing::error!(
@@ -253,18 +253,18 @@ impl Committer {
         let mut replies = replies.into_iter();
         let (mut claims, mut waiting) = (Vec::new(), Vec::new());
         for operation in operations {
-            let decided = replies.next().unwrap_or(Reply::Nothing);
+            let decided = replies.next().unwrap_or(Decided::Nothing);
             match operation {
-                Operation::Settle(..) | Operation::Note(..) | Operation::NeverRan(..) => {
+                operation if is_held(&operation) => {
                     waiting.push((Held { operation, until: Some(Instant::now() + OUTAGE) }, decided));
                 }
                 operation => {
-                    if let (Operation::Claim(claim, _), Reply::Claimed(Ok(Claimed::Won { version }))) =
+                    if let (Operation::Claim(claim, _), Decided::Claimed(Ok(Claimed::Won { version }))) =
                         (&operation, &decided)
                     {
                         claims.push((claim.key, *version));
                     }
-                    operation.refuse(LedgerError::Unavailable);
+                    refuse(operation, LedgerError::Unavailable);
                 }
             }
         }
@@ -279,7 +279,7 @@ impl Committer {
     /// Takes an operation while there is no connection.
     fn hold(&mut self, operation: Operation, until: Option<Instant>) {
         match operation {
-            Operation::Settle(..) | Operation::Note(..) | Operation::NeverRan(..) => {
+            operation if is_held(&operation) => {
                 let until = Some(until.unwrap_or_else(|| Instant::now() + OUTAGE));
                 self.held.push_back(Held { operation, until });
             }
@@ -287,7 +287,7 @@ impl Committer {
                 self.link.shared.worsen(Status::Closed);
                 self.closing = Some(answer);
             }
-            operation => operation.refuse(LedgerError::Unavailable),
+            operation => refuse(operation, LedgerError::Unavailable),
         }
     }
 
@@ -369,7 +369,7 @@ impl Committer {
         let (transaction, statements, pid) = session.begin().await?;
         let mut found = None;
         if own.chain == 0 {
-            let (epoch, at_ms) = (signed(own.epoch), signed(now_ms()));
+            let (epoch, at_ms) = (to_i64(own.epoch), to_i64(now_ms()));
             let row =
                 transaction.query_one(sql::CHAIN, &[&own.log, &epoch, &own.tail.hash.0.as_slice(), &at_ms]).await?;
             own.chain = unsigned(row.get(0));
@@ -388,8 +388,8 @@ impl Committer {
             mine.extend(keep(&transaction, &self.link.mine()).await?);
             found = Some(TailFound { sequence: tail.sequence, hash: tail.hash, clean: false, cut: 0 });
         }
-        let terms = Terms { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
-        let mut batch = Batch::new(own.clone(), terms);
+        let conditions = Conditions { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
+        let mut batch = Batch::new(own.clone(), conditions);
         batch.open(&self.signer, found, &anchors(&transaction, &own.log).await?)?;
         store(&transaction, statements, pid, own.tail, &batch, false).await?;
         let tail = batch.own.tail;
@@ -406,9 +406,10 @@ impl Committer {
         let Some(Unanswered { claims, waiting, .. }) = self.unanswered.take() else { return };
         if committed {
             for (key, version) in claims {
-                self.held.push_front(Held { operation: Operation::NeverRan(key, version), until: None });
+                self.held
+                    .push_front(Held { operation: Operation::Own(OwnOperation::NeverRan(key, version)), until: None });
             }
-            waiting.into_iter().for_each(|(held, reply)| held.operation.answer(reply));
+            waiting.into_iter().for_each(|(held, decided)| answer(held.operation, decided));
         } else {
             waiting.into_iter().rev().for_each(|(held, _)| self.held.push_front(held));
         }
@@ -420,9 +421,9 @@ impl Committer {
         self.link.set_connected(false);
         if self.closing.is_some() {
             let beside = Beside { checkpoint: Some(&self.signer), close: true, ..PLAIN };
-            let terms = Terms { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
+            let conditions = Conditions { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
             let closing = async {
-                let written = write(&mut session, &self.own, &self.link.mine(), terms, &[], beside).await?;
+                let written = write(&mut session, &self.own, &self.link.mine(), conditions, &[], beside).await?;
                 Ok(written.transaction.commit().await?)
             };
             let closed = timeout(PATIENCE, closing).await.unwrap_or_else(|_| Err(silent()));
@@ -439,7 +440,7 @@ impl Committer {
 /// What came of trying to commit a batch.
 enum Attempt {
     Committed {
-        replies: Vec<Reply>,
+        replies: Vec<Decided>,
         tail: Option<Tail>,
         /// The sequence of the checkpoint in it.
         signed: Option<u64>,
@@ -447,7 +448,7 @@ enum Attempt {
     Again,
     Lost {
         /// What it came to, if it was committed, which is not known.
-        written: Option<(Tail, Vec<Reply>)>,
+        written: Option<(Tail, Vec<Decided>)>,
         reason: String,
     },
 }
@@ -456,11 +457,11 @@ async fn attempt(
     session: &mut Session,
     own: &Own,
     mine: &BTreeSet<u64>,
-    terms: Terms<'_>,
+    conditions: Conditions<'_>,
     operations: &[Operation],
     beside: Beside<'_>,
 ) -> Attempt {
-    let writing = write(session, own, mine, terms, operations, beside);
+    let writing = write(session, own, mine, conditions, operations, beside);
     match timeout(PATIENCE, writing).await.unwrap_or_else(|_| Err(silent())) {
         Ok(Written { transaction, replies, tail, signed }) => {
             let committed = timeout(PATIENCE, transaction.commit()).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::super::error::LedgerError;
 use super::super::shared::Shared;
@@ -10,7 +10,7 @@ use super::super::shared::Shared;
 /// Whether the ledger accepts, whether there is a connection to write on, and which actions are this server's.
 #[derive(Default)]
 pub(super) struct Link {
-    pub(super) shared: Shared,
+    pub(super) shared: Arc<Shared>,
     connected: AtomicBool,
     mine: RwLock<BTreeSet<u64>>,
 }

@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Error, Row};
 
 use super::super::error::LedgerError;
 use super::super::redact::Redactor;
-use super::commit::{signed, unsigned};
+use super::commit::{to_i64, unsigned};
 use super::store::connector;
 use super::{failed, said, schema, sql};
 
@@ -65,7 +65,7 @@ impl Database {
 
     /// At most [`PAGE`] lines of a chain up to the record `last`, the newest first.
     pub(crate) fn back(&self, log: &str, last: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
-        let rows = self.ask(self.client.query(sql::LINES_BACK, &[&log, &signed(last), &limit()]))?;
+        let rows = self.ask(self.client.query(sql::LINES_BACK, &[&log, &to_i64(last), &limit()]))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -116,7 +116,7 @@ impl Reading {
         if !self.page.is_empty() || self.read >= self.of.last {
             return Ok(());
         }
-        let rows = database.ask(database.client.query(sql::LINES, &[&self.of.log, &signed(self.read), &limit()]))?;
+        let rows = database.ask(database.client.query(sql::LINES, &[&self.of.log, &to_i64(self.read), &limit()]))?;
         let lines = rows.iter().map(|row| (unsigned(row.get(0)), row.get(1)));
         self.page = lines.take_while(|(sequence, _)| *sequence <= self.of.last).collect();
         self.read = self.page.back().map_or(self.of.last, |(sequence, _)| *sequence);

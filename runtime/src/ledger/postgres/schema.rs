@@ -4,7 +4,7 @@ use tokio_postgres::{Client, GenericClient};
 
 use super::super::error::LedgerError;
 use super::super::redact::{KEY_BYTES, Redactor};
-use super::commit::signed;
+use super::commit::to_i64;
 use super::session::SCHEMA_LOCK;
 use super::{failed, random, said};
 
@@ -60,7 +60,7 @@ async fn upgrade(client: &mut Client) -> Result<(), LedgerError> {
     }
     let settings = "INSERT INTO safe_tool.settings (format, redact_key) VALUES ($1, $2)
         ON CONFLICT (one) DO UPDATE SET format = excluded.format";
-    transaction.execute(settings, &[&signed(FORMAT), &key.as_slice()]).await.map_err(ask)?;
+    transaction.execute(settings, &[&to_i64(FORMAT), &key.as_slice()]).await.map_err(ask)?;
     transaction.commit().await.map_err(ask)
 }
 

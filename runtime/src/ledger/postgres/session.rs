@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Config, IsolationLevel, NoTls, Socket, Statement, T
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::error::LedgerError;
-use super::commit::{signed, unsigned};
+use super::commit::{to_i64, unsigned};
 use super::{failed, said, schema, sql};
 
 /// What is above the number in the id of an advisory lock: they are shared with whatever else uses the database.
@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The id of the lock that the connection of this epoch holds.
 pub(super) fn lock_of(epoch: u64) -> i64 {
-    LOCKS | signed(epoch)
+    LOCKS | to_i64(epoch)
 }
 
 /// Where the database is.
@@ -146,7 +146,7 @@ pub(super) async fn keep(
     transaction: &Transaction<'_>,
     earlier: &BTreeSet<u64>,
 ) -> Result<BTreeSet<u64>, tokio_postgres::Error> {
-    let earlier: Vec<i64> = earlier.iter().map(|epoch| signed(*epoch)).collect();
+    let earlier: Vec<i64> = earlier.iter().map(|epoch| to_i64(*epoch)).collect();
     if earlier.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -160,7 +160,7 @@ pub(super) async fn gone(
     statements: &Statements,
     epochs: &BTreeSet<u64>,
 ) -> Result<BTreeSet<u64>, tokio_postgres::Error> {
-    let epochs: Vec<i64> = epochs.iter().map(|epoch| signed(*epoch)).collect();
+    let epochs: Vec<i64> = epochs.iter().map(|epoch| to_i64(*epoch)).collect();
     if epochs.is_empty() {
         return Ok(BTreeSet::new());
     }

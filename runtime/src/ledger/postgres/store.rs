@@ -4,40 +4,36 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::mpsc;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 
-use super::super::action::{Action, State};
+use super::super::action::{Action, State, Version};
 use super::super::checkpoint::{self, Signer};
 use super::super::error::LedgerError;
+use super::super::front::{self, Front};
 use super::super::hash::Hash;
-use super::super::local::committer::Answer;
 use super::super::record::{now_ms, read_intent};
 use super::super::redact::Redactor;
-use super::super::shared::Status;
-use super::super::sync::oneshot;
+use super::super::shared::Shared;
 use super::super::{
-    Ask, Claim, Claimed, Decide, Entry, Intent, Ledger, LedgerOptions, Listed, NoteEvent, Receipt, Settle, Store,
+    Ask, Claim, Claimed, Decide, Entry, Intent, Ledger, LedgerOptions, Listed, NoteEvent, Settle, Settled, Store,
 };
-use super::commit::{read, signed};
+use super::commit::{read, to_i64};
 use super::committer::Committer;
 use super::link::Link;
-use super::operation::Operation;
+use super::operation::{Operation, Own};
 use super::session::{Connector, lock_of};
-use super::version::{meant, place};
+use super::version::place;
 use super::{failed, random, said, sql, tls};
 
-/// Operations that may wait for the committer.
-const QUEUE: usize = 4096;
 /// Connections that look up.
 const READERS: usize = 8;
 /// How long a look-up may take.
@@ -48,16 +44,12 @@ type Parameter = Box<dyn ToSql + Sync + Send>;
 
 /// The committer's thread, and connections to look up with.
 struct PostgresStore {
-    /// Taken when dropped: the committer ends when nobody can ask any more.
-    queue: Option<mpsc::Sender<Operation>>,
-    committer: Option<JoinHandle<()>>,
+    front: Front<Own>,
     /// Of the committer's thread: every connection is driven there.
     runtime: Handle,
     readers: Pool,
     link: Arc<Link>,
     redactor: Redactor,
-    /// The number of this server's chain.
-    chain: u64,
     retention: Duration,
 }
 
@@ -68,7 +60,7 @@ pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledge
     let signer = Signer::new(&random::<{ checkpoint::KEY_BYTES }>()?)
         .ok_or_else(|| failed("sign checkpoints in", "the key has another length"))?;
     let link = Arc::new(Link::default());
-    let (queue, operations) = mpsc::channel(QUEUE);
+    let (queue, operations) = front::queue();
     let (opened, opening) = sync_channel(1);
     let committer = {
         let (link, options) = (Arc::clone(&link), options.clone());
@@ -80,7 +72,7 @@ pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledge
             runtime.block_on(async move {
                 match Committer::open(connector, Arc::clone(&link), signer, options).await {
                     Ok((committer, redactor)) => {
-                        drop(opened.send(Ok((Handle::current(), redactor, committer.chain()))));
+                        drop(opened.send(Ok((Handle::current(), redactor))));
                         // After a panic the committer's state is only dropped.
                         if AssertUnwindSafe(committer.run(operations)).catch_unwind().await.is_err() {
                             link.shared.poison(&"the committer panicked");
@@ -93,15 +85,13 @@ pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledge
         thread::Builder::new().name("ledger".to_owned()).spawn(work)
     };
     let committer = committer.map_err(LedgerError::io("start", "a thread of the ledger"))?;
-    let (runtime, redactor, chain) = opening.recv().unwrap_or(Err(LedgerError::Unavailable))?;
+    let (runtime, redactor) = opening.recv().unwrap_or(Err(LedgerError::Unavailable))?;
     let store = PostgresStore {
-        queue: Some(queue),
-        committer: Some(committer),
+        front: Front::new(queue, committer, Arc::clone(&link.shared)),
         runtime,
         readers,
         link,
         redactor,
-        chain,
         retention: options.retention,
     };
     Ok(Ledger::with(Arc::new(store)))
@@ -164,10 +154,16 @@ async fn query(readers: Pool, statement: &'static str, parameters: Vec<Parameter
 }
 
 impl PostgresStore {
+    fn shared(&self) -> &Shared {
+        self.front.shared()
+    }
+
     async fn read(&self, statement: &'static str, parameters: Vec<Parameter>) -> Result<Vec<Row>, LedgerError> {
-        self.link.shared.works()?;
+        self.shared().works()?;
         let asked = self.runtime.spawn(query(self.readers.clone(), statement, parameters)).await;
-        asked.unwrap_or_else(|_| Err(self.gone())).inspect_err(|error| tracing::warn!(%error, "a look-up failed"))
+        asked
+            .unwrap_or_else(|_| Err(self.front.ended()))
+            .inspect_err(|error| tracing::warn!(%error, "a look-up failed"))
     }
 
     async fn known(&self, key: Hash) -> Result<Option<Action>, LedgerError> {
@@ -178,7 +174,7 @@ impl PostgresStore {
             && !self.link.mine().contains(epoch)
         {
             // Whether its server lives is the committer's to find out.
-            found = self.ask_committer(|answer| Operation::Examine(key, Some(answer))).await?;
+            found = self.front.ask(|answer| Operation::Own(Own::Examine(key, Some(answer)))).await?;
         }
         Ok(found.filter(|action| action.answers(now_ms())))
     }
@@ -187,7 +183,7 @@ impl PostgresStore {
         let (State::Completed, Some(at)) = (&action.state, &action.payload) else {
             return Err(LedgerError::Payload { reason: "is not kept" });
         };
-        let parameters: Vec<Parameter> = vec![Box::new(action.key.0.to_vec()), Box::new(signed(action.version))];
+        let parameters: Vec<Parameter> = vec![Box::new(action.key.0.to_vec()), Box::new(to_i64(action.version.0))];
         let rows = self.read(sql::PAYLOAD, parameters).await?;
         let body: Option<Vec<u8>> = rows.first().and_then(|row| row.get(0));
         let body = body.ok_or(LedgerError::Payload { reason: "is not kept" })?;
@@ -203,7 +199,7 @@ impl PostgresStore {
             Listed::AwaitingApproval => "awaiting_approval",
         };
         if which == Listed::InDoubt {
-            self.ask_committer(Operation::Sweep).await?;
+            self.front.ask(|answer| Operation::Own(Own::PresumeDead(answer))).await?;
         }
         let after = after.map_or_else(Vec::new, |after| after.0.to_vec());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -211,9 +207,9 @@ impl PostgresStore {
         rows.iter().map(|row| read(row.get(0))).collect()
     }
 
-    async fn told(&self, version: u64) -> Result<Intent, LedgerError> {
+    async fn told(&self, version: Version) -> Result<Intent, LedgerError> {
         let (chain, sequence) = place(version);
-        let rows = self.read(sql::INTENT, vec![Box::new(signed(chain)), Box::new(signed(sequence))]).await?;
+        let rows = self.read(sql::INTENT, vec![Box::new(to_i64(chain)), Box::new(to_i64(sequence))]).await?;
         let row = rows.first().ok_or(LedgerError::Payload { reason: "has no record of its intent" })?;
         read_intent(row.get(0)).map_err(|reason| LedgerError::Payload { reason })
     }
@@ -224,29 +220,8 @@ impl PostgresStore {
         if epoch == 0 || self.link.mine().contains(&epoch) {
             return Ok(epoch == 0);
         }
-        let rows = self.read(sql::OVER, vec![Box::new(lock_of(epoch)), Box::new(signed(until_ms))]).await?;
+        let rows = self.read(sql::OVER, vec![Box::new(lock_of(epoch)), Box::new(to_i64(until_ms))]).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
-    }
-
-    /// Hands an operation to the committer and waits for its answer.
-    async fn ask_committer<T>(&self, operation: impl FnOnce(Answer<T>) -> Operation) -> Result<T, LedgerError> {
-        let (answer, answered) = oneshot::channel();
-        let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;
-        if queue.send(operation(answer)).await.is_err() {
-            return Err(self.gone());
-        }
-        answered.await.unwrap_or_else(|_| Err(self.gone()))
-    }
-
-    /// The committer is gone without an answer: closed, or failed.
-    fn gone(&self) -> LedgerError {
-        match self.link.shared.works() {
-            Err(error) => error,
-            Ok(()) => {
-                self.link.shared.poison(&"the committer ended");
-                LedgerError::Unavailable
-            }
-        }
     }
 }
 
@@ -260,22 +235,19 @@ impl Store for PostgresStore {
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
-        let claim = Claim { approved: claim.approved.map(|version| meant(version, self.chain)), ..claim };
-        Box::pin(self.ask_committer(|answer| Operation::Claim(Box::new(claim), answer)))
+        Box::pin(self.front.ask(|answer| Operation::Claim(Box::new(claim), answer)))
     }
 
     fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Action, LedgerError>> {
-        Box::pin(self.ask_committer(|answer| Operation::Ask(Box::new(ask), answer)))
+        Box::pin(self.front.ask(|answer| Operation::Ask(Box::new(ask), answer)))
     }
 
-    fn decide(&self, decide: Decide) -> BoxFuture<'_, Result<Receipt, LedgerError>> {
-        let decide = Decide { version: meant(decide.version, self.chain), ..decide };
-        Box::pin(self.ask_committer(|answer| Operation::Decide(Box::new(decide), answer)))
+    fn decide(&self, decide: Decide) -> BoxFuture<'_, Result<Settled, LedgerError>> {
+        Box::pin(self.front.ask(|answer| Operation::Decide(Box::new(decide), answer)))
     }
 
-    fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Receipt, LedgerError>> {
-        let settle = Settle { version: meant(settle.version, self.chain), ..settle };
-        Box::pin(self.ask_committer(|answer| Operation::Settle(Box::new(settle), Some(answer))))
+    fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Settled, LedgerError>> {
+        Box::pin(self.front.ask(|answer| Operation::Settle(Box::new(settle), Some(answer))))
     }
 
     fn list(
@@ -296,32 +268,21 @@ impl Store for PostgresStore {
     }
 
     fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError> {
-        self.link.shared.works()?;
         self.link.connected()?;
-        let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;
-        queue.try_send(Operation::Note(Box::new(entry), event)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => LedgerError::Busy,
-            mpsc::error::TrySendError::Closed(_) => self.gone(),
-        })
+        self.front.note(entry, event)
     }
 
     fn tick(&self) {
-        if self.queue.as_ref().is_some_and(|queue| queue.try_send(Operation::Tick).is_err()) {
-            tracing::debug!("the ledger is too busy for this tick");
-        }
+        self.front.tick();
     }
 
     fn health(&self) -> Result<(), LedgerError> {
-        self.link.shared.accepts_claims()?;
+        self.shared().accepts_claims()?;
         self.link.connected()
     }
 
     fn latch(&self) {
-        if self.link.shared.worsen(Status::Latched) {
-            tracing::error!(
-                "an outcome could not be recorded: the ledger accepts no more claims until it is opened again"
-            );
-        }
+        self.front.latch();
     }
 
     fn redactor(&self) -> &Redactor {
@@ -337,15 +298,6 @@ impl Store for PostgresStore {
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(self.ask_committer(Operation::Close))
-    }
-}
-
-impl Drop for PostgresStore {
-    fn drop(&mut self) {
-        self.queue = None;
-        if self.committer.take().is_some_and(|committer| committer.join().is_err()) {
-            self.link.shared.poison(&"the committer panicked");
-        }
+        Box::pin(self.front.ask(Operation::Close))
     }
 }

@@ -8,12 +8,12 @@ use serde::Serialize;
 use tokio::runtime::Builder;
 use tokio_postgres::{IsolationLevel, Transaction};
 
-use super::super::action::{Action, Beginning, State, Transition};
+use super::super::action::{Action, Beginning, State, Transition, Version};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Event, Parsed, Record, Tail, parse};
 use super::super::verify::{self, Report, Rung, Verification, VerifyError, Wrong};
-use super::commit::{read, signed, unsigned};
+use super::commit::{read, to_i64, unsigned};
 use super::store::connector;
 use super::version::version;
 use super::{failed, said, schema, sql};
@@ -236,9 +236,9 @@ struct Walk {
     /// What other chains name: chain and sequence, and what its hash is to be.
     anchors: HashMap<(String, u64), Hash>,
     /// Versions that no record has replaced yet, and the actions that have them.
-    standing: HashMap<u64, Hash>,
+    standing: HashMap<Version, Hash>,
     /// Versions that were replaced by records met before theirs.
-    replaced: HashSet<u64>,
+    replaced: HashSet<Version>,
     /// How often an action was removed by a record that does not name its version.
     removed: HashMap<Hash, u64>,
 }
@@ -300,7 +300,7 @@ impl Walk {
         let mut walk = verify::Walk::new(&asked, log);
         let contradicts = |contradiction| VerifyDatabaseError::Anchor { log: log.to_owned(), contradiction };
         loop {
-            let rows = moment.query(sql::LINES, &[&log, &signed(walk.tail().sequence), &PAGE]).await?;
+            let rows = moment.query(sql::LINES, &[&log, &to_i64(walk.tail().sequence), &PAGE]).await?;
             if rows.is_empty() {
                 break;
             }
@@ -335,7 +335,7 @@ impl Walk {
             }
         }
         let version = version(chain, record.seq);
-        if let Some(replaced) = record.supersedes
+        if let Some(replaced) = record.supersedes.map(Version)
             && self.standing.remove(&replaced).is_none()
         {
             self.replaced.insert(replaced);
@@ -360,7 +360,7 @@ impl Walk {
     /// Every record that another chain names is the one it names.
     async fn anchors(&self, moment: &Transaction<'_>, chains: &mut [ChainReport]) -> Result<(), VerifyDatabaseError> {
         for ((log, sequence), hash) in &self.anchors {
-            let row = moment.query_opt(sql::LINE, &[log, &signed(*sequence)]).await?;
+            let row = moment.query_opt(sql::LINE, &[log, &to_i64(*sequence)]).await?;
             let found = row.and_then(|row| match parse(row.get(0)) {
                 Ok(Parsed::Record(_, hash)) => Some(hash),
                 _ => None,
@@ -387,7 +387,7 @@ impl Walk {
                 let key = row.get::<_, &[u8]>(0).try_into().map(Hash).unwrap_or(Hash::ZERO);
                 let wrong = |reason| VerifyDatabaseError::Action { key, reason };
                 let action = read(row.get(3)).map_err(|_| wrong("cannot be read"))?;
-                let (stored, state): (u64, &str) = (unsigned(row.get(1)), row.get(2));
+                let (stored, state) = (Version(unsigned(row.get(1))), row.get::<_, &str>(2));
                 let epoch: Option<i64> = row.get(8);
                 let (intent, expires_ms): (i64, Option<i64>) = (row.get(7), row.get(10));
                 let undo: Option<&[u8]> = row.get(9);
@@ -395,9 +395,9 @@ impl Walk {
                 let agrees = action.key == key
                     && action.version == stored
                     && super::commit::state(&action) == (state, epoch)
-                    && signed(action.intent) == intent
+                    && action.intent == Version(unsigned(intent))
                     && action.undo.as_ref().map(|undo| undo.0.as_slice()) == undo
-                    && action.expires_ms.map(signed) == expires_ms;
+                    && action.expires_ms.map(to_i64) == expires_ms;
                 if !agrees {
                     return Err(wrong("is not what its columns say"));
                 }
