@@ -1,4 +1,4 @@
-//! The state of one action, and how a record changes it. The committer and the replay of a journal share this step.
+//! The state of one action, and the change that a record makes. Stores and the replay of a journal share this step.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::LedgerError;
 use super::hash::Hash;
+use super::subject::Subject;
 
 /// Two hashes of one argument, by which a conflict names the arguments that differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub struct ArgumentDigest {
     pub full: Hash,
 }
 
-/// Where an action stands. Failed, undone and expired actions are absent.
+/// The state of an action. Expired actions are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -31,6 +32,8 @@ pub enum State {
     },
     /// Its outcome is final and stored.
     Completed,
+    /// It ended without an effect: it may run again as long as its subject has not moved.
+    Failed,
     /// Its intent is recorded and its outcome is not known.
     InDoubt,
 }
@@ -81,7 +84,12 @@ pub struct PayloadAt {
 #[serde(transparent)]
 pub struct Version(pub(super) u64);
 
-/// What the index knows of one action.
+/// A place in the order in which a ledger's records were written, whichever server wrote them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Moment(pub(super) u64);
+
+/// Everything known of one action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     /// Names the intent.
@@ -94,12 +102,32 @@ pub struct Action {
     pub tenant: String,
     /// The tool.
     pub tool: String,
-    /// Where it stands.
+    /// The user it was asked for; `None` for the agents of the tenant together.
+    pub owner: Option<String>,
+    /// Its state.
     pub state: State,
+    /// Its completion is an error without effect, kept as its answer.
+    pub stored_error: bool,
+    /// What it is about, the subject of its ready undo call included.
+    pub subjects: Vec<Subject>,
+    /// Number of its bucket of time, for a key with `every`.
+    pub bucket: Option<u64>,
+    /// The call that it was asked to repeat on purpose.
+    pub again_after: Option<String>,
+    /// The completed action of the same key that it repeats; back in its place if the repeat has no effect.
+    pub replaced: Option<Box<Action>>,
     /// Epoch of the server that may be running it; 0 when none is.
     pub epoch: u64,
-    /// When its body has ended for certain, in ms since 1970; 0 while nothing ran.
+    /// End of its lease, in ms since 1970: no server polls its body after that. 0 while nothing ran.
     pub until_ms: u64,
+    /// The moment at which it began.
+    pub began: Moment,
+    /// The time at which it began, in ms since 1970.
+    pub began_ms: u64,
+    /// The moment at which its body ended; `None` while it runs, and while nothing ran.
+    pub ended: Option<Moment>,
+    /// The moment of the last record that changed it.
+    pub moment: Moment,
     /// The last record that changed it; what [`Settle`](super::Settle) compares.
     pub version: Version,
     /// The record that began it, which says who asked for what.
@@ -108,11 +136,9 @@ pub struct Action {
     pub call: String,
     /// The stored result; `None` unless completed, or when the result is no longer kept.
     pub payload: Option<PayloadAt>,
-    /// Key of the action that undoes it.
-    pub undo: Option<Hash>,
-    /// When the last record changed it, in ms since 1970.
+    /// Time of the last record that changed it, in ms since 1970.
     pub at_ms: u64,
-    /// When a completed action stops answering for its key, in ms since 1970.
+    /// Time at which a completed or failed action stops answering for its key, in ms since 1970.
     pub expires_ms: Option<u64>,
 }
 
@@ -120,6 +146,8 @@ pub struct Action {
 pub(super) struct Step {
     /// The record.
     pub(super) version: Version,
+    /// Its place in the order of the ledger.
+    pub(super) moment: Moment,
     /// Time of the record, in ms since 1970.
     pub(super) at_ms: u64,
     /// The action.
@@ -129,19 +157,32 @@ pub(super) struct Step {
 }
 
 impl Action {
-    /// Whether it still answers for its key at `now_ms`: a completed action does until it expires, any other always.
+    /// True while it answers for its key at `now_ms`: a completed or failed action does until it expires, any other always.
     #[must_use]
     pub fn answers(&self, now_ms: u64) -> bool {
-        self.state != State::Completed || self.expires_ms.is_none_or(|expires| now_ms < expires)
+        !self.is_settled() || self.expires_ms.is_none_or(|expires| now_ms < expires)
     }
 
-    /// What it is listed as; `None` when it is completed.
+    /// True for an action whose outcome is known.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        matches!(self.state, State::Completed | State::Failed)
+    }
+
+    /// The name of this very effect for the backend: another one for each bucket of time and for each repeat on purpose, the
+    /// same for every retry.
+    #[must_use]
+    pub fn effect_key(&self) -> Hash {
+        effect_key(&self.key, self.bucket, self.again_after.as_deref())
+    }
+
+    /// The list that shows it; `None` when it is settled.
     pub(super) fn unsettled(&self) -> Option<Unsettled> {
         match self.state {
             State::AwaitingApproval(_) => Some(Unsettled::AwaitingApproval),
             State::Started { .. } => Some(Unsettled::Started),
             State::InDoubt => Some(Unsettled::InDoubt),
-            State::Completed => None,
+            State::Completed | State::Failed => None,
         }
     }
 }
@@ -152,11 +193,13 @@ pub(super) enum Transition {
     Begin(Box<Beginning>),
     /// An operator decided on its approval.
     Decide(Decision),
-    /// Its outcome is final. The freed actions are other steps' business: see [`Step::frees`].
-    Complete { payload: Option<PayloadAt>, undo: Option<Hash>, frees: Vec<Hash>, expires_ms: Option<u64> },
-    /// What became of it is not known; it may be running still.
+    /// Its outcome is final. `subjects` are those of its ready undo call.
+    Complete { payload: Option<PayloadAt>, subjects: Vec<Subject>, expires_ms: Option<u64>, stored_error: bool },
+    /// It ended without effect.
+    Fail { expires_ms: Option<u64> },
+    /// Its outcome is not known; its body may still run.
     Doubt { running: bool },
-    /// It had no effect, or answers no longer: its key is free.
+    /// It answers no longer, or nobody approved it: its key is free.
     Leave,
 }
 
@@ -168,7 +211,10 @@ pub(super) struct Beginning {
     pub(super) tenant: String,
     pub(super) tool: String,
     pub(super) call: String,
-    pub(super) undo: Option<Hash>,
+    pub(super) owner: Option<String>,
+    pub(super) subjects: Vec<Subject>,
+    pub(super) bucket: Option<u64>,
+    pub(super) again_after: Option<String>,
     pub(super) until_ms: u64,
 }
 
@@ -183,68 +229,123 @@ impl Beginning {
             tenant: String::new(),
             tool: String::new(),
             call: String::new(),
-            undo: None,
+            owner: None,
+            subjects: Vec::new(),
+            bucket: None,
+            again_after: None,
             until_ms: 0,
         }
     }
 }
 
 impl Step {
-    /// The action after this step; `None` when it leaves the index.
+    /// The action after this step; `None` when its key is free.
     ///
-    /// Fails with [`LedgerError::Inconsistent`] when the step continues an action that is not there, or not in the state
-    /// that it continues.
+    /// # Errors
+    /// [`LedgerError::Inconsistent`] when the step continues an action that is not there, or not in the state that it
+    /// continues.
     pub(super) fn apply(self, current: Option<Arc<Action>>) -> Result<Option<Action>, LedgerError> {
-        let Step { version, at_ms, key, change } = self;
+        let Step { version, moment, at_ms, key, change } = self;
         if let Transition::Begin(beginning) = change {
-            let Beginning { state, digest, arguments, tenant, tool, call, undo, until_ms } = *beginning;
-            let epoch = if let State::Started { epoch } = state { epoch } else { 0 };
-            return Ok(Some(Action {
-                key,
-                digest,
-                arguments,
-                tenant,
-                tool,
-                state,
-                epoch,
-                until_ms,
-                version,
-                intent: version,
-                call,
-                payload: None,
-                undo,
-                at_ms,
-                expires_ms: None,
-            }));
+            return Ok(Some(begun(version, moment, at_ms, key, *beginning, current)));
         }
         let inconsistent = LedgerError::Inconsistent { sequence: version.0 };
         let Some(current) = current else { return Err(inconsistent) };
-        let changed = Action { version, at_ms, ..Arc::unwrap_or_clone(current) };
+        let changed = Action { version, moment, at_ms, ..Arc::unwrap_or_clone(current) };
+        // A doubt keeps the moment at which its body ended, however late it is resolved.
+        let ended = match (&changed.state, changed.epoch) {
+            (State::InDoubt, 0) => changed.ended,
+            _ => Some(moment),
+        };
         Ok(match change {
             Transition::Decide(decision) => {
-                let State::AwaitingApproval(approval) = changed.state else {
-                    return Err(inconsistent);
-                };
+                let State::AwaitingApproval(approval) = changed.state else { return Err(inconsistent) };
                 let approval = Approval { decision: Some(decision), ..approval };
                 Some(Action { state: State::AwaitingApproval(approval), ..changed })
             }
-            Transition::Complete { payload, undo, expires_ms, .. } => {
-                let undo = undo.or(changed.undo);
-                Some(Action { state: State::Completed, epoch: 0, payload, undo, expires_ms, ..changed })
+            Transition::Complete { payload, subjects: more, expires_ms, stored_error } => {
+                let mut subjects = changed.subjects;
+                subjects.extend(more);
+                subjects.sort_unstable();
+                subjects.dedup();
+                let state = State::Completed;
+                let replaced = None;
+                Some(Action { state, epoch: 0, ended, payload, subjects, expires_ms, stored_error, replaced, ..changed })
             }
             Transition::Doubt { running } => {
                 let epoch = if running { changed.epoch } else { 0 };
-                Some(Action { state: State::InDoubt, epoch, ..changed })
+                Some(Action { state: State::InDoubt, epoch, ended, ..changed })
+            }
+            // A repeat without effect leaves the key as it was.
+            Transition::Fail { .. } | Transition::Leave if changed.replaced.is_some() => {
+                changed.replaced.map(|before| Action { version, ..*before })
+            }
+            Transition::Fail { expires_ms } => {
+                Some(Action { state: State::Failed, epoch: 0, ended, expires_ms, ..changed })
             }
             Transition::Leave | Transition::Begin(_) => None,
         })
     }
+}
 
-    /// Keys of other actions that leave the index with this step.
-    pub(super) fn frees(&self) -> &[Hash] {
-        match &self.change {
-            Transition::Complete { frees, .. } => frees,
-            _ => &[],
-        }
+/// The action that a call begins, over whatever was there.
+fn begun(
+    version: Version,
+    moment: Moment,
+    at_ms: u64,
+    key: Hash,
+    beginning: Beginning,
+    current: Option<Arc<Action>>,
+) -> Action {
+    let Beginning { state, digest, arguments, tenant, tool, call, owner, subjects, bucket, again_after, until_ms } =
+        beginning;
+    let epoch = if let State::Started { epoch } = state { epoch } else { 0 };
+    // Only a repeat on purpose is begun with this over what still answers.
+    let replaced = match (&again_after, current.map(Arc::unwrap_or_clone)) {
+        (Some(_), Some(before)) if before.state == State::Completed => Some(Box::new(before)),
+        (Some(_), Some(before)) => before.replaced,
+        _ => None,
+    };
+    Action {
+        key,
+        digest,
+        arguments,
+        tenant,
+        tool,
+        owner,
+        state,
+        stored_error: false,
+        subjects,
+        bucket,
+        again_after,
+        replaced,
+        epoch,
+        until_ms,
+        began: moment,
+        began_ms: at_ms,
+        ended: None,
+        moment,
+        version,
+        intent: version,
+        call,
+        payload: None,
+        at_ms,
+        expires_ms: None,
     }
+}
+
+/// See [`Action::effect_key`].
+pub(crate) fn effect_key(key: &Hash, bucket: Option<u64>, again_after: Option<&str>) -> Hash {
+    if bucket.is_none() && again_after.is_none() {
+        return *key;
+    }
+    let mut bytes = b"safe_tool/effect/v1".to_vec();
+    bytes.extend_from_slice(&key.0);
+    bytes.extend_from_slice(&bucket.map_or([0; 9], |bucket| {
+        let mut marked = [1; 9];
+        marked[1..].copy_from_slice(&bucket.to_be_bytes());
+        marked
+    }));
+    bytes.extend_from_slice(again_after.unwrap_or_default().as_bytes());
+    Hash::of(&bytes)
 }

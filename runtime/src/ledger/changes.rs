@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::action::{Action, Step, Unsettled, Version};
+use super::action::{Action, State, Step, Unsettled, Version};
 use super::error::LedgerError;
 use super::hash::Hash;
+use super::subject::{Meeting, Slot, own, touching};
 
 /// The latest state of one action.
 #[derive(Clone)]
@@ -16,11 +17,23 @@ pub(super) struct Change {
     pub(super) action: Option<Arc<Action>>,
 }
 
-/// The latest state of every action that changed, with the same lookup by undo key as the index.
+/// The latest state of every action that changed, and of the slots where its subjects meet.
 #[derive(Default)]
 pub(super) struct Changes {
     by_key: HashMap<Hash, Change>,
-    by_undo: HashMap<Hash, BTreeSet<Hash>>,
+    by_slot: HashMap<Slot, (Version, Arc<Meeting>)>,
+}
+
+/// The actions and slots before any of the changes.
+pub(super) trait Before {
+    /// The meeting at `slot`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError>;
+
+    /// The latest time until which any action answers, in ms since 1970.
+    fn longest_ms(&self) -> u64;
 }
 
 impl Changes {
@@ -28,9 +41,9 @@ impl Changes {
         self.by_key.get(key)
     }
 
-    /// Keys of the actions here that `undo` undoes.
-    pub(super) fn undone_by(&self, undo: &Hash) -> impl Iterator<Item = Hash> {
-        self.by_undo.get(undo).into_iter().flatten().copied()
+    /// The meeting at `slot`, if it changed.
+    pub(super) fn meeting(&self, slot: &Slot) -> Option<&Arc<Meeting>> {
+        self.by_slot.get(slot).map(|(_, meeting)| meeting)
     }
 
     /// Keys of the actions here in this state.
@@ -43,109 +56,93 @@ impl Changes {
         self.by_key.iter()
     }
 
+    /// The slots that changed.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (&Slot, &Arc<Meeting>)> {
+        self.by_slot.iter().map(|(slot, (_, meeting))| (slot, meeting))
+    }
+
     /// Number of actions that changed.
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
     }
 
-    /// Takes one step: `current` is the action's state before it.
-    pub(super) fn step(&mut self, step: Step, current: Option<Arc<Action>>) -> Result<(), LedgerError> {
+    /// Takes one step: `current` is the action before it, `before` what stood before all changes.
+    ///
+    /// # Errors
+    /// [`LedgerError::Inconsistent`] when the step does not fit `current`; else the store failed.
+    pub(super) fn step(
+        &mut self,
+        step: Step,
+        current: Option<Arc<Action>>,
+        before: &dyn Before,
+    ) -> Result<(), LedgerError> {
         let (version, key) = (step.version, step.key);
-        for freed in step.frees() {
-            self.put(*freed, Change { version, action: None });
-        }
-        let action = step.apply(current)?.map(Arc::new);
-        self.put(key, Change { version, action });
+        let action = step.apply(current.clone())?.map(Arc::new);
+        self.meet(version, current.as_deref(), action.as_deref(), before)?;
+        self.by_key.insert(key, Change { version, action });
         Ok(())
+    }
+
+    /// Lets the slots of the action's subjects know.
+    fn meet(
+        &mut self,
+        version: Version,
+        from: Option<&Action>,
+        to: Option<&Action>,
+        before: &dyn Before,
+    ) -> Result<(), LedgerError> {
+        let open = from.is_some_and(|from| matches!(from.state, State::Started { .. } | State::InDoubt));
+        let mut slots = if open { own(&from.map_or(Vec::new(), |from| from.subjects.clone())) } else { Vec::new() };
+        let touches = to.is_some_and(|to| !matches!(to.state, State::AwaitingApproval(_) | State::Failed));
+        if let Some(to) = to.filter(|_| touches) {
+            slots.extend(own(&to.subjects));
+            slots.sort_unstable();
+            slots.dedup();
+        }
+        for slot in &slots {
+            let mut meeting = self.at(slot, before)?.map(Arc::unwrap_or_clone).unwrap_or_default();
+            meeting.take(from, to.filter(|_| touches), before.longest_ms());
+            self.by_slot.insert(*slot, (version, Arc::new(meeting)));
+        }
+        // What touches it is remembered for as long as it answers.
+        let Some((to, expires_ms)) = to.and_then(|to| Some((to, to.expires_ms?))) else { return Ok(()) };
+        for slot in touching(&to.subjects) {
+            let Some(meeting) = self.at(&slot, before)?.filter(|meeting| meeting.until_ms < expires_ms) else { continue };
+            let meeting = Meeting { until_ms: expires_ms, ..Arc::unwrap_or_clone(meeting) };
+            self.by_slot.insert(slot, (version, Arc::new(meeting)));
+        }
+        Ok(())
+    }
+
+    fn at(&self, slot: &Slot, before: &dyn Before) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        match self.meeting(slot) {
+            Some(meeting) => Ok(Some(Arc::clone(meeting))),
+            None => before.meeting(slot),
+        }
     }
 
     /// Adds all of `newer`.
     pub(super) fn absorb(&mut self, newer: &Changes) {
-        for (key, change) in newer.iter() {
-            self.put(*key, change.clone());
-        }
+        self.by_key.extend(newer.by_key.iter().map(|(key, change)| (*key, change.clone())));
+        self.by_slot.extend(newer.by_slot.iter().map(|(slot, meeting)| (*slot, meeting.clone())));
     }
 
     /// Forgets what was brought into the index up to these versions and no later record changed.
-    pub(super) fn forget(&mut self, applied: &[(Hash, Version)]) {
+    pub(super) fn forget(&mut self, applied: &[(Hash, Version)], slots: &[(Slot, Version)]) {
         for (key, version) in applied {
             if self.by_key.get(key).is_some_and(|here| here.version <= *version) {
-                self.take(key);
+                self.by_key.remove(key);
+            }
+        }
+        for (slot, version) in slots {
+            if self.by_slot.get(slot).is_some_and(|(here, _)| here <= version) {
+                self.by_slot.remove(slot);
             }
         }
     }
 
-    fn put(&mut self, key: Hash, change: Change) {
-        self.take(&key);
-        if let Some(undo) = change.action.as_ref().and_then(|action| action.undo) {
-            self.by_undo.entry(undo).or_default().insert(key);
-        }
-        self.by_key.insert(key, change);
-    }
-
-    fn take(&mut self, key: &Hash) {
-        let before = self.by_key.remove(key);
-        let Some(undo) = before.and_then(|change| change.action).and_then(|action| action.undo) else {
-            return;
-        };
-        if let Some(keys) = self.by_undo.get_mut(&undo) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_undo.remove(&undo);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::super::action::{Beginning, Step, Transition, Version};
-    use super::super::hash::Hash;
-    use super::Changes;
-
-    const A: Hash = Hash([1; 32]);
-    const UNDO: Hash = Hash([2; 32]);
-
-    fn take(changes: &mut Changes, sequence: u64, change: Transition) {
-        let current = changes.get(&A).and_then(|change| change.action.clone());
-        changes.step(Step { version: Version(sequence), at_ms: 0, key: A, change }, current).unwrap();
-    }
-
-    fn start() -> Transition {
-        Transition::Begin(Box::new(Beginning::started(1)))
-    }
-
-    fn complete() -> Transition {
-        Transition::Complete { payload: None, undo: Some(UNDO), frees: Vec::new(), expires_ms: None }
-    }
-
-    fn completed() -> Changes {
-        let mut changes = Changes::default();
-        take(&mut changes, 1, start());
-        take(&mut changes, 2, complete());
-        changes
-    }
-
-    #[test]
-    fn only_the_latest_state_is_found_by_its_undo() {
-        let mut changes = completed();
-        assert_eq!(changes.undone_by(&UNDO).collect::<Vec<_>>(), [A]);
-        take(&mut changes, 3, start());
-        assert_eq!(changes.undone_by(&UNDO).next(), None);
-    }
-
-    #[test]
-    fn what_was_applied_is_forgotten_unless_it_changed_since() {
-        let mut overlay = Changes::default();
-        overlay.absorb(&completed());
-        let mut newer = completed();
-        take(&mut newer, 3, start());
-        overlay.absorb(&newer);
-        overlay.forget(&[(A, Version(2))]);
-        assert_eq!(overlay.get(&A).unwrap().version, Version(3));
-        overlay.forget(&[(A, Version(3))]);
-        assert!(overlay.get(&A).is_none());
-        assert_eq!(overlay.len(), 0);
+    /// The slots that changed, each with the last record that changed it.
+    pub(super) fn slot_versions(&self) -> Vec<(Slot, Version)> {
+        self.by_slot.iter().map(|(slot, (version, _))| (*slot, *version)).collect()
     }
 }

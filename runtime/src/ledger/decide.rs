@@ -3,16 +3,18 @@
 //! A store shows the core the actions as they stand at this point of its batch ([`View`]) and the [`Terms`]; the core
 //! answers, refuses, or says what to write ([`Verdict`]). Stores only number, chain, place, sync and answer.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::action::{Action, Approval, Beginning, State, Step, Transition};
-use super::action::{PayloadAt, Version};
+use super::Decision;
+use super::action::{Action, Approval, ArgumentDigest, Beginning, Moment, PayloadAt, State, Step, Transition, Version};
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::record::{Event, Line};
+use super::request::{
+    Ask, Asked, Claim, Claimed, Decide, Happened, How, Latest, Outcome, Receipt, Settle, Settled, Standing, Superseded,
+};
 use super::shared::Status;
-use super::{Ask, Claim, Claimed, Decide, Decision, How, Outcome, Receipt, Settle, Settled};
+use super::subject::{Meeting, Slot, Subject, Touch, touching};
 
 /// An operator's word answers for at least 90 days: it is often said where the retention of the server is not known.
 const OPERATOR_MS: u64 = 90 * 24 * 60 * 60 * 1000;
@@ -22,8 +24,11 @@ pub(super) trait View {
     /// The action of `key`, expired or not.
     fn action(&self, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError>;
 
-    /// Keys of the actions that `key` undoes; perhaps others too.
-    fn undone_by(&self, key: &Hash) -> Result<BTreeSet<Hash>, LedgerError>;
+    /// The actions that meet at `slot`.
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError>;
+
+    /// True while the server of this epoch may still run what it started under a lease until `until_ms`.
+    fn may_run(&self, epoch: u64, until_ms: u64) -> bool;
 
     /// True while the action of `key` is in doubt only because its server was presumed dead, and nobody has run it since.
     fn presumed_dead(&self, key: &Hash) -> bool;
@@ -45,10 +50,25 @@ pub(super) struct Terms {
     pub(super) at_ms: u64,
     /// Epoch of the server that decides.
     pub(super) epoch: u64,
-    /// Time for which a completed action answers, in ms.
+    /// Time for which a settled action answers, in ms.
     pub(super) retention_ms: u64,
+    /// The clock is trusted: what has expired by it has expired.
+    pub(super) trusted: bool,
     /// What the ledger still accepts.
     pub(super) status: Status,
+}
+
+impl Terms {
+    /// True while `action` answers for its key.
+    fn answers(&self, action: &Action) -> bool {
+        !self.trusted || action.answers(self.at_ms)
+    }
+
+    /// The bucket of time that `claim` falls in.
+    fn bucket(&self, claim: &Claim) -> Option<u64> {
+        let every_ms = u64::try_from(claim.every?.as_millis()).unwrap_or(u64::MAX);
+        self.at_ms.checked_div(every_ms)
+    }
 }
 
 /// One record to write, and the change that it makes.
@@ -61,20 +81,20 @@ pub(super) struct Draft<'a> {
 }
 
 enum Change<'a> {
-    Begin { claim: &'a Claim, state: State, until_ms: Option<u64> },
+    Begin { claim: &'a Claim, state: State, bucket: Option<u64>, until_ms: Option<u64> },
     Decide(&'a Decision),
     Complete { settle: &'a Settle, how: &'a How, completion: Completion<'a> },
-    Fail { settle: &'a Settle, how: &'a How, code: &'a str },
+    Fail { settle: &'a Settle, how: &'a How, code: &'a str, expires_ms: Option<u64> },
     Doubt { settle: &'a Settle, how: &'a How, code: &'a str, running: bool },
     PresumeDead { running: bool },
-    NeverRan,
+    NeverRan { expires_ms: u64 },
 }
 
 struct Completion<'a> {
     payload: &'a [u8],
     code: &'a str,
-    undo: Option<Hash>,
-    frees: Vec<Hash>,
+    subjects: &'a [Subject],
+    stored_error: bool,
     expires_ms: u64,
 }
 
@@ -112,7 +132,7 @@ pub(super) fn claim<'a>(batch: &mut impl Batch<'a>, claim: &'a Claim) -> Result<
 ///
 /// # Errors
 /// As [`claim`].
-pub(super) fn ask<'a>(batch: &mut impl Batch<'a>, ask: &'a Ask) -> Result<Reply<Action>, LedgerError> {
+pub(super) fn ask<'a>(batch: &mut impl Batch<'a>, ask: &'a Ask) -> Result<Reply<Asked>, LedgerError> {
     let verdict = on_ask(batch, &batch.terms(), ask)?;
     carry_out(batch, verdict)
 }
@@ -158,10 +178,12 @@ pub(super) fn never_ran<'a>(batch: &mut impl Batch<'a>, key: &Hash, version: Ver
     if action.version != version && !batch.presumed_dead(key) {
         return Ok(());
     }
-    batch.write(Draft { key: *key, before: Some(action), change: Change::NeverRan }).map(drop)
+    let terms = batch.terms();
+    let expires_ms = terms.at_ms.saturating_add(terms.retention_ms);
+    batch.write(Draft { key: *key, before: Some(action), change: Change::NeverRan { expires_ms } }).map(drop)
 }
 
-/// Completed actions that retention removes.
+/// Settled actions that retention removes.
 pub(super) struct Expired {
     pub(super) actions: Vec<Arc<Action>>,
     /// How many of the candidates still answer.
@@ -176,7 +198,8 @@ pub(super) fn expired(view: &impl View, terms: &Terms, candidates: &[(Hash, Vers
     let mut expired = Expired { actions: Vec::new(), answering: 0 };
     for (key, version) in candidates {
         match view.action(key)?.filter(|action| action.version == *version) {
-            Some(action) if action.answers(terms.at_ms) => expired.answering += 1,
+            Some(action) if !action.is_settled() => {}
+            Some(action) if terms.answers(&action) => expired.answering += 1,
             Some(action) => expired.actions.push(action),
             None => {}
         }
@@ -192,51 +215,251 @@ fn carry_out<'a, T>(batch: &mut impl Batch<'a>, verdict: Verdict<'a, T>) -> Resu
     })
 }
 
+/// Judges what the known action means for a call that would make `claim`.
+///
+/// # Errors
+/// The store failed.
+pub(super) fn standing(view: &impl View, terms: &Terms, claim: &Claim) -> Result<Standing, LedgerError> {
+    Ok(match judge(view, terms, claim)? {
+        Judged::Free(_) => Standing::Free,
+        Judged::Known(standing) => standing,
+    })
+}
+
+/// The judgement of a call by the rules of DESIGN 6.
+enum Judged {
+    /// It may begin, over this action.
+    Free(Option<Arc<Action>>),
+    Known(Standing),
+}
+
+fn judge(view: &impl View, terms: &Terms, claim: &Claim) -> Result<Judged, LedgerError> {
+    let Some(known) = view.action(&claim.key)?.filter(|known| terms.answers(known)) else {
+        return match &claim.again_after {
+            Some(named) => repeat(view, terms, claim, None, named),
+            None => Ok(Judged::Free(None)),
+        };
+    };
+    // While a repeat waits for its approval, other calls still mean the action before it.
+    if let (State::AwaitingApproval(_), Some(before)) = (&known.state, known.replaced.as_deref())
+        && known.again_after != claim.again_after
+    {
+        return judge_settled(view, terms, claim, Arc::new(before.clone()), known);
+    }
+    let settled = known.is_settled();
+    if !settled && let Some(differs) = differs(&known, claim) {
+        return Ok(Judged::Known(differs));
+    }
+    Ok(Judged::Known(match &known.state {
+        State::AwaitingApproval(approval) => {
+            let void = approval.expires_ms <= terms.at_ms || moved_since(view, &known, known.moment)?;
+            Standing::Awaiting { action: boxed(&known), void }
+        }
+        State::Started { .. } => Standing::Running { call: known.call.clone() },
+        State::InDoubt => {
+            let may_run = view.may_run(known.epoch, known.until_ms);
+            if claim.natural && !claim.needs_approval && !may_run {
+                return Ok(Judged::Free(Some(known)));
+            }
+            Standing::InDoubt { action: boxed(&known), may_run }
+        }
+        State::Completed | State::Failed if claim.natural && claim.again_after.is_none() => {
+            return Ok(Judged::Free(Some(known)));
+        }
+        State::Completed | State::Failed => return judge_settled(view, terms, claim, Arc::clone(&known), known),
+    }))
+}
+
+/// Judges a call whose action `known` has ended; `over` is the action that a new one begins over.
+fn judge_settled(
+    view: &impl View,
+    terms: &Terms,
+    claim: &Claim,
+    known: Arc<Action>,
+    over: Arc<Action>,
+) -> Result<Judged, LedgerError> {
+    let owned = known.owner.as_deref() == claim.entry.owner();
+    // An action answers in its own bucket of time and in the next.
+    let passed = match (terms.bucket(claim), known.bucket) {
+        (Some(now), Some(then)) => terms.trusted && now > then.saturating_add(1),
+        _ => false,
+    };
+    // A stored error binds its owner only.
+    if passed || (known.stored_error && !owned) {
+        return Ok(Judged::Free(Some(over)));
+    }
+    if let Some(named) = claim.again_after.as_ref().filter(|named| known.again_after.as_ref() != Some(named)) {
+        return repeat(view, terms, claim, Some((known, over)), named);
+    }
+    let completed = known.state == State::Completed;
+    if completed && let Some(differs) = differs(&known, claim) {
+        return Ok(Judged::Known(differs));
+    }
+    let others = others(view, &known.subjects, &known.key)?;
+    if let Some(running) = others.iter().find(|touch| runs(view, touch)) {
+        return Ok(Judged::Known(Standing::Running { call: running.call.clone() }));
+    }
+    if let Some(by) = latest(others.iter().filter(|touch| touch.ended > Some(known.began))) {
+        return Ok(Judged::Known(Standing::Superseded(Box::new(Superseded {
+            by: Some(by),
+            first_call: Some(known.call.clone()),
+            earlier: (owned && completed).then(|| Action::clone(&known)),
+            effect: if completed && !known.stored_error { Happened::Before } else { Happened::Never },
+        }))));
+    }
+    Ok(match known.state {
+        State::Failed => Judged::Free(Some(over)),
+        _ if !owned && !claim.natural => Judged::Known(Standing::DoneForAnother { call: known.call.clone() }),
+        _ => Judged::Known(Standing::Replay(boxed(&known))),
+    })
+}
+
+/// Judges a call that names another one, in order to do the same again on purpose.
+fn repeat(
+    view: &impl View,
+    terms: &Terms,
+    claim: &Claim,
+    known: Option<(Arc<Action>, Arc<Action>)>,
+    named: &str,
+) -> Result<Judged, LedgerError> {
+    let (known, over) = known.unzip();
+    let mut subjects = claim.subjects.clone();
+    subjects.extend(known.iter().flat_map(|known| known.subjects.iter().cloned()));
+    let touches = touches(view, &subjects)?;
+    if let Some(running) = touches.iter().find(|touch| runs(view, touch)) {
+        return Ok(Judged::Known(Standing::Running { call: running.call.clone() }));
+    }
+    if let Some(doubt) = touches.iter().find(|touch| touch.doubt) {
+        return Ok(Judged::Known(Standing::SubjectInDoubt { call: doubt.call.clone() }));
+    }
+    let by = latest(touches.iter());
+    // Where nothing had an effect on the subject, the known action itself is the latest.
+    let own = known.as_ref().filter(|_| by.is_none()).map(|known| known.call.as_str());
+    if by.as_ref().map(|by| by.call.as_str()).or(own) == Some(named) {
+        return Ok(Judged::Free(over));
+    }
+    // It never ran for certain only where no repeat that names the same call can have come and gone.
+    let place = touches.iter().find(|touch| touch.call == named);
+    let never = match (&known, place) {
+        (None, Some(place)) => terms.at_ms.saturating_sub(place.at_ms) < terms.retention_ms,
+        (Some(known), Some(place)) => place.ended > Some(known.began),
+        (_, None) => false,
+    };
+    Ok(Judged::Known(Standing::Superseded(Box::new(Superseded {
+        by,
+        first_call: known.as_ref().map(|known| known.call.clone()),
+        earlier: None,
+        effect: if never { Happened::Never } else { Happened::Unknown },
+    }))))
+}
+
+/// The actions that touch an action with `subjects`.
+fn touches(view: &impl View, subjects: &[Subject]) -> Result<Vec<Touch>, LedgerError> {
+    let mut touches = Vec::new();
+    for slot in touching(subjects) {
+        let Some(meeting) = view.meeting(&slot)? else { continue };
+        touches.extend(meeting.open.iter().chain(&meeting.done).cloned());
+    }
+    Ok(touches)
+}
+
+/// Those that have another key than `key`.
+fn others(view: &impl View, subjects: &[Subject], key: &Hash) -> Result<Vec<Touch>, LedgerError> {
+    let mut others = touches(view, subjects)?;
+    others.retain(|touch| touch.key != *key);
+    Ok(others)
+}
+
+/// True if an action of another key that touches `action` ended after `moment`.
+fn moved_since(view: &impl View, action: &Action, moment: Moment) -> Result<bool, LedgerError> {
+    let others = others(view, &action.subjects, &action.key)?;
+    Ok(others.iter().any(|touch| touch.ended > Some(moment)))
+}
+
+/// True while somebody may be running the action.
+fn runs(view: &impl View, touch: &Touch) -> bool {
+    if touch.doubt { view.may_run(touch.epoch, touch.until_ms) } else { touch.ended.is_none() }
+}
+
+fn latest<'a>(touches: impl Iterator<Item = &'a Touch>) -> Option<Latest> {
+    let touch = touches.max_by_key(|touch| touch.ended)?;
+    Some(Latest { call: touch.call.clone(), tool: touch.tool.clone(), at_ms: touch.at_ms })
+}
+
+/// The standing of a call whose exact arguments are not those of the action.
+fn differs(known: &Action, claim: &Claim) -> Option<Standing> {
+    let same =
+        |now: &ArgumentDigest| known.arguments.iter().any(|then| then.name == now.name && then.exact == now.exact);
+    let arguments: Vec<String> = claim.arguments.iter().filter(|now| !same(now)).map(|now| now.name.clone()).collect();
+    (!arguments.is_empty()).then(|| Standing::Differs { call: known.call.clone(), arguments })
+}
+
+fn boxed(action: &Arc<Action>) -> Box<Action> {
+    Box::new(Action::clone(action))
+}
+
 fn on_claim<'a>(view: &impl View, terms: &Terms, claim: &'a Claim) -> Result<Verdict<'a, Claimed>, LedgerError> {
     if let Err(refused) = terms.status.accepts_claims() {
         return Ok(Verdict::Refuse(refused));
     }
-    let current = view.action(&claim.key)?;
-    match &current {
-        Some(action) if starts_over(claim, action, terms.at_ms) => {}
-        Some(action) if action.answers(terms.at_ms) => {
-            return Ok(Verdict::Answer(Claimed::Exists(Box::new(Action::clone(action)))));
+    let over = match (judge(view, terms, claim)?, claim.approved) {
+        (Judged::Known(Standing::Awaiting { action, void }), Some(version)) => {
+            if void || !is_approved(claim, &action, version) {
+                return Ok(Verdict::Refuse(LedgerError::Superseded));
+            }
+            Some(Arc::new(*action))
         }
-        // Its approval was used up, or has expired.
-        _ if claim.approved.is_some() => return Ok(Verdict::Refuse(LedgerError::Superseded)),
-        _ => {}
-    }
-    let draft = begin(terms, claim, State::Started { epoch: terms.epoch }, current);
-    Ok(Verdict::Write(draft, |landed| Ok(Claimed::Won { version: landed.version })))
+        (Judged::Known(standing), _) => return Ok(Verdict::Answer(Claimed::Known(standing))),
+        // An approval is used up once: the action that it was given to is there, or it is used.
+        (Judged::Free(_), Some(_)) => return Ok(Verdict::Refuse(LedgerError::Superseded)),
+        (Judged::Free(over), None) => over,
+    };
+    let draft = begin(terms, claim, State::Started { epoch: terms.epoch }, over);
+    Ok(Verdict::Write(draft, |landed| {
+        let action = landed.action.as_deref().ok_or(LedgerError::Superseded)?;
+        Ok(Claimed::Won { version: landed.version, effect_key: action.effect_key() })
+    }))
 }
 
-fn on_ask<'a>(view: &impl View, terms: &Terms, ask: &'a Ask) -> Result<Verdict<'a, Action>, LedgerError> {
+/// True if this very action was approved, for this owner.
+fn is_approved(claim: &Claim, action: &Action, version: Version) -> bool {
+    let State::AwaitingApproval(approval) = &action.state else { return false };
+    let approved = approval.decision.as_ref().is_some_and(|decision| decision.approved);
+    approved
+        && action.version == version
+        && action.digest == claim.digest
+        && action.owner.as_deref() == claim.entry.owner()
+}
+
+fn on_ask<'a>(view: &impl View, terms: &Terms, ask: &'a Ask) -> Result<Verdict<'a, Asked>, LedgerError> {
     if let Err(refused) = terms.status.accepts_claims() {
         return Ok(Verdict::Refuse(refused));
     }
     let Ask { claim, id, expires_ms } = ask;
-    let current = view.action(&claim.key)?;
-    if let Some(action) = &current {
-        let over = match &action.state {
-            State::AwaitingApproval(approval) => approval.expires_ms <= terms.at_ms,
-            State::Completed => claim.natural || !action.answers(terms.at_ms),
-            // Not even a natural one: if nobody agrees, the doubt would be lost with the approval.
-            State::InDoubt | State::Started { .. } => false,
-        };
-        if !over {
-            return Ok(Verdict::Answer(Action::clone(action)));
-        }
-    }
+    let over = match judge(view, terms, claim)? {
+        Judged::Free(over) => over,
+        Judged::Known(Standing::Awaiting { action, void: true }) => Some(Arc::new(*action)),
+        Judged::Known(standing) => return Ok(Verdict::Answer(Asked::Known(standing))),
+    };
     let approval = Approval { id: id.clone(), expires_ms: *expires_ms, decision: None };
-    let draft = begin(terms, claim, State::AwaitingApproval(approval), current);
-    Ok(Verdict::Write(draft, |landed| landed.action.as_deref().cloned().ok_or(LedgerError::Superseded)))
+    let draft = begin(terms, claim, State::AwaitingApproval(approval), over);
+    Ok(Verdict::Write(draft, |landed| {
+        let action = landed.action.as_deref().cloned().ok_or(LedgerError::Superseded)?;
+        Ok(Asked::Awaits(Box::new(action)))
+    }))
 }
 
 /// Begins an action over whatever was there.
 fn begin<'a>(terms: &Terms, claim: &'a Claim, state: State, before: Option<Arc<Action>>) -> Draft<'a> {
     let lives_ms = u64::try_from(claim.lives.as_millis()).unwrap_or(u64::MAX);
     let until_ms = matches!(state, State::Started { .. }).then(|| terms.at_ms.saturating_add(lives_ms));
-    Draft { key: claim.key, before, change: Change::Begin { claim, state, until_ms } }
+    // One that was approved keeps the bucket of time in which it was asked for.
+    let asked = before.as_ref().filter(|before| matches!(before.state, State::AwaitingApproval(_)));
+    let bucket = match asked {
+        Some(asked) if until_ms.is_some() => asked.bucket,
+        _ => terms.bucket(claim),
+    };
+    Draft { key: claim.key, before, change: Change::Begin { claim, state, bucket, until_ms } }
 }
 
 fn on_decide<'a>(view: &impl View, terms: &Terms, decide: &'a Decide) -> Result<Verdict<'a, Settled>, LedgerError> {
@@ -265,23 +488,26 @@ fn on_settle<'a>(view: &impl View, terms: &Terms, settle: &'a Settle) -> Result<
         State::Started { .. } | State::InDoubt => true,
         // Nothing ran, so nothing but its end can be told.
         State::AwaitingApproval(_) => matches!(outcome, Outcome::Failed { .. }),
-        State::Completed => false,
+        State::Completed | State::Failed => false,
     };
     if !open || (action.version != *version && !mistaken) {
         return Ok(Verdict::Refuse(LedgerError::Superseded));
     }
     let how = if mistaken && *how == How::Call { &How::Late } else { how };
+    let expires_ms = terms.at_ms.saturating_add(answers_for(terms.retention_ms, how));
     let change = match outcome {
-        Outcome::Completed { payload, code, undo } => {
+        Outcome::Completed { payload, code, subjects, stored_error } => {
             if payload.contains(&b'\n') {
                 return Ok(Verdict::Refuse(LedgerError::Payload { reason: "has a line break" }));
             }
-            let undo = undo.or(action.undo);
-            let frees = frees(view, key, undo.as_ref())?;
-            let expires_ms = terms.at_ms.saturating_add(answers_for(terms.retention_ms, how));
-            Change::Complete { settle, how, completion: Completion { payload, code, undo, frees, expires_ms } }
+            let completion = Completion { payload, code, subjects, stored_error: *stored_error, expires_ms };
+            Change::Complete { settle, how, completion }
         }
-        Outcome::Failed { code } => Change::Fail { settle, how, code },
+        Outcome::Failed { code } => {
+            // Where nothing began, there is nothing to remember.
+            let began = !matches!(action.state, State::AwaitingApproval(_));
+            Change::Fail { settle, how, code, expires_ms: began.then_some(expires_ms) }
+        }
         Outcome::InDoubt { code, running } => Change::Doubt { settle, how, code, running: *running },
     };
     Ok(Verdict::Write(Draft { key: *key, before: Some(action), change }, settled))
@@ -289,22 +515,6 @@ fn on_settle<'a>(view: &impl View, terms: &Terms, settle: &'a Settle) -> Result<
 
 fn settled(landed: Landed) -> Result<Settled, LedgerError> {
     Ok(Settled { receipt: landed.receipt, version: landed.version })
-}
-
-/// Keys that answer no longer once `key`, which `undo` undoes, is completed: the completed actions that it undid, and the
-/// earlier completion of its own undo. The next call with such a key is a new generation.
-fn frees(view: &impl View, key: &Hash, undo: Option<&Hash>) -> Result<Vec<Hash>, LedgerError> {
-    let mut frees = Vec::new();
-    for other in view.undone_by(key)?.into_iter().chain(undo.copied()) {
-        if frees.contains(&other) {
-            continue;
-        }
-        let Some(action) = view.action(&other)? else { continue };
-        if action.state == State::Completed && (action.undo == Some(*key) || Some(&other) == undo) {
-            frees.push(other);
-        }
-    }
-    Ok(frees)
 }
 
 /// Time for which a completed action answers, in ms.
@@ -315,27 +525,22 @@ fn answers_for(retention_ms: u64, how: &How) -> u64 {
     }
 }
 
-/// True if `claim` may start where `action` stands. One that uses up an approval starts over that very approval only.
-fn starts_over(claim: &Claim, action: &Action, now_ms: u64) -> bool {
-    match &action.state {
-        State::AwaitingApproval(approval) => {
-            let approved = approval.decision.as_ref().is_some_and(|decision| decision.approved);
-            let asked = claim.approved == Some(action.version) && claim.digest == action.digest;
-            approved && asked && now_ms < approval.expires_ms
-        }
-        _ if claim.approved.is_some() => false,
-        State::Started { .. } => false,
-        State::Completed => claim.natural || !action.answers(now_ms),
-        State::InDoubt => claim.natural,
-    }
-}
-
 impl<'a> Draft<'a> {
     /// The result that a replay needs.
     pub(super) fn payload(&self) -> Option<&'a [u8]> {
         match &self.change {
             Change::Complete { completion, .. } => Some(completion.payload),
             _ => None,
+        }
+    }
+
+    /// Time until which the action answers from now on, in ms since 1970.
+    pub(super) fn expires_ms(&self) -> Option<u64> {
+        match &self.change {
+            Change::Complete { completion, .. } => Some(completion.expires_ms),
+            Change::Fail { expires_ms, .. } => *expires_ms,
+            Change::NeverRan { expires_ms } => Some(*expires_ms),
+            Change::Begin { .. } | Change::Decide(_) | Change::Doubt { .. } | Change::PresumeDead { .. } => None,
         }
     }
 
@@ -363,12 +568,14 @@ impl<'a> Draft<'a> {
             }
         };
         match &self.change {
-            Change::Begin { claim, state, until_ms } => {
+            Change::Begin { claim, state, bucket, until_ms } => {
                 let line = Line {
                     key: Some(self.key),
                     digest: Some(claim.digest),
                     digests: Some(&claim.arguments),
-                    undo: claim.undo,
+                    subjects: &claim.subjects,
+                    bucket: *bucket,
+                    again_after: claim.again_after.as_deref(),
                     until: *until_ms,
                     supersedes,
                     ..Line::of(Event::Started, &claim.entry)
@@ -378,7 +585,7 @@ impl<'a> Draft<'a> {
                         Line { event: Event::AwaitingApproval, approval: Some(approval), ..line }
                     }
                     State::Started { epoch } => Line { epoch: Some(*epoch), ..line },
-                    State::Completed | State::InDoubt => line,
+                    State::Completed | State::Failed | State::InDoubt => line,
                 }
             }
             Change::Decide(decision) => {
@@ -388,42 +595,58 @@ impl<'a> Draft<'a> {
             Change::Complete { settle, how, completion } => Line {
                 code: Some(completion.code),
                 payload,
-                undo: completion.undo,
-                frees: &completion.frees,
+                subjects: completion.subjects,
+                stored_error: completion.stored_error,
                 expires: Some(completion.expires_ms),
                 ..settled(Event::Completed, settle, how)
             },
-            Change::Fail { settle, how, code } => Line { code: Some(code), ..settled(Event::Failed, settle, how) },
+            Change::Fail { settle, how, code, expires_ms } => {
+                Line { code: Some(code), expires: *expires_ms, ..settled(Event::Failed, settle, how) }
+            }
             Change::Doubt { settle, how, code, running } => {
                 Line { code: Some(code), running: *running, ..settled(Event::InDoubt, settle, how) }
             }
             Change::PresumeDead { running } => {
                 Line { code: Some("crashed"), running: *running, ..of_action(Event::InDoubt) }
             }
-            Change::NeverRan => Line { code: Some("never_ran"), ..of_action(Event::Failed) },
+            Change::NeverRan { expires_ms } => {
+                Line { code: Some("never_ran"), expires: Some(*expires_ms), ..of_action(Event::Failed) }
+            }
         }
     }
 
     /// The change of the action, by the record that landed at `version`; with the action before it.
-    pub(super) fn step(self, version: Version, at_ms: u64, payload: Option<PayloadAt>) -> (Step, Option<Arc<Action>>) {
+    pub(super) fn step(
+        self,
+        version: Version,
+        moment: Moment,
+        at_ms: u64,
+        payload: Option<PayloadAt>,
+    ) -> (Step, Option<Arc<Action>>) {
         let change = match self.change {
-            Change::Begin { claim, state, until_ms } => Transition::Begin(Box::new(Beginning {
+            Change::Begin { claim, state, bucket, until_ms } => Transition::Begin(Box::new(Beginning {
                 state,
                 digest: claim.digest,
                 arguments: claim.arguments.clone(),
                 tenant: claim.entry.tenant.clone(),
                 tool: claim.entry.tool.clone().into_owned(),
                 call: claim.entry.call.clone(),
-                undo: claim.undo,
+                owner: claim.entry.owner().map(str::to_owned),
+                subjects: claim.subjects.clone(),
+                bucket,
+                again_after: claim.again_after.clone(),
                 until_ms: until_ms.unwrap_or(0),
             })),
             Change::Decide(decision) => Transition::Decide(decision.clone()),
-            Change::Complete { completion: Completion { undo, frees, expires_ms, .. }, .. } => {
-                Transition::Complete { payload, undo, frees, expires_ms: Some(expires_ms) }
+            Change::Complete { completion: Completion { subjects, stored_error, expires_ms, .. }, .. } => {
+                let expires_ms = Some(expires_ms);
+                Transition::Complete { payload, subjects: subjects.to_vec(), expires_ms, stored_error }
             }
             Change::Doubt { running, .. } | Change::PresumeDead { running } => Transition::Doubt { running },
-            Change::Fail { .. } | Change::NeverRan => Transition::Leave,
+            Change::Fail { expires_ms: None, .. } => Transition::Leave,
+            Change::Fail { expires_ms, .. } => Transition::Fail { expires_ms },
+            Change::NeverRan { expires_ms } => Transition::Fail { expires_ms: Some(expires_ms) },
         };
-        (Step { version, at_ms, key: self.key, change }, self.before)
+        (Step { version, moment, at_ms, key: self.key, change }, self.before)
     }
 }

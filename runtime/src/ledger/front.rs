@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use super::action::Action;
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::shared::{Shared, Status};
 use super::sync::thread::JoinHandle;
 use super::sync::{oneshot, tasks};
-use super::{Ask, Claim, Claimed, Decide, Entry, NoteEvent, Outcome, Settle, Settled};
+use super::{Ask, Asked, Claim, Claimed, Decide, Entry, NoteEvent, Outcome, Settle, Settled};
 
 /// Operations that may wait for the committer.
 const QUEUE: usize = 4096;
@@ -24,7 +23,7 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
 /// A request to the committer; `Own` are those of one kind of store.
 pub(super) enum Operation<Own> {
     Claim(Box<Claim>, Answer<Claimed>),
-    Ask(Box<Ask>, Answer<Action>),
+    Ask(Box<Ask>, Answer<Asked>),
     Decide(Box<Decide>, Answer<Settled>),
     /// The answer is `None` once the caller has waited long enough; the outcome is recorded all the same.
     Settle(Box<Settle>, Option<Answer<Settled>>),

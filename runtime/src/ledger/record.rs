@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::action::{Approval, ArgumentDigest, Beginning, Decision, PayloadAt, State, Step, Transition, Version};
+use super::action::{Approval, ArgumentDigest, Beginning, Decision, Moment, PayloadAt, State, Step, Transition, Version};
 use super::hash::Hash;
+use super::subject::Subject;
 use super::{Entry, How, Intent, NoteEvent};
 
 /// Format of the journal, written in every `open` record.
@@ -144,11 +145,22 @@ pub(super) struct Line<'a> {
     pub(super) digests: Option<&'a [ArgumentDigest]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) payload: Option<Hash>,
+    /// What the action is about; of a completed one, what its ready undo call is about.
+    #[serde(skip_serializing_if = "<[Subject]>::is_empty")]
+    pub(super) subjects: &'a [Subject],
+    /// Number of its bucket of time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) undo: Option<Hash>,
-    #[serde(skip_serializing_if = "<[Hash]>::is_empty")]
-    pub(super) frees: &'a [Hash],
-    /// When the body of a started action has ended for certain, in ms since 1970.
+    pub(super) bucket: Option<u64>,
+    /// The call that it was asked to repeat on purpose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) again_after: Option<&'a str>,
+    /// The completion is an error without effect.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) stored_error: bool,
+    /// Place in the order of a ledger with several chains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) moment: Option<u64>,
+    /// End of the lease of a started action, in ms since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<u64>,
     /// Until when a completed action answers for its key, in ms since 1970.
@@ -206,8 +218,11 @@ impl<'a> Line<'a> {
             supersedes: None,
             digests: None,
             payload: None,
-            undo: None,
-            frees: &[],
+            subjects: &[],
+            bucket: None,
+            again_after: None,
+            stored_error: false,
+            moment: None,
             until: None,
             expires: None,
             keys: &[],
@@ -339,9 +354,14 @@ pub(super) struct Record {
     #[serde(default)]
     digests: Vec<ArgumentDigest>,
     pub(super) payload: Option<Hash>,
-    undo: Option<Hash>,
+    user: Option<String>,
     #[serde(default)]
-    frees: Vec<Hash>,
+    subjects: Vec<Subject>,
+    bucket: Option<u64>,
+    again_after: Option<String>,
+    #[serde(default)]
+    stored_error: bool,
+    moment: Option<u64>,
     until: Option<u64>,
     pub(super) expires: Option<u64>,
     #[serde(default)]
@@ -366,13 +386,14 @@ impl Record {
         let (sequence, keys) = (self.seq, std::mem::take(&mut self.keys));
         let at: Timestamp = self.at.parse().map_err(|_| "the time cannot be read")?;
         let at_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        let moment = Moment(self.moment.unwrap_or(sequence));
         let event = match self.event {
             Event::Resolved => self.outcome.ok_or(INCOMPLETE)?,
             event => event,
         };
         let change = match event {
             Event::Expired => {
-                let leave = |key| Step { version: Version(sequence), at_ms, key, change: Transition::Leave };
+                let leave = |key| Step { version: Version(sequence), moment, at_ms, key, change: Transition::Leave };
                 return Ok(keys.into_iter().map(leave).collect());
             }
             Event::Open
@@ -384,34 +405,36 @@ impl Record {
             | Event::Resolved => return Ok(Vec::new()),
             Event::AwaitingApproval => {
                 let approval = self.approval.take().ok_or(INCOMPLETE)?;
-                return Ok(vec![self.begin(at_ms, State::AwaitingApproval(approval))?]);
+                return Ok(vec![self.begin(moment, at_ms, State::AwaitingApproval(approval))?]);
             }
             Event::Started => {
                 let epoch = self.epoch.ok_or(INCOMPLETE)?;
-                return Ok(vec![self.begin(at_ms, State::Started { epoch })?]);
+                return Ok(vec![self.begin(moment, at_ms, State::Started { epoch })?]);
             }
             Event::Approved | Event::ApprovalRefused => Transition::Decide(Decision {
                 approved: event == Event::Approved,
                 operator: self.operator.ok_or(INCOMPLETE)?,
             }),
-            Event::Completed => {
-                Transition::Complete { payload, undo: self.undo, frees: self.frees, expires_ms: self.expires }
-            }
-            Event::Failed => Transition::Leave,
+            Event::Completed => Transition::Complete {
+                payload,
+                subjects: self.subjects,
+                expires_ms: self.expires,
+                stored_error: self.stored_error,
+            },
+            Event::Failed if self.expires.is_none() => Transition::Leave,
+            Event::Failed => Transition::Fail { expires_ms: self.expires },
             Event::InDoubt => Transition::Doubt { running: self.running },
         };
-        Ok(vec![Step { version: Version(sequence), at_ms, key: self.key.ok_or(INCOMPLETE)?, change }])
+        Ok(vec![Step { version: Version(sequence), moment, at_ms, key: self.key.ok_or(INCOMPLETE)?, change }])
     }
 
-    /// The action that this record completes, and when it expires, in ms since 1970.
-    pub(super) fn completed(&self) -> Option<(Hash, u64)> {
-        match (self.event, self.outcome) {
-            (Event::Completed, _) | (Event::Resolved, Some(Event::Completed)) => self.key.zip(self.expires),
-            _ => None,
-        }
+    /// The action that this record settles, and the time at which it expires, in ms since 1970.
+    pub(super) fn settled(&self) -> Option<(Hash, u64)> {
+        let event = if self.event == Event::Resolved { self.outcome? } else { self.event };
+        matches!(event, Event::Completed | Event::Failed).then(|| self.key.zip(self.expires)).flatten()
     }
 
-    fn begin(self, at_ms: u64, state: State) -> Result<Step, &'static str> {
+    fn begin(self, moment: Moment, at_ms: u64, state: State) -> Result<Step, &'static str> {
         let beginning = Beginning {
             state,
             digest: self.digest.ok_or(INCOMPLETE)?,
@@ -419,11 +442,14 @@ impl Record {
             tenant: self.tenant.ok_or(INCOMPLETE)?,
             tool: self.tool.ok_or(INCOMPLETE)?,
             call: self.call.ok_or(INCOMPLETE)?,
-            undo: self.undo,
+            owner: self.user,
+            subjects: self.subjects,
+            bucket: self.bucket,
+            again_after: self.again_after,
             until_ms: self.until.unwrap_or(0),
         };
         let key = self.key.ok_or(INCOMPLETE)?;
-        Ok(Step { version: Version(self.seq), at_ms, key, change: Transition::Begin(Box::new(beginning)) })
+        Ok(Step { version: Version(self.seq), moment, at_ms, key, change: Transition::Begin(Box::new(beginning)) })
     }
 }
 

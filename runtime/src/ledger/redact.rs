@@ -4,6 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::hash::Hash;
+use super::subject::Pair;
 
 /// Bytes of the key in `redact.key`.
 pub(super) const KEY_BYTES: usize = 32;
@@ -35,6 +36,21 @@ impl Redactor {
             mac.update(part);
         }
         Hash(mac.finalize().into_bytes().into())
+    }
+}
+
+impl Redactor {
+    /// The pair of a thing and its canonical value in a tenant, the same whatever the tool.
+    #[must_use]
+    pub fn pair(&self, tenant: &str, thing: &str, value: &[u8]) -> Pair {
+        let mut mac = self.0.clone();
+        for part in [b"subject", tenant.as_bytes(), thing.as_bytes(), value] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        let mut pair = [0; 16];
+        pair.copy_from_slice(mac.finalize().into_bytes().get(..16).unwrap_or(&[0; 16]));
+        Pair(pair)
     }
 }
 

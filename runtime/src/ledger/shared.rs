@@ -8,6 +8,7 @@ use super::changes::Changes;
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::local::index::Index;
+use super::subject::{Meeting, Slot};
 use super::sync::{AtomicU8, RwLock};
 
 /// What the ledger still accepts; only ever gets worse.
@@ -94,6 +95,15 @@ impl Shared {
         match waiting {
             Some(change) => Ok(change.action),
             None => Ok(index.get(key)?.map(Arc::new)),
+        }
+    }
+
+    /// The durable meeting at a slot.
+    pub(super) fn meeting(&self, index: &dyn Index, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        let waiting = self.overlay.read().unwrap_or_else(PoisonError::into_inner).meeting(slot).cloned();
+        match waiting {
+            Some(meeting) => Ok(Some(meeting)),
+            None => Ok(index.meeting(slot)?.map(Arc::new)),
         }
     }
 }

@@ -34,9 +34,13 @@ pub(in crate::ledger) fn run(batches: &Receiver<Applied>, index: &Arc<dyn Index>
         if let Err(error) = index.apply(&changes, &head) {
             return shared.poison(&error);
         }
+        let slots = changes.slot_versions();
         let applied: Vec<_> = changes.iter().map(|(key, change)| (*key, change.version)).collect();
         for slice in applied.chunks(SLICE) {
-            shared.overlay.write().unwrap_or_else(PoisonError::into_inner).forget(slice);
+            shared.overlay.write().unwrap_or_else(PoisonError::into_inner).forget(slice, &[]);
+        }
+        for slice in slots.chunks(SLICE) {
+            shared.overlay.write().unwrap_or_else(PoisonError::into_inner).forget(&[], slice);
         }
     }
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::action::{Action, PayloadAt};
-use super::super::changes::Changes;
+use super::super::changes::{Before, Changes};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{FORMAT, Record, Tail};
+use super::super::subject::{Meeting, Slot};
 use super::index::{Head, Index};
 use super::journal::file::segment_path;
 use super::journal::recover::{Recovered, recover};
@@ -61,6 +62,22 @@ pub(in crate::ledger) fn follow(
     Ok((recovered, follower.head))
 }
 
+/// The index, before the changes that follow it.
+struct Durable<'a> {
+    index: &'a dyn Index,
+    longest_ms: u64,
+}
+
+impl Before for Durable<'_> {
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        Ok(self.index.meeting(slot)?.map(Arc::new))
+    }
+
+    fn longest_ms(&self) -> u64 {
+        self.longest_ms
+    }
+}
+
 impl Follower<'_> {
     fn record(&mut self, record: Box<Record>, payload: Option<PayloadAt>, tail: Tail) -> Result<(), LedgerError> {
         if let Some(found) = record.format.filter(|format| *format != FORMAT) {
@@ -78,18 +95,21 @@ impl Follower<'_> {
             hash: Hash::ZERO,
             epoch: 0,
             swept: 1,
+            longest_ms: 0,
         });
         head.sequence = tail.sequence;
         head.hash = tail.hash;
         head.epoch = head.epoch.max(record.epoch.unwrap_or(0));
         head.swept = head.swept.max(record.swept.unwrap_or(0));
+        head.longest_ms = head.longest_ms.max(record.expires.unwrap_or(0));
+        let before = Durable { index: self.index, longest_ms: head.longest_ms };
         if let Some(log) = &record.log {
             head.log.clone_from(log);
         }
         let steps = record.into_steps(payload).map_err(|_| LedgerError::Inconsistent { sequence: tail.sequence })?;
         for step in steps {
             let current = self.current(&step.key)?;
-            match self.changes.step(step, current) {
+            match self.changes.step(step, current, &before) {
                 // A later record took the action away, or on, and the index knew it before the crash.
                 Err(LedgerError::Inconsistent { sequence }) if sequence <= self.begun => {}
                 other => other?,

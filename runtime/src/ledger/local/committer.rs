@@ -1,12 +1,11 @@
 //! The one writer: decides, writes, syncs, answers.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::LedgerOptions;
-use super::super::action::{Action, Step, Transition, Unsettled, Version};
-use super::super::changes::Changes;
+use super::super::action::{Action, Moment, Step, Transition, Unsettled, Version};
+use super::super::changes::{Before, Changes};
 use super::super::checkpoint::{Signer, due};
 use super::super::decide::{self, Draft, Landed, Reply, Terms, View};
 use super::super::error::LedgerError;
@@ -16,6 +15,7 @@ use super::super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payl
 use super::super::shared::{Shared, Status};
 use super::super::sync::threads::{SyncSender, TrySendError};
 use super::super::sync::{tasks, thread};
+use super::super::subject::{Meeting, Slot};
 use super::super::{Claimed, Receipt, Settled};
 use super::applier::Applied;
 use super::index::{Head, Index};
@@ -236,6 +236,7 @@ impl Committer {
             at_ms: batch.at_ms,
             epoch: self.head.epoch,
             retention_ms: self.options.retention_ms(),
+            trusted: true,
             status: self.shared.status(),
         }
     }
@@ -256,8 +257,9 @@ impl Committer {
         let version = Version(self.record(batch, Line { keys: &keys, swept, ..Line::new(Event::Expired) })?);
         self.head.swept = self.head.swept.max(swept.unwrap_or(0));
         for action in expired.actions {
-            let step = Step { version, at_ms: batch.at_ms, key: action.key, change: Transition::Leave };
-            batch.changes.step(step, Some(action))?;
+            let (moment, at_ms, key) = (Moment(version.0), batch.at_ms, action.key);
+            let step = Step { version, moment, at_ms, key, change: Transition::Leave };
+            batch.changes.step(step, Some(action), self)?;
         }
         Ok(expired.answering)
     }
@@ -321,6 +323,17 @@ impl Committer {
     }
 }
 
+/// What is durable, before the changes of the batch.
+impl Before for Committer {
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        self.shared.meeting(&*self.index, slot)
+    }
+
+    fn longest_ms(&self) -> u64 {
+        self.head.longest_ms
+    }
+}
+
 /// A batch that is being decided, with all that is known before it.
 struct Writing<'b> {
     committer: &'b mut Committer,
@@ -332,14 +345,16 @@ impl View for Writing<'_> {
         self.committer.current(self.batch, key)
     }
 
-    fn undone_by(&self, key: &Hash) -> Result<BTreeSet<Hash>, LedgerError> {
-        let Committer { shared, index, .. } = &*self.committer;
-        // The overlay first: a change leaves it only after it is in the index.
-        let mut undone: BTreeSet<Hash> =
-            shared.overlay.read().unwrap_or_else(PoisonError::into_inner).undone_by(key).collect();
-        undone.extend(index.undone_by(key)?);
-        undone.extend(self.batch.changes.undone_by(key));
-        Ok(undone)
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        match self.batch.changes.meeting(slot) {
+            Some(meeting) => Ok(Some(Arc::clone(meeting))),
+            None => Before::meeting(&*self.committer, slot),
+        }
+    }
+
+    /// There is one server at a time, and it started what has its epoch.
+    fn may_run(&self, epoch: u64, _until_ms: u64) -> bool {
+        epoch == self.committer.head.epoch
     }
 
     /// There is one server at a time: who opened the ledger knows.
@@ -359,8 +374,9 @@ impl<'a> decide::Batch<'a> for Writing<'_> {
         let payload = draft.payload().map(|body| write_payload(&mut batch.bytes, segment, offset, body));
         let version = Version(committer.record(batch, draft.line(payload.as_ref().map(|payload| payload.hash)))?);
         let key = draft.key;
-        let (step, before) = draft.step(version, batch.at_ms, payload);
-        batch.changes.step(step, before)?;
+        committer.head.longest_ms = committer.head.longest_ms.max(draft.expires_ms().unwrap_or(0));
+        let (step, before) = draft.step(version, Moment(version.0), batch.at_ms, payload);
+        batch.changes.step(step, before, &**committer)?;
         let Head { log, sequence, hash, .. } = &committer.head;
         let receipt = Receipt { log: log.clone(), sequence: *sequence, hash: *hash };
         Ok(Landed { version, receipt, action: committer.current(batch, &key)? })

@@ -124,7 +124,7 @@ fn completed_in(path: &Path) -> Result<Held, LedgerError> {
         match parse(&line) {
             Ok(Parsed::Payload(..)) => held.payloads = true,
             Ok(Parsed::Record(record, _)) => {
-                if let Some((key, expires_ms)) = record.completed() {
+                if let Some((key, expires_ms)) = record.settled() {
                     held.completed.push((key, Version(record.seq)));
                     held.expires_ms = held.expires_ms.max(expires_ms);
                 }

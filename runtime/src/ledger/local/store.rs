@@ -11,17 +11,19 @@ use futures_util::future::BoxFuture;
 
 use super::super::action::{Action, State, Unsettled};
 use super::super::checkpoint::Signer;
+use super::super::decide::{self, Terms, View};
 use super::super::error::LedgerError;
-use super::super::front::{self, Front, Operation as Asked, reply};
+use super::super::front::{self, Front, Operation as Request, reply};
 use super::super::hash::Hash;
 use super::super::record::{now_ms, read_intent};
 use super::super::redact::Redactor;
 use super::super::shared::Shared;
+use super::super::subject::{Meeting, Slot};
 use super::super::sync::tasks;
 use super::super::sync::thread::{self, JoinHandle};
 use super::super::sync::threads::{SyncSender, sync_channel};
 use super::super::{
-    Ask, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Settle, Settled, Store,
+    Ask, Asked, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Settle, Settled, Standing, Store,
 };
 use super::applier::{self, Applied};
 use super::committer::{Committer, Expire, Opened, Operation};
@@ -120,6 +122,18 @@ impl LocalStore {
         Ok(found.filter(|action| action.answers(now_ms())).map(Arc::unwrap_or_clone))
     }
 
+    fn stands(&self, claim: &Claim) -> Result<Standing, LedgerError> {
+        self.shared().works()?;
+        let terms = Terms {
+            at_ms: now_ms(),
+            epoch: self.epoch,
+            retention_ms: u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX),
+            trusted: true,
+            status: self.shared().status(),
+        };
+        decide::standing(self, &terms, claim).inspect_err(|error| self.shared().poison(error))
+    }
+
     fn stored(&self, action: &Action) -> Result<Vec<u8>, LedgerError> {
         self.shared().works()?;
         let at = match (&action.state, &action.payload) {
@@ -208,7 +222,30 @@ fn work(
     }
 }
 
+/// What is durable now.
+impl View for LocalStore {
+    fn action(&self, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
+        self.shared().lookup(&*self.index, key)
+    }
+
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        self.shared().meeting(&*self.index, slot)
+    }
+
+    fn may_run(&self, epoch: u64, _until_ms: u64) -> bool {
+        epoch == self.epoch
+    }
+
+    fn presumed_dead(&self, _key: &Hash) -> bool {
+        false
+    }
+}
+
 impl Store for LocalStore {
+    fn standing(&self, claim: Claim) -> BoxFuture<'_, Result<Standing, LedgerError>> {
+        Box::pin(ready(self.stands(&claim)))
+    }
+
     fn lookup(&self, key: &Hash) -> BoxFuture<'_, Result<Option<Action>, LedgerError>> {
         Box::pin(ready(self.known(key)))
     }
@@ -218,15 +255,15 @@ impl Store for LocalStore {
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
-        Box::pin(self.front.ask(|answer| Asked::Claim(Box::new(claim), answer)))
+        Box::pin(self.front.ask(|answer| Request::Claim(Box::new(claim), answer)))
     }
 
-    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Action, LedgerError>> {
-        Box::pin(self.front.ask(|answer| Asked::Ask(Box::new(ask), answer)))
+    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Asked, LedgerError>> {
+        Box::pin(self.front.ask(|answer| Request::Ask(Box::new(ask), answer)))
     }
 
     fn decide(&self, decide: Decide) -> BoxFuture<'_, Result<Settled, LedgerError>> {
-        Box::pin(self.front.ask(|answer| Asked::Decide(Box::new(decide), answer)))
+        Box::pin(self.front.ask(|answer| Request::Decide(Box::new(decide), answer)))
     }
 
     fn list(
@@ -248,7 +285,7 @@ impl Store for LocalStore {
     }
 
     fn settle(&self, settle: Settle) -> BoxFuture<'_, Result<Settled, LedgerError>> {
-        Box::pin(self.front.ask(|answer| Asked::Settle(Box::new(settle), Some(answer))))
+        Box::pin(self.front.ask(|answer| Request::Settle(Box::new(settle), Some(answer))))
     }
 
     fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError> {
@@ -283,7 +320,7 @@ impl Store for LocalStore {
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(self.front.ask(Asked::Close))
+        Box::pin(self.front.ask(Request::Close))
     }
 }
 

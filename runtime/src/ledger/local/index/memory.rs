@@ -1,71 +1,65 @@
-//! An index that lives as long as its process, for tests.
+//! The index that lives as long as its process, for tests.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::super::action::{Action, Unsettled};
 use super::super::super::changes::Changes;
 use super::super::super::error::LedgerError;
 use super::super::super::hash::Hash;
+use super::super::super::subject::{Meeting, Slot};
 use super::{Head, Index};
 
-/// All actions, in memory.
+/// Actions in memory.
 #[derive(Default)]
-pub(in crate::ledger) struct MemoryIndex(RwLock<Held>);
+pub(in crate::ledger) struct MemoryIndex(Mutex<Held>);
 
 #[derive(Default)]
 struct Held {
     head: Option<Head>,
     actions: BTreeMap<Hash, Action>,
-    /// Key of an undo, then of an action that it undoes: asked for at every completion.
-    undone: BTreeSet<(Hash, Hash)>,
+    meetings: HashMap<Slot, Meeting>,
 }
 
-impl Held {
-    fn replace(&mut self, key: Hash, action: Option<Action>) {
-        let undo = action.as_ref().and_then(|action| action.undo);
-        if let Some(undo) = undo {
-            self.undone.insert((undo, key));
-        }
-        let before = match action {
-            Some(action) => self.actions.insert(key, action),
-            None => self.actions.remove(&key),
-        };
-        if let Some(stale) = before.and_then(|before| before.undo).filter(|stale| Some(*stale) != undo) {
-            self.undone.remove(&(stale, key));
-        }
+impl MemoryIndex {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Index for MemoryIndex {
     fn head(&self) -> Result<Option<Head>, LedgerError> {
-        Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).head.clone())
+        Ok(self.held().head.clone())
     }
 
     fn begun(&self) -> Result<u64, LedgerError> {
-        Ok(self.head()?.map_or(0, |head| head.sequence))
+        Ok(self.held().head.as_ref().map_or(0, |head| head.sequence))
     }
 
     fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
-        Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).actions.get(key).cloned())
+        Ok(self.held().actions.get(key).cloned())
     }
 
-    fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
-        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let from = (*undo, Hash::ZERO);
-        Ok(held.undone.range(from..).take_while(|(key, _)| key == undo).map(|(_, action)| *action).collect())
+    fn meeting(&self, slot: &Slot) -> Result<Option<Meeting>, LedgerError> {
+        Ok(self.held().meetings.get(slot).cloned())
     }
 
     fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError> {
-        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held();
         let found = held.actions.values().filter(|action| action.unsettled() == Some(state));
         Ok(found.map(|action| action.key).collect())
     }
 
     fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
-        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held();
         for (key, change) in changes.iter() {
-            held.replace(*key, change.action.as_ref().map(|action| Action::clone(action)));
+            match &change.action {
+                Some(action) => held.actions.insert(*key, Action::clone(action)),
+                None => held.actions.remove(key),
+            };
+        }
+        for (slot, meeting) in changes.slots() {
+            held.meetings.insert(*slot, Meeting::clone(meeting));
         }
         held.head = Some(head.clone());
         Ok(())

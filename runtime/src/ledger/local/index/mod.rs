@@ -7,6 +7,7 @@ use super::super::changes::Changes;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::Tail;
+use super::super::subject::{Meeting, Slot};
 
 pub(in crate::ledger) mod memory;
 pub(in crate::ledger) mod sled;
@@ -24,6 +25,8 @@ pub(in crate::ledger) struct Head {
     pub(in crate::ledger) epoch: u64,
     /// First sequence of the segment up to which retention has come.
     pub(in crate::ledger) swept: u64,
+    /// The latest time until which any action answers, in ms since 1970.
+    pub(in crate::ledger) longest_ms: u64,
 }
 
 impl Head {
@@ -43,8 +46,8 @@ pub(in crate::ledger) trait Index: Send + Sync {
     /// The action of `key`.
     fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError>;
 
-    /// Keys of the actions that `undo` undoes; perhaps others too, after a crash.
-    fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError>;
+    /// The actions that meet at `slot`.
+    fn meeting(&self, slot: &Slot) -> Result<Option<Meeting>, LedgerError>;
 
     /// Keys of the actions in this state; perhaps others too, after a crash.
     fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError>;

@@ -16,6 +16,7 @@ use super::super::super::action::{Action, Unsettled};
 use super::super::super::changes::Changes;
 use super::super::super::error::LedgerError;
 use super::super::super::hash::Hash;
+use super::super::super::subject::{Meeting, Slot};
 use super::{Head, Index};
 
 /// First byte of every value; another one means another version wrote it.
@@ -98,26 +99,24 @@ impl SledIndex {
 
     /// Puts `action` in the place of what `key` has, if anything.
     fn replace(&self, key: &Hash, action: Option<&Action>) -> Result<(), LedgerError> {
-        let now = names(key, action);
-        for name in now.iter().flatten() {
+        let now = name(key, action);
+        if let Some(name) = &now {
             self.run(|db| db.insert(name, &[]))?;
         }
-        let name = action_name(key);
+        let place = action_name(key);
         let before = match action {
             Some(action) => {
                 let value = encode(action)?;
-                self.run(|db| db.insert(name, value))?
+                self.run(|db| db.insert(place, value))?
             }
-            None => self.run(|db| db.remove(name))?,
+            None => self.run(|db| db.remove(place))?,
         };
         let Some(before) = before else { return Ok(()) };
         let before: Action = decode(&before)?;
-        for name in
-            names(key, Some(&before)).iter().flatten().filter(|name| !now.iter().flatten().any(|now| now == *name))
-        {
-            self.run(|db| db.remove(name))?;
+        match name(key, Some(&before)).filter(|name| now.as_ref() != Some(name)) {
+            Some(name) => self.run(|db| db.remove(name)).map(drop),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The keys that follow `prefix`.
@@ -134,11 +133,9 @@ impl SledIndex {
     }
 }
 
-/// Where else an action is found: by its state, and by its undo.
-fn names(key: &Hash, action: Option<&Action>) -> [Option<Vec<u8>>; 2] {
-    let state = action.and_then(Action::unsettled).map(|state| unsettled_name(state, key));
-    let undo = action.and_then(|action| action.undo).map(|undo| undo_name(&undo, key));
-    [state, undo]
+/// The other place where an action is found: by its state.
+fn name(key: &Hash, action: Option<&Action>) -> Option<Vec<u8>> {
+    action.and_then(Action::unsettled).map(|state| unsettled_name(state, key))
 }
 
 impl Index for SledIndex {
@@ -154,8 +151,8 @@ impl Index for SledIndex {
         self.run(|db| db.get(BEGUN))?.map_or(Ok(0), |value| decode(&value))
     }
 
-    fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
-        self.keys([b"u/", undo.0.as_slice()].concat())
+    fn meeting(&self, slot: &Slot) -> Result<Option<Meeting>, LedgerError> {
+        self.run(|db| db.get(slot_name(slot)))?.map(|value| decode(&value)).transpose()
     }
 
     fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError> {
@@ -170,6 +167,10 @@ impl Index for SledIndex {
         self.run(|db| db.insert(BEGUN, begun))?;
         for (key, change) in changes.iter() {
             self.replace(key, change.action.as_deref())?;
+        }
+        for (slot, meeting) in changes.slots() {
+            let (name, value) = (slot_name(slot), encode(&**meeting)?);
+            self.run(|db| db.insert(name, value))?;
         }
         let head = encode(head)?;
         self.run(|db| db.insert(HEAD, head)).map(drop)
@@ -192,8 +193,8 @@ fn unsettled_name(state: Unsettled, key: &Hash) -> Vec<u8> {
     [unsettled_prefix(state), key.0.as_slice()].concat()
 }
 
-fn undo_name(undo: &Hash, key: &Hash) -> Vec<u8> {
-    [b"u/", undo.0.as_slice(), key.0.as_slice()].concat()
+fn slot_name(slot: &Slot) -> Vec<u8> {
+    [b"t/", slot.0.as_slice()].concat()
 }
 
 fn encode(value: &impl Serialize) -> Result<Vec<u8>, LedgerError> {
