@@ -278,5 +278,5 @@ async fn a_value_twice_in_two_spellings_is_a_value_twice() {
 fn a_constructor_makes_the_canonical_text() {
     let id = AlertId::parse("6F9619FF-8B86-D011-B42D-00C04FC964FF").unwrap();
     assert_eq!((id.as_str(), id.to_string().as_str()), ("6f9619ff-8b86-d011-b42d-00c04fc964ff", id.as_str()));
-    assert_eq!(AlertId::parse("6F9619FF").unwrap_err().rule, "pattern");
+    assert_eq!(AlertId::parse("6F9619FF").err().unwrap().rule, "pattern");
 }

@@ -93,6 +93,19 @@ impl TextRule {
 }
 
 /// The formats that are asserted, each published with the pattern that is enforced.
+///
+/// A value has one spelling: a text is turned into the canonical text of its value when it is decoded, so that key, digest,
+/// policy, limits, ledger and body all see the same one. A policy names values in that text. Lengths hold for what is sent
+/// and for the canonical text.
+///
+/// | format | canonical text |
+/// |---|---|
+/// | `uuid`, `hostname` | lower case |
+/// | `email` | the domain in lower case, the part before the `@` as it is |
+/// | `ipv6` | RFC 5952, without a dotted tail: `2001:db8::7` |
+/// | `date-time` | UTC with `Z`, no zeros at the end of a fraction: `2026-11-21T10:00:00.5Z` |
+/// | `date`, `ipv4` | the only one that is accepted |
+/// | `duration` | none: it stays as it is, so it is compared as it was sent |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// RFC 9562, hyphenated.
