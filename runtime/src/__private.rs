@@ -192,8 +192,7 @@ pub fn plain_number<T>(
 /// # Errors
 /// The first rule that the text breaks.
 pub fn parse_text<T>(rule: &TextRule, text: String, from: fn(String) -> T) -> Result<T, Violation> {
-    rule.check(&text)?;
-    Ok(from(text))
+    rule.parse(text).map(from)
 }
 
 /// The constructor of a number newtype: what the encoding of the number breaks.

@@ -145,7 +145,7 @@ pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput};
 /// # On a parameter: `#[arg(..)]`
 ///
 /// - text: `pattern = "^..$"` or `format = uuid` (`date`, `date_time`, `duration`, `email`, `hostname`, `ipv4`, `ipv6`), or
-///   `free_text` with `max_len`;
+///   `free_text` with `max_len`; a format's other spellings are taken and become one text, see [`Format`](input::Format);
 /// - numbers: `min` and `max`; lists: `max_items`, `min_items`, `unique`, `each(..)`;
 /// - on any: `target` (what the effect hits), `sensitive` (hashed in the ledger), `example`, `unit`, `name`.
 #[doc(inline)]

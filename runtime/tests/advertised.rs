@@ -14,6 +14,8 @@ mod formats;
 mod generate;
 #[path = "advertised/json.rs"]
 mod json;
+#[path = "advertised/meaning.rs"]
+mod meaning;
 #[path = "advertised/mutate.rs"]
 mod mutate;
 #[path = "advertised/outputs.rs"]

@@ -3,6 +3,7 @@
 //! A value is decoded while the JSON is walked once. Every violation is collected with its JSON
 //! pointer; nothing is coerced; no value that the caller chose is repeated in a violation.
 
+mod canonical;
 mod decoder;
 mod field;
 mod foreign;

@@ -1,10 +1,11 @@
 //! Text: pattern, format, length, or free text that says so.
 
-use super::{Decoder, Example};
+use super::{Decoder, Example, Violation};
 use crate::writer::Writer;
 use regex::Regex;
 use schemars::Schema;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// Free text refuses control characters other than newline and tab, zero-width and bidirectional ones:
@@ -92,6 +93,19 @@ impl TextRule {
 }
 
 /// The formats that are asserted, each published with the pattern that is enforced.
+///
+/// A value has one spelling: a text is turned into the canonical text of its value when it is decoded, so that key, digest,
+/// policy, limits, ledger and body all see the same one. A policy names values in that text. Lengths hold for what is sent
+/// and for the canonical text.
+///
+/// | format | canonical text |
+/// |---|---|
+/// | `uuid`, `hostname` | lower case |
+/// | `email` | the domain in lower case, the part before the `@` as it is |
+/// | `ipv6` | RFC 5952, without a dotted tail: `2001:db8::7` |
+/// | `date-time` | UTC with `Z`, no zeros at the end of a fraction: `2026-11-21T10:00:00.5Z` |
+/// | `date`, `ipv4` | the only one that is accepted |
+/// | `duration` | none: it stays as it is, so it is compared as it was sent |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// RFC 9562, hyphenated.
@@ -197,35 +211,48 @@ impl PlainText for String {
     }
 }
 
-/// Decodes a text under a rule.
+/// Decodes a text under a rule, to the canonical text of its value.
 pub fn text<T: PlainText>(decoder: &mut Decoder<'_>, rule: &'static TextRule) -> Option<T> {
     checked(decoder, rule).map(T::from_text)
 }
 
 fn checked(decoder: &mut Decoder<'_>, rule: &'static TextRule) -> Option<String> {
     let text = decoder.string(rule.example.map(Example::Text))?;
-    match rule.broken(&text) {
-        None => Some(text.into_owned()),
-        Some((name, expected)) => {
+    match rule.accept(text) {
+        Ok(text) => Some(text),
+        Err((name, expected)) => {
             decoder.violation(name, expected, rule.example.map(Example::Text));
             None
         }
     }
 }
 
+/// The name of a rule that a text breaks, and what is expected instead.
+type Broken = (&'static str, Cow<'static, str>);
+
 impl TextRule {
-    /// The first rule that a text breaks and what is expected instead.
-    pub(crate) fn broken(&self, text: &str) -> Option<(&'static str, std::borrow::Cow<'static, str>)> {
-        if let Some(max) = self.greatest_len()
-            && text.len() > max as usize
-            && text.chars().count() > max as usize
-        {
-            return Some(("maxLength", format!("at most {max} characters").into()));
+    /// Checks a text and turns it into the canonical text of its value: every text of an agent's or a developer's passes
+    /// here, so that nothing behind sees a second spelling.
+    pub(crate) fn accept(&self, text: Cow<'_, str>) -> Result<String, Broken> {
+        if let Some(broken) = self.broken(&text) {
+            return Err(broken);
         }
-        if let Some(min) = self.min_len
-            && text.chars().count() < min as usize
-        {
-            return Some(("minLength", format!("at least {min} characters").into()));
+        let text = text.into_owned();
+        let Some(format) = self.format else { return Ok(text) };
+        let text = format.canonical(text).ok_or(("format", Cow::Borrowed(format.name())))?;
+        // An undo call is made of the canonical text, so that must be taken too; a format takes its own, lengths may not.
+        match self.wrong_length(&text) {
+            None => Ok(text),
+            Some((rule, expected)) => {
+                Err((rule, format!("{expected}, in the canonical text of `{}` too", format.name()).into()))
+            }
+        }
+    }
+
+    /// The first rule that a text breaks and what is expected instead.
+    pub(crate) fn broken(&self, text: &str) -> Option<Broken> {
+        if let Some(broken) = self.wrong_length(text) {
+            return Some(broken);
         }
         if !self.matches(text) {
             let expected = match (self.enforced(), self.free_text) {
@@ -240,6 +267,21 @@ impl TextRule {
         }
     }
 
+    fn wrong_length(&self, text: &str) -> Option<Broken> {
+        if let Some(max) = self.greatest_len()
+            && text.len() > max as usize
+            && text.chars().count() > max as usize
+        {
+            return Some(("maxLength", format!("at most {max} characters").into()));
+        }
+        if let Some(min) = self.min_len
+            && text.chars().count() < min as usize
+        {
+            return Some(("minLength", format!("at least {min} characters").into()));
+        }
+        None
+    }
+
     /// Writes a text as this rule's class: free text is hidden from records and left out of comparison.
     pub fn encode(&self, text: &str, writer: &mut Writer<'_>) {
         if self.free_text {
@@ -251,17 +293,24 @@ impl TextRule {
         }
     }
 
-    /// Checks a text outside a call, for constructors of text newtypes.
+    /// Checks a text outside a call and leaves its spelling to the caller.
     ///
     /// # Errors
     /// The first rule that the text breaks.
-    pub fn check(&self, text: &str) -> Result<(), super::Violation> {
-        match self.broken(text) {
-            None => Ok(()),
-            Some((rule, expected)) => {
-                Err(super::Violation { path: String::new(), rule, expected, example: self.example.map(Example::Text) })
-            }
-        }
+    pub fn check(&self, text: &str) -> Result<(), Violation> {
+        self.broken(text).map_or(Ok(()), |broken| Err(self.violation(broken)))
+    }
+
+    /// Checks a text outside a call and turns it into its canonical text, for constructors of text newtypes.
+    ///
+    /// # Errors
+    /// The first rule that the text breaks.
+    pub fn parse(&self, text: String) -> Result<String, Violation> {
+        self.accept(text.into()).map_err(|broken| self.violation(broken))
+    }
+
+    fn violation(&self, (rule, expected): Broken) -> Violation {
+        Violation { path: String::new(), rule, expected, example: self.example.map(Example::Text) }
     }
 }
 

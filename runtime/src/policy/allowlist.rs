@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// Who may do what to which targets; what no rule allows is denied.
 ///
+/// Targets are compared in their canonical text (see [`Format`](crate::input::Format)): `WEB-*` lists no host name, `web-*` does.
+///
 /// ```toml
 /// [roles.responder]
 /// agents = ["triage-agent"]      # and, where given, only for these users

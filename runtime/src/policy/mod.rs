@@ -25,7 +25,7 @@ pub struct Action<'a> {
 pub struct Target {
     /// The argument's name on the wire.
     pub name: &'static str,
-    /// Its value: text as it is, anything else as JSON.
+    /// Its value: text in its one spelling (see [`Format`](crate::input::Format)), anything else as JSON.
     pub text: String,
 }
 

@@ -1,9 +1,10 @@
 //! Each format against the oracle's own reading of it: the published pattern takes nothing that the format refuses.
 
 use super::generate;
+use super::meaning::meaning;
 use super::subject::{Subject, subject};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What a text of a format is, for the decoder and for the schema.
 fn agree(field: &str, text: &str) -> Result<bool, TestCaseError> {
@@ -13,8 +14,14 @@ fn agree(field: &str, text: &str) -> Result<bool, TestCaseError> {
         "hostname": "web-01", "ipv6": "::1",
     });
     value[field] = text.into();
-    let (advertised, enforced) = (formats.advertises(&value), formats.enforces(&value.to_string()).is_ok());
+    let canonical = formats.enforces(&value.to_string());
+    let (advertised, enforced) = (formats.advertises(&value), canonical.is_ok());
     prop_assert_eq!(advertised, enforced, "{}: {:?}", field, text);
+    if let Ok(canonical) = canonical {
+        let said: Value = serde_json::from_slice(&canonical).unwrap();
+        prop_assert_eq!(meaning(&formats.schema, &said), meaning(&formats.schema, &value), "{}: {:?}", field, text);
+        prop_assert_eq!(formats.enforces(&said.to_string()), Ok(canonical), "{}: {:?}", field, text);
+    }
     // A client that reads only the pattern and the lengths may let more pass, one that reads only the format, too; but
     // what is taken passes both.
     if enforced {

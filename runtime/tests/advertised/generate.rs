@@ -54,10 +54,18 @@ fn text(schema: &Value) -> BoxedStrategy<Value> {
     let texts = match format {
         Some("hostname") => regex("[A-Za-z0-9]([a-z0-9]|[a-z]-?[a-z]){0,9}([.][a-z0-9]{1,9}){0,6}"),
         Some("email") => regex("[A-Za-z_%+-]{1,4}([.][a-z0-9]{1,3}){0,2}@([a-z][a-z0-9]{0,4}[.]){1,2}[A-Za-z]{2,5}"),
-        Some("ipv6") => any::<std::net::Ipv6Addr>().prop_map(|address| address.to_string()).boxed(),
+        Some("ipv6") => any::<(std::net::Ipv6Addr, bool)>().prop_map(ipv6).boxed(),
         _ => of_pattern(schema),
     };
     texts.prop_map(Value::from).prop_filter("a valid text", move |text| ready.is_valid(text)).boxed()
+}
+
+/// An address in RFC 5952, or in another spelling.
+fn ipv6((address, canonical): (std::net::Ipv6Addr, bool)) -> String {
+    match canonical {
+        true => address.to_string(),
+        false => address.segments().map(|group| format!("{group:04X}")).join(":"),
+    }
 }
 
 fn of_pattern(schema: &Value) -> BoxedStrategy<String> {

@@ -1,7 +1,6 @@
 //! `ipnet::IpNet`: a network is named by its first address.
 
-use super::net::v6_text;
-use super::{exact, text_form};
+use super::{V6Text, exact, text_form};
 use crate::input::TextRule;
 use ipnet::IpNet;
 
@@ -22,7 +21,7 @@ text_form!(
     parse = |text| text.parse::<IpNet>().ok().map(|net| net.trunc()),
     text = |net| match net {
         IpNet::V4(net) => net.to_string(),
-        IpNet::V6(net) => format!("{}/{}", v6_text(net.addr()), net.prefix_len()),
+        IpNet::V6(net) => format!("{}/{}", V6Text(net.addr()), net.prefix_len()),
     },
 );
 exact!(IpNet);

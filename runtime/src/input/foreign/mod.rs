@@ -29,6 +29,8 @@ pub use self::money::{Currency, Money, MoneyPolicy};
 #[cfg(feature = "url")]
 pub use self::url::{Hosts, UrlPolicy, WebUrl};
 
+pub(super) use self::net::V6Text;
+
 use super::{Decoder, Example, TextRule, Violation};
 
 /// Reads a text and makes a value of it.

@@ -4,6 +4,7 @@
 
 use super::{exact, text_form};
 use crate::input::{Format, TextRule};
+use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Dotted quad without leading zeros, which some readers take for octal.
@@ -73,7 +74,13 @@ static EITHER: TextRule = TextRule::new(
 text_form!(Ipv4Addr, input = V4, output = V4, parse = |text| text.parse().ok(), text = |address| address.to_string(),);
 exact!(Ipv4Addr);
 
-text_form!(Ipv6Addr, input = V6, output = V6, parse = |text| text.parse().ok(), text = |address| v6_text(*address),);
+text_form!(
+    Ipv6Addr,
+    input = V6,
+    output = V6,
+    parse = |text| text.parse().ok(),
+    text = |address| V6Text(*address).to_string(),
+);
 exact!(Ipv6Addr);
 
 text_form!(
@@ -86,10 +93,14 @@ text_form!(
 );
 exact!(IpAddr);
 
-/// RFC 5952 without the dotted tail, which the pattern does not have.
-pub(super) fn v6_text(address: Ipv6Addr) -> String {
-    match (address.to_ipv4_mapped(), address.segments()) {
-        (Some(_), [.., high, low]) => format!("::ffff:{high:x}:{low:x}"),
-        (None, _) => address.to_string(),
+/// An address as text of RFC 5952, without the dotted tail, which the pattern does not have.
+pub(in crate::input) struct V6Text(pub(in crate::input) Ipv6Addr);
+
+impl Display for V6Text {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match (self.0.to_ipv4_mapped(), self.0.segments()) {
+            (Some(_), [.., high, low]) => write!(f, "::ffff:{high:x}:{low:x}"),
+            (None, _) => self.0.fmt(f),
+        }
     }
 }

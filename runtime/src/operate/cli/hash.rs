@@ -18,7 +18,8 @@ a value, so that records about it can be found:
 
     safe-tool audit show LEDGER --json | grep \"$(safe-tool hash LEDGER --tool T --argument A -)\"
 
-Equal values of other arguments, tools or ledgers have other hashes.";
+Equal values of other arguments, tools or ledgers have other hashes. A value of a format is hashed in its canonical text: \
+host names, UUIDs and the domain of an address in lower case, times in UTC with `Z`.";
 
 /// What a hidden value looks like in this ledger, to find records by it
 #[derive(Args)]
