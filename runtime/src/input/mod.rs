@@ -11,7 +11,7 @@ mod number;
 mod text;
 mod violation;
 
-pub use decoder::{Decoder, Walk};
+pub use decoder::{Decoder, Published, Walk};
 pub use field::{Field, Shape, Variant, enum_schema, object_schema, tagged_schema};
 #[cfg(feature = "money")]
 pub use foreign::{Currency, Money, MoneyPolicy};
