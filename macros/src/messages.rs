@@ -797,7 +797,7 @@ pub(crate) fn args_repeated_target(at: impl ToTokens, argument: &str, first: &st
     refusal(
         at,
         format!(
-            "targets `{first}` and `{argument}` both name a `{thing}`\nhelp: say what this one names: `#[arg(target = \"{thing}_to\")]`\nnote: what an effect hits is compared by the names of its targets"
+            "targets `{first}` and `{argument}` are both named `{thing}`\nhelp: name this one otherwise: `#[arg(target = \"other_{thing}\")]`\nnote: what an effect hits is compared by the names of its targets"
         ),
     )
 }

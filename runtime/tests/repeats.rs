@@ -9,8 +9,20 @@ use std::convert::Infallible;
 const LAB: Scope = Scope::new("lab");
 const CALL: &str = "01KAJ6Q0M3Z5T8W2V9C4X7B1RD";
 
-/// Makes tools that differ in their settings only.
+/// Makes tools that differ in their settings only; in brackets stands what is behind `item` in the key.
 macro_rules! tools {
+    ($($name:ident([$($key:tt)*] $($setting:tt)*))*) => {$(
+        /// Changes the item.
+        #[safe_tool(scope = LAB, key(item, $($key)*), $($setting)*)]
+        async fn $name(
+            /// The item.
+            #[arg(target, pattern = "^[a-z]{1,9}$")]
+            item: String,
+        ) -> Result<Done, Infallible> {
+            let _ = item;
+            Ok(Done)
+        }
+    )*};
     ($($name:ident($($setting:tt)*))*) => {$(
         /// Changes the item.
         #[safe_tool(scope = LAB, $($setting)*)]
@@ -26,18 +38,20 @@ macro_rules! tools {
 }
 
 tools! {
+    by_person([] effect = write, undo = by_hand("change it back"))
+    declared([] effect = write, undo = by_hand("change it back"), repeat = explicit)
+    by_tool([] effect = write, undo = declared(item))
+    silenced([] effect = write, undo = declared(item), repeat = never)
+    by_setter([] effect = write, undo = set(item))
+    agreed([] effect = write, undo = by_hand("change it back"), approve = user)
+    hourly([every = "1m"] effect = write, undo = declared(item), approve = operator)
+    destroyed([] effect = destroy, approve = operator)
+    swept([] effect = destroy, approve = none("it is a copy"))
+}
+tools! {
     look(effect = read)
-    by_person(effect = write, key(item), undo = by_hand("change it back"))
-    declared(effect = write, key(item), undo = by_hand("change it back"), repeat = explicit)
-    by_tool(effect = write, key(item), undo = declared(item))
-    silenced(effect = write, key(item), undo = declared(item), repeat = never)
-    by_setter(effect = write, key(item), undo = set(item))
     set(effect = write, key = natural("it sets a value"), undo = by_hand("set the old value"))
-    agreed(effect = write, key(item), undo = by_hand("change it back"), approve = user)
-    hourly(effect = write, key(item, every = "1m"), undo = declared(item), approve = operator)
     by_caller(effect = write, key = client, undo = declared(item), approve = operator)
-    destroyed(effect = destroy, key(item), approve = operator)
-    swept(effect = destroy, key(item), approve = none("it is a copy"))
 }
 
 fn takes<T: p::SafeTool>() -> bool {

@@ -331,9 +331,7 @@ impl Context<'_> {
             let name = member(&crate::names::plain(argument), argument.span());
             let path = field.as_ref().map(|field| quote!(.#field));
             let q = at(p, span);
-            // The key may come from another macro than the function: `self` is that of the function below.
-            let this = Ident::new("self", span.resolved_at(Span::call_site()));
-            let part = quote_spanned!(span=> #q::KeyPart::part(&#this.#name #path, #writer));
+            let part = quote_spanned!(span=> #q::KeyPart::part(&self.#name #path, #writer));
             arms.extend(quote!(#place => #part,));
             let holder = self.tool.arguments.iter().find(|other| other.wire == crate::names::plain(argument));
             if let (Some(field), Some(holder)) = (field, holder.filter(|holder| matches!(holder.rule, Rule::Type))) {

@@ -20,7 +20,7 @@ async fn release(
 }
 
 /// Takes it back, once an hour.
-#[safe_tool(effect = write, scope = LAB, key(host, every = "1h"), undo = release(host))]
+#[safe_tool(effect = write, scope = LAB, key(host, every = "1h"), undo = by_hand("do it again"))]
 async fn unlock(
     /// Host.
     #[arg(pattern = "^[a-z]{1,9}$")]
