@@ -14,11 +14,13 @@ const _: () = {
                 code: "NO_HOST",
                 kind: p::Kind::NotFound,
                 effect: ::core::option::Option::None,
+                stored: true,
             },
             p::ErrorCase {
                 code: "DOWN",
                 kind: p::Kind::Transient,
                 effect: ::core::option::Option::Some(p::EffectKnown::Unknown),
+                stored: false,
             },
         ];
         fn report(&self) -> p::ErrorReport {
@@ -31,6 +33,7 @@ const _: () = {
                         suggest: ::core::option::Option::Some("find_host"),
                         retry_after: ::core::option::Option::None,
                         effect: p::EffectKnown::None,
+                        stored: true,
                         detail: ::core::option::Option::None,
                     }
                 }
@@ -44,6 +47,7 @@ const _: () = {
                             p::Duration::from_millis(5000u64),
                         ),
                         effect: p::EffectKnown::Unknown,
+                        stored: false,
                         detail: ::core::option::Option::Some(
                             ::std::format!("0: {field_0:?}"),
                         ),

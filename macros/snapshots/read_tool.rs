@@ -56,6 +56,7 @@ const _: () = {
         arguments: FIELDS,
         targets: &[],
         key: p::Key::None,
+        repeat: p::Repeat::Never,
         undo: p::Undo::None,
         approve: p::Approve::None(""),
         reconcile: false,
@@ -180,6 +181,7 @@ const _: () = {
     impl p::SafeTool for search_logins {
         type Effect = p::effect::Read;
         type Arguments = Arguments;
+        const TAKES_AGAIN_AFTER: ::core::primitive::bool = false;
         fn descriptor() -> &'static p::Descriptor {
             &DESCRIPTOR
         }

@@ -26,6 +26,7 @@ const _: () = {
     impl p::SafeTool for isolate_host {
         type Effect = p::effect::Write;
         type Arguments = Arguments;
+        const TAKES_AGAIN_AFTER: ::core::primitive::bool = true;
         fn descriptor() -> &'static p::Descriptor {
             loop {}
         }

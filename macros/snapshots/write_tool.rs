@@ -53,6 +53,12 @@ const _: () = {
             required: true,
             shape: p::Shape::Text(&RULE_2),
         },
+        p::Field {
+            name: "again_after",
+            description: "The id of the latest call on the same target, given only to do the same again on purpose.",
+            required: false,
+            shape: p::Shape::Text(&p::AGAIN_AFTER),
+        },
     ];
     static DESCRIPTOR: p::Descriptor = p::Descriptor {
         name: "isolate_host",
@@ -61,15 +67,21 @@ const _: () = {
         effect: p::Effect::Write,
         scope: &HOSTS_ISOLATE,
         arguments: FIELDS,
-        targets: &[0usize],
+        targets: &[
+            p::Target {
+                argument: 0usize,
+                thing: "host",
+            },
+        ],
         key: p::Key::Parts {
             parts: &[
                 p::Part::Argument(0usize, "host_id"),
                 p::Part::Argument(1usize, "order.id"),
                 p::Part::Turn,
             ],
-            every: ::core::option::Option::Some(p::Duration::from_millis(3600000u64)),
+            every: ::core::option::Option::None,
         },
+        repeat: p::Repeat::Explicit,
         undo: p::Undo::Tool {
             tool: <release_host as p::SafeTool>::descriptor,
             arguments: &[
@@ -123,6 +135,7 @@ const _: () = {
                         <Text as p::PlainText>::from_text,
                     );
                 }
+                3usize => decoder.again_after(),
                 _ => decoder.skip(),
             }
         }
@@ -267,6 +280,7 @@ const _: () = {
     impl p::SafeTool for isolate_host {
         type Effect = p::effect::Write;
         type Arguments = Arguments;
+        const TAKES_AGAIN_AFTER: ::core::primitive::bool = true;
         fn descriptor() -> &'static p::Descriptor {
             &DESCRIPTOR
         }
@@ -294,6 +308,9 @@ const _: () = {
         <<release_host as p::SafeTool>::Arguments as p::RequiredNames>::NAMES,
         &["host_id", "ticket"],
     );
-    const _: () = <<release_host as p::SafeTool>::Effect as p::UndoEffect>::IS;
+    const _: () = {
+        <<release_host as p::SafeTool>::Effect as p::UndoEffect>::IS;
+        p::check_undo_repeats(<release_host as p::SafeTool>::TAKES_AGAIN_AFTER)
+    };
     const _: () = p::check_shown(<HostId as p::ToolInput>::HIDDEN);
 };

@@ -191,6 +191,15 @@ pub(crate) fn sig_reserved_name(at: impl ToTokens, parameter: &str) -> Error {
     )
 }
 
+pub(crate) fn sig_reserved_again_after(at: impl ToTokens, parameter: &str) -> Error {
+    refusal(
+        at,
+        format!(
+            "argument `{parameter}` has the name of the argument that is published to do the same again\nhelp: rename the parameter, or say `repeat = never` where no call of this tool is ever made again"
+        ),
+    )
+}
+
 pub(crate) fn sig_duplicate_wire_name(at: impl ToTokens, name: &str) -> Error {
     refusal(at, format!("two arguments are published as `{name}`\nhelp: rename this one"))
 }
@@ -496,6 +505,42 @@ pub(crate) fn policy_reconcile_on_read(at: impl ToTokens, tool: impl Display) ->
     )
 }
 
+pub(crate) fn policy_repeat_on_read(at: impl ToTokens, tool: impl Display) -> Error {
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` reads, so it may be called again anyway\nhelp: remove `repeat`, or declare `effect = write`"
+        ),
+    )
+}
+
+pub(crate) fn policy_repeat_with_client_key(at: impl ToTokens, tool: impl Display) -> Error {
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` has `key = client`, so there is no `repeat = explicit`\nhelp: remove `repeat`\nnote: who does the same again on purpose supplies another key"
+        ),
+    )
+}
+
+pub(crate) fn policy_repeat_with_every(at: impl ToTokens, tool: impl Display) -> Error {
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` has `every` in its key, so there is no `repeat = explicit`\nhelp: remove `repeat`, or remove `every`\nnote: with `every`, the same is done again when its time has passed"
+        ),
+    )
+}
+
+pub(crate) fn policy_repeat_never_on_natural(at: impl ToTokens, tool: impl Display) -> Error {
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` has a natural key, which says that a repeat is harmless, and `repeat = never`\nhelp: remove `repeat`, or name what tells one intended change from the next: `key(order_id)`"
+        ),
+    )
+}
+
 pub(crate) fn policy_empty_reason(at: impl ToTokens, setting: &str) -> Error {
     refusal(
         at,
@@ -507,7 +552,7 @@ pub(crate) fn policy_undo_by_itself(at: impl ToTokens, tool: impl Display) -> Er
     refusal(
         at,
         format!(
-            "tool `{tool}` names itself as its undo\nhelp: name the tool that reverses it, or use `undo = by_hand(\"what a person does\")`"
+            "tool `{tool}` names itself as its undo, with nothing but its own arguments\nhelp: name the tool that reverses it, take what was there before from the output (`value = out.before`), or use `undo = by_hand(\"what a person does\")`"
         ),
     )
 }
@@ -582,6 +627,31 @@ pub(crate) fn key_optional_field(at: impl ToTokens, argument: &str) -> Error {
         at,
         format!(
             "argument `{argument}` is optional, so all calls without it would share one key or rate\nhelp: name a required argument, or make `{argument}` required"
+        ),
+    )
+}
+
+pub(crate) fn key_short_bucket(at: impl ToTokens, least_ms: u64) -> Error {
+    let least = if least_ms.is_multiple_of(60_000) {
+        format!("{}m", least_ms / 60_000)
+    } else if least_ms.is_multiple_of(1_000) {
+        format!("{}s", least_ms / 1_000)
+    } else {
+        format!("{least_ms}ms")
+    };
+    refusal(
+        at,
+        format!(
+            "`every` is shorter than a minute or than twice the timeout\nhelp: write `every = \"{least}\"` or more\nnote: a retry has to find the call that it repeats, which may have begun one timeout ago"
+        ),
+    )
+}
+
+pub(crate) fn key_duration(at: impl ToTokens, argument: &str) -> Error {
+    refusal(
+        at,
+        format!(
+            "argument `{argument}` is a duration and cannot be part of a key or rate\nhelp: take a number with a unit: `#[arg(min = 1, max = 1440, unit = \"minutes\")]`\nnote: one duration has several spellings, so `PT60M` and `PT1H` would be two intents"
         ),
     )
 }
@@ -700,6 +770,34 @@ pub(crate) fn args_free_text_target(at: impl ToTokens, argument: &str) -> Error 
         at,
         format!(
             "`{argument}` is free text and cannot be a `target`\nhelp: give it a pattern or a format, or remove `target`\nnote: policy and limits compare targets exactly"
+        ),
+    )
+}
+
+pub(crate) fn args_bad_thing(at: &syn::LitStr, argument: &str) -> Error {
+    refusal(
+        at,
+        format!(
+            "`{}` is no name for what the target `{argument}` names\nhelp: use a word such as `\"host\"`, the same at every tool that hits it\nnote: such names match `[a-z][a-z0-9_]{{0,63}}`",
+            at.value()
+        ),
+    )
+}
+
+pub(crate) fn args_too_many_targets(at: impl ToTokens, tool: impl Display) -> Error {
+    refusal(
+        at,
+        format!(
+            "tool `{tool}` has more than four targets\nhelp: keep `target` on the arguments that together name what the effect hits"
+        ),
+    )
+}
+
+pub(crate) fn args_repeated_target(at: impl ToTokens, argument: &str, first: &str, thing: &str) -> Error {
+    refusal(
+        at,
+        format!(
+            "targets `{first}` and `{argument}` are both named `{thing}`\nhelp: name this one otherwise: `#[arg(target = \"other_{thing}\")]`\nnote: what an effect hits is compared by the names of its targets"
         ),
     )
 }
@@ -900,6 +998,15 @@ pub(crate) fn err_retry_after_on_final(at: impl ToTokens, variant: impl Display,
         at,
         format!(
             "`retry_after` on `{variant}` has no effect, because a repeat of a `{kind}` call cannot help\nhelp: remove it, or use the kind `transient` or `unavailable`"
+        ),
+    )
+}
+
+pub(crate) fn err_stored_in_doubt(at: impl ToTokens, variant: impl Display) -> Error {
+    refusal(
+        at,
+        format!(
+            "`stored` keeps `{variant}` as the action's answer, although it may pass or its effect is not known\nhelp: remove `stored`, or use a kind such as `rejected` without `effect = unknown`\nnote: what is stored is answered to every repeat"
         ),
     )
 }

@@ -15,6 +15,7 @@ pub(crate) struct Tool {
     pub(crate) effect: Effect,
     pub(crate) scope: Expr,
     pub(crate) key: Key,
+    pub(crate) repeat: Repeat,
     pub(crate) undo: Undo,
     pub(crate) approve: Approve,
     /// The function that finds out what became of an action in doubt.
@@ -50,6 +51,20 @@ pub(crate) enum Key {
     Client,
     Natural(String),
     Parts { parts: Vec<Part>, every_ms: Option<u64> },
+}
+
+/// Whether a caller may do the same again on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    Never,
+    Explicit,
+}
+
+impl Repeat {
+    /// Whether a tool publishes the argument `again_after`: the runtime's `Descriptor::takes_again_after`.
+    pub(crate) fn takes_again_after(self, effect: Effect, key: Option<&Key>) -> bool {
+        effect != Effect::Read && (self == Repeat::Explicit || matches!(key, Some(Key::Natural(_))))
+    }
 }
 
 /// One part of a key.
@@ -120,7 +135,8 @@ pub(crate) struct Field {
     /// The type, without the `Option` around it.
     pub(crate) ty: Type,
     pub(crate) optional: bool,
-    pub(crate) target: bool,
+    /// What the effect hits, where the argument says that it is hit: the thing that its value names.
+    pub(crate) target: Option<String>,
     pub(crate) sensitive: bool,
     pub(crate) rule: Rule,
 }
@@ -144,6 +160,15 @@ impl Rule {
     /// Whether any wording is taken.
     pub(crate) fn free_text(&self) -> bool {
         matches!(self, Rule::Text(rule) if rule.free_text)
+    }
+
+    /// Whether a duration is in it, which has several spellings and no canonical one.
+    pub(crate) fn holds_duration(&self) -> bool {
+        match self {
+            Rule::List { each, .. } => each.holds_duration(),
+            Rule::Text(rule) => rule.format == Some("Duration"),
+            Rule::Number(_) | Rule::Type => false,
+        }
     }
 
     /// Whether free text is in it.
@@ -274,6 +299,8 @@ pub(crate) struct ErrorCase {
     pub(crate) retry_after_ms: Option<u64>,
     /// The variant of the runtime's `EffectKnown`, where one is stated.
     pub(crate) effect: Option<&'static str>,
+    /// The action's answer, kept under its key.
+    pub(crate) stored: bool,
     pub(crate) fields: Vec<ErrorField>,
 }
 

@@ -85,12 +85,16 @@ pub(crate) fn snake(name: &str) -> String {
     out
 }
 
-/// `[a-z][a-z0-9_]{0,63}`, and not a word that no Rust identifier may be.
-pub(crate) fn is_wire_name(name: &str) -> bool {
+/// `[a-z][a-z0-9_]{0,63}`: what a target is of.
+pub(crate) fn is_thing(name: &str) -> bool {
     name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && !matches!(name, "self" | "super" | "crate")
+}
+
+/// `[a-z][a-z0-9_]{0,63}`, and not a word that no Rust identifier may be.
+pub(crate) fn is_wire_name(name: &str) -> bool {
+    is_thing(name) && !matches!(name, "self" | "super" | "crate")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What expansions call. Not for anybody else: it changes without notice.
 
-pub use crate::action::CLIENT_KEY;
+pub use crate::action::{AGAIN_AFTER, CLIENT_KEY};
 pub use crate::call::{CallContext, Context};
 pub use crate::credential::{Credential, CredentialSpec};
 pub use crate::error::{EffectKnown, ErrorCase, ErrorReport, Kind, ToolError, states_effect};
@@ -12,7 +12,7 @@ pub use crate::input::{
 pub use crate::output::{Page, Reconciled, ToolOutput};
 pub use crate::tool::{
     Approve, Arguments, BoxFuture, Descriptor, Effect, Finished, Key, Part, Per, Produced, Rate, Reconciliation,
-    Reconciling, RunsOn, SafeTool, Undo, UndoArgument, UndoFrom, effect,
+    Reconciling, Repeat, RunsOn, SafeTool, Target, Undo, UndoArgument, UndoFrom, effect,
 };
 pub use crate::writer::Writer;
 pub use core::time::Duration;
@@ -47,6 +47,7 @@ fn internal(detail: &str) -> ErrorReport {
         suggest: None,
         retry_after: None,
         effect: EffectKnown::None,
+        stored: false,
         detail: Some(detail.to_owned()),
     }
 }
@@ -237,7 +238,7 @@ pub trait Ruled {
     note = "name the whole argument: `key(argument)`"
 )]
 pub trait Reachable {
-    /// The fields whose values do not name anything exactly: optional, free text, sensitive.
+    /// The fields whose values do not name anything exactly: optional, free text, sensitive, or a duration, which has several spellings.
     const INEXACT: &'static [&'static str];
 }
 
@@ -332,7 +333,7 @@ pub const fn check_range(rule: &NumberRule, least: f64, greatest: f64, integer: 
 pub const fn check_exact(inexact: &[&str], field: &str) {
     assert!(
         !holds(inexact, field),
-        "this field is optional, free text or sensitive and cannot be part of a key\nhelp: name a field that is required and exact"
+        "this field is optional, free text, sensitive or a duration and cannot be part of a key\nhelp: name a field that is required and exact"
     );
 }
 
@@ -399,6 +400,16 @@ pub const fn check_undo(required: &[&str], given: &[&str]) {
         );
         at += 1;
     }
+}
+
+/// Refuses an undo tool that runs once for a key: the effect comes back, and could not be undone then.
+#[track_caller]
+#[allow(clippy::panic, reason = "runs in constants, where a panic is a compile error")]
+pub const fn check_undo_repeats(takes_again_after: bool) {
+    assert!(
+        takes_again_after,
+        "the undo tool can run only once for each key, so an effect that is made again could not be undone again\nhelp: add `repeat = explicit` to the undo tool, whose key is then `key(..)` without `every`; or give it `key = natural(\"why a repeat is harmless\")`"
+    );
 }
 
 /// Refuses an error type that does not say whether the effect may have happened.

@@ -22,6 +22,10 @@ pub static CLIENT_KEY: TextRule = TextRule::new(
     Some("3f0c1b9e-7d5a-4a53-9c1e-0d6f7a2b8c11"),
 );
 
+/// The id of an earlier call, a ULID, after which the same is to be done again (`repeat = explicit`, `key = natural(..)`).
+pub static AGAIN_AFTER: TextRule =
+    TextRule::new(Some("^[0-9A-HJKMNP-TV-Z]{26}$"), None, false, None, None, Some("01KAJ6Q0M3Z5T8W2V9C4X7B1RD"));
+
 /// What the call says about its intent beside its arguments.
 #[derive(Debug, Default)]
 pub(crate) struct Intent<'a> {
@@ -225,7 +229,7 @@ mod tests {
     use super::{Intent, names};
     use crate::identity::Scope;
     use crate::ledger::Ledger;
-    use crate::tool::{Approve, Arguments, BoxFuture, Descriptor, Effect, Finished, Key, Reconciling, Undo};
+    use crate::tool::{Approve, Arguments, BoxFuture, Descriptor, Effect, Finished, Key, Reconciling, Repeat, Undo};
     use crate::writer::Writer;
     use std::time::Duration;
 
@@ -240,6 +244,7 @@ mod tests {
         arguments: &[],
         targets: &[],
         key: Key::Parts { parts: &[], every: Some(HOUR) },
+        repeat: Repeat::Never,
         undo: Undo::ByHand("none"),
         approve: Approve::None(""),
         reconcile: false,

@@ -112,6 +112,8 @@ pub struct ErrorCase {
     pub kind: Kind,
     /// What the variant says about the effect; `None` where it says nothing.
     pub effect: Option<EffectKnown>,
+    /// The error is the action's answer: it is kept under the key and replayed.
+    pub stored: bool,
 }
 
 /// One error that a body answered with.
@@ -129,6 +131,8 @@ pub struct ErrorReport {
     pub retry_after: Option<Duration>,
     /// What is known about the effect.
     pub effect: EffectKnown,
+    /// The error is the action's answer: it is kept under the key and replayed. Any other error without effect frees the key.
+    pub stored: bool,
     /// For operators only.
     pub detail: Option<String>,
 }
@@ -142,6 +146,8 @@ pub struct ErrorReport {
 /// enum RefundError {
 ///     #[tool_error(not_found, "no order {order} is known", suggest = "find_order")]
 ///     NoOrder { order: u32 },
+///     #[tool_error(rejected, "order {order} was paid back in cash", stored)]
+///     PaidInCash { order: u32 },
 ///     #[tool_error(transient, "the payment service did not answer", effect = none)]
 ///     Down { #[detail] cause: String },
 /// }

@@ -119,11 +119,12 @@ pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput};
 /// |---|---|---|
 /// | `effect = read \| write \| destroy` | always | what the tool does to the world |
 /// | `scope = CONST` | always | the [`Scope`] that a principal must hold |
-/// | `key(part, ..)` | write, destroy | what names the intent: arguments (`order.id` reaches inside), `call.turn`, `call.investigation`, `call.principal`; `every = "1h"` adds a bucket of time |
+/// | `key(part, ..)` | write, destroy | what names the intent: arguments (`order.id` reaches inside), `call.turn`, `call.investigation`, `call.principal`; `every = "1h"` adds a bucket of time, of at least a minute and at least twice the timeout |
 /// | `key = client` | instead | the caller supplies the key: `_meta`, the header `Idempotency-Key`, or the argument `idempotency_key` |
 /// | `key = natural("why")` | instead | setting the same value again is harmless: a repeat runs again |
-/// | `undo = tool(arg, other = out.field)` | write | the tool that takes the effect back; the answer carries the ready call, so no argument in it is sensitive or free text |
+/// | `undo = tool(arg, other = out.field)` | write | the tool that takes the effect back; the answer carries the ready call, so no argument in it is sensitive or free text; that tool has `repeat = explicit` or a natural key. A setter may name itself with what was there before: `undo = scale(service, replicas = out.before)` |
 /// | `undo = by_hand("what a person does")` | instead | nobody but a person can |
+/// | `repeat = explicit \| never` | no | with `explicit`, a caller may do the same again on purpose, by giving the id of the latest call on the same target as the argument `again_after`; without it a known key is never run again. `explicit` unless said with `undo = tool(..)` and where an operator or the user approves, else `never`. `key = client` and `every` are `never`; a natural key takes `again_after` too |
 /// | `approve = operator \| user \| none("why")` | destroy | who must agree |
 /// | `reconcile = path` | no | an `async fn` that finds out whether the effect of an action in doubt happened |
 /// | `timeout = "10s"` | no | deadline of the body; 30 s unless said, at most 1 h |
@@ -147,7 +148,8 @@ pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput};
 /// - text: `pattern = "^..$"` or `format = uuid` (`date`, `date_time`, `duration`, `email`, `hostname`, `ipv4`, `ipv6`), or
 ///   `free_text` with `max_len`; a format's other spellings are taken and become one text, see [`Format`](input::Format);
 /// - numbers: `min` and `max`; lists: `max_items`, `min_items`, `unique`, `each(..)`;
-/// - on any: `target` (what the effect hits), `sensitive` (hashed in the ledger), `example`, `unit`, `name`.
+/// - on any: `target` (what the effect hits; at most four a tool, named `target = "host"` where tools that hit the same thing
+///   give it different arguments), `sensitive` (hashed in the ledger), `example`, `unit`, `name`.
 #[doc(inline)]
 pub use safe_tool_macros::safe_tool;
 

@@ -67,6 +67,8 @@ pub trait SafeTool: 'static {
     type Effect;
     /// The arguments by name, for tools that name this one as their undo.
     type Arguments;
+    /// The same as [`Descriptor::takes_again_after`]; a tool that names this one as its undo needs it while it is compiled.
+    const TAKES_AGAIN_AFTER: bool;
     /// Everything the runtime knows of the tool.
     fn descriptor() -> &'static Descriptor;
 }
@@ -94,10 +96,12 @@ pub struct Descriptor {
     pub scope: &'static Scope,
     /// The arguments on the wire.
     pub arguments: &'static [Field],
-    /// The arguments that the effect hits, as places in `arguments`.
-    pub targets: &'static [usize],
+    /// What the effect hits: at most four.
+    pub targets: &'static [Target],
     /// What names the intent.
     pub key: Key,
+    /// Whether a caller may do the same again on purpose.
+    pub repeat: Repeat,
     /// How the effect is undone.
     pub undo: Undo,
     /// Who must agree before an effect.
@@ -120,6 +124,31 @@ pub struct Descriptor {
     pub credential: Option<&'static CredentialSpec>,
     /// Strict decode; `None` where violations were noted.
     pub decode: fn(&mut Decoder<'_>) -> Option<Box<dyn Arguments>>,
+}
+
+impl Descriptor {
+    /// Whether a call can name, as `again_after`, the latest action on its target, to do the same again on purpose.
+    pub const fn takes_again_after(&self) -> bool {
+        self.effect.changes() && (matches!(self.repeat, Repeat::Explicit) || matches!(self.key, Key::Natural(_)))
+    }
+}
+
+/// One thing that an effect hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The argument that holds its value, as place in [`Descriptor::arguments`].
+    pub argument: usize,
+    /// What the value names, the same for every tool that hits it: the wire name unless `#[arg(target = "host")]` says so.
+    pub thing: &'static str,
+}
+
+/// Whether a caller may do the same again on purpose, with the argument `again_after`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// A key is used once, for as long as its action is remembered.
+    Never,
+    /// A caller that names the latest action on the target may.
+    Explicit,
 }
 
 /// The decoded arguments of one call.

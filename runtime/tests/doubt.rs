@@ -99,7 +99,7 @@ async fn find_payment(call: Call<Bank>, invoice: String, _: Option<String>) -> R
 }
 
 /// Pays back.
-#[safe_tool(effect = write, scope = PAY, key(number), undo = by_hand("pay again"))]
+#[safe_tool(effect = write, scope = PAY, key(number), undo = by_hand("pay again"), repeat = explicit)]
 async fn refund(
     call: Call<Bank>,
     /// The payment.

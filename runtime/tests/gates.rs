@@ -143,7 +143,7 @@ async fn switch_on(
 }
 
 /// Switches a thing off.
-#[safe_tool(effect = write, scope = WRITE, key(thing), undo = by_hand("switch it on again"))]
+#[safe_tool(effect = write, scope = WRITE, key(thing), undo = by_hand("switch it on again"), repeat = explicit)]
 async fn switch_off(
     call: Call<Lab>,
     /// What to switch off.
@@ -639,7 +639,7 @@ async fn file_note(
 }
 
 /// Drops a note.
-#[safe_tool(effect = write, scope = WRITE, key(note), undo = by_hand("file it again"))]
+#[safe_tool(effect = write, scope = WRITE, key(note), undo = by_hand("file it again"), repeat = explicit)]
 async fn drop_note(
     call: Call<Lab>,
     /// Number of the note.

@@ -105,7 +105,7 @@ enum ContainError {
         #[detail]
         r#type: u8,
     },
-    #[tool_error(rejected, "{0} is {{critical}}, {1:>3}", code = "CRITICAL")]
+    #[tool_error(rejected, "{0} is {{critical}}, {1:>3}", code = "CRITICAL", stored)]
     Critical(HostId, u32, #[detail] &'static str),
 }
 
@@ -137,7 +137,7 @@ const HOSTS_ISOLATE: Scope = Scope::new("hosts:isolate");
 async fn isolate_host(
     call: Call<Edr, EdrContain>,
     /// Host to isolate, as `find_host` returns it.
-    #[arg(target)]
+    #[arg(target = "host")]
     host_id: HostId,
     /// Alert that justifies the isolation.
     alert_id: AlertId,
@@ -298,7 +298,8 @@ fn a_descriptor_holds_what_was_declared() {
     assert_eq!((tool.name, tool.title, tool.source), ("isolate_host", Some("Isolate a host"), Some("edr")));
     assert_eq!(tool.description, "Cuts a host off from the network; only the EDR channel stays open.");
     assert_eq!((tool.effect, tool.scope.as_str()), (p::Effect::Write, "hosts:isolate"));
-    assert_eq!((tool.targets, tool.retry, tool.timeout.as_secs()), (&[0usize][..], 2, 10));
+    let targets = [p::Target { argument: 0, thing: "host" }];
+    assert_eq!((tool.targets, tool.retry, tool.timeout.as_secs()), (&targets[..], 2, 10));
     let p::Key::Parts { parts, every } = &tool.key else { panic!("{:?}", tool.key) };
     let expected = [
         p::Part::Argument(0, "host_id"),
@@ -430,6 +431,7 @@ fn errors_show_only_what_the_message_shows() {
     assert_eq!(report.detail.unwrap(), "cause: Custom { kind: Other, error: \"secret path\" }; type: 3");
     let report = ToolError::report(&ContainError::Critical(HostId::parse("db").unwrap(), 7, "why"));
     assert_eq!((report.code.as_ref(), report.message.as_str()), ("CRITICAL", "db is {critical},   7"));
+    assert!(report.stored && !ContainError::CASES[0].stored && ContainError::CASES[2].stored);
     assert_eq!(report.detail.unwrap(), "2: \"why\"");
 }
 
@@ -439,7 +441,7 @@ fn a_client_key_is_an_optional_argument() {
     assert_eq!((tool.arguments[0].name, tool.arguments[0].required), ("idempotency_key", false));
     let mut decoder = p::Decoder::new(r#"{"idempotency_key":"abcdefgh"}"#);
     assert!((tool.decode)(&mut decoder).is_some());
-    assert_eq!(decoder.finish().1.as_deref(), Some("abcdefgh"));
+    assert_eq!(decoder.finish().1.idempotency_key.as_deref(), Some("abcdefgh"));
     assert!(run::<purge>("{}", Edr::default()).is_ok());
     assert!(matches!(tool.approve, p::Approve::Operator));
 }
@@ -602,7 +604,7 @@ pub mod strict {
 
     #[test]
     fn it_is_registered() {
-        assert_eq!(<mark as safe_tool::tool::SafeTool>::descriptor().targets, [0]);
+        assert_eq!(<mark as safe_tool::tool::SafeTool>::descriptor().targets[0].thing, "host");
         assert_eq!(<unmark as safe_tool::tool::SafeTool>::descriptor().name, "unmark");
         assert_eq!(<look as safe_tool::tool::SafeTool>::descriptor().name, "look");
         assert_eq!(Few::new(3).map(|few| few.get()), Ok(3));

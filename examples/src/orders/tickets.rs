@@ -63,6 +63,7 @@ pub async fn create_ticket(
     scope = TICKETS_WRITE,
     key(ticket),
     undo = by_hand("open the ticket again at the support desk"),
+    repeat = explicit,
 )]
 pub async fn close_ticket(
     call: Call<Shop>,

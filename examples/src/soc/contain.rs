@@ -151,6 +151,7 @@ async fn isolate_host(
     scope = HOSTS_ISOLATE,
     key(host_id),
     undo = by_hand("isolate the host again, under the alert that asks for it"),
+    repeat = explicit,
     timeout = "10s",
     source = "edr",
 )]
@@ -192,6 +193,7 @@ async fn disable_account(
     scope = ACCOUNTS_DISABLE,
     key(user),
     undo = by_hand("disable the account again, under the alert that asks for it"),
+    repeat = explicit,
     timeout = "10s",
     source = "idp",
 )]

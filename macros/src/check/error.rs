@@ -77,6 +77,7 @@ fn case(variant: &Variant, earlier: &[ErrorCase], sink: &Sink<'_>) -> Option<Err
         sink.push(messages::err_retry_after_on_final(&setting.key, ident, word));
     }
     let effect = attr.get("effect").and_then(|setting| sink.take(effect(setting)));
+    let stored = attr.get("stored").is_some_and(|setting| stored(setting, kind, effect, ident, sink));
     let mut fields: Vec<ErrorField> = variant
         .fields
         .iter()
@@ -100,8 +101,24 @@ fn case(variant: &Variant, earlier: &[ErrorCase], sink: &Sink<'_>) -> Option<Err
         suggest: suggest.map(|suggest| suggest.value()),
         retry_after_ms,
         effect,
+        stored,
         fields,
     })
+}
+
+/// `stored` on an error after which the effect is known; only that can be an action's answer.
+fn stored(
+    setting: &parse::Setting,
+    kind: Option<&str>,
+    effect: Option<&str>,
+    variant: &Ident,
+    sink: &Sink<'_>,
+) -> bool {
+    let stored = sink.take(parse::flag(setting)).unwrap_or(false);
+    if stored && (matches!(kind, Some("Transient" | "Unavailable")) || effect == Some("Unknown")) {
+        sink.push(messages::err_stored_in_doubt(&setting.key, variant));
+    }
+    stored
 }
 
 fn effect(setting: &parse::Setting) -> syn::Result<&'static str> {

@@ -1,6 +1,6 @@
 //! Input types, and what parameters and fields have in common.
 
-use super::{docs, foreign, values};
+use super::{docs, foreign, targets, values};
 use crate::messages;
 use crate::model::{Field, Input, InputForm, Variant};
 use crate::names;
@@ -29,10 +29,11 @@ pub(super) fn field(
     let inner = peeled.unwrap_or(ty);
     let rule = values::rule(arg, inner, &name, sink);
     if let (Some(target), Some(rule)) = (arg.key(&["target"]), &rule)
-        && rule.free_text()
+        && rule.holds_free_text()
     {
         sink.push(messages::args_free_text_target(target, &name));
     }
+    let target = arg.target.as_ref().and_then(|thing| targets::thing(thing.as_ref(), wire.as_deref()?, &name, sink));
     if sink.failed() {
         return None;
     }
@@ -42,7 +43,7 @@ pub(super) fn field(
         description: description?,
         ty: inner.clone(),
         optional: peeled.is_some(),
-        target: arg.target,
+        target,
         sensitive: arg.sensitive,
         rule: rule?,
     })

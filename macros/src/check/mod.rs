@@ -7,7 +7,9 @@ pub(crate) mod input;
 pub(crate) mod output;
 mod pattern;
 mod policy;
+mod repeat;
 mod signature;
+mod targets;
 mod values;
 
 use crate::messages;
@@ -45,6 +47,7 @@ pub(crate) fn tool(settings: &Settings, function: Function, sink: &Sink<'_>) -> 
         effect: policy.effect,
         scope: policy.scope,
         key: policy.key,
+        repeat: policy.repeat,
         undo: policy.undo,
         approve: policy.approve,
         reconcile: policy.reconcile,

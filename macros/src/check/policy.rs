@@ -1,8 +1,9 @@
 //! What the settings say, each and together: effect, scope, key, undo, approval, limits.
 
+use super::repeat::{self, Terms};
 use super::signature::Signature;
 use crate::messages;
-use crate::model::{Approve, Effect, Key, Part, Per, Rate, Reach, Undo, UndoArgument, UndoFrom};
+use crate::model::{Approve, Effect, Key, Part, Per, Rate, Reach, Repeat, Undo, UndoArgument, UndoFrom};
 use crate::parse::tool::{Called, Dotted, Settings};
 use crate::parse::{self, Form, Setting, split};
 use crate::sink::Sink;
@@ -14,12 +15,15 @@ use syn::{Expr, ExprPath, LitStr, Path};
 const MOST_TIMEOUT: u64 = 3_600_000;
 const STANDARD_TIMEOUT: u64 = 30_000;
 const MOST_RETRIES: u32 = 10;
+/// One minute: the shortest bucket of time.
+const LEAST_EVERY: u64 = 60_000;
 
 /// The checked settings.
 pub(super) struct Policy {
     pub(super) effect: Effect,
     pub(super) scope: Expr,
     pub(super) key: Key,
+    pub(super) repeat: Repeat,
     pub(super) undo: Undo,
     pub(super) approve: Approve,
     pub(super) reconcile: Option<Path>,
@@ -31,19 +35,31 @@ pub(super) struct Policy {
 /// Checks the settings of a tool.
 pub(super) fn check(settings: &Settings, tool: &Ident, signature: &Signature, sink: &Sink<'_>) -> Option<Policy> {
     let scope = scope(settings, tool, sink);
-    let key = settings.get("key").map(|setting| key(setting, signature, sink));
+    let timeout = settings.get("timeout").map(|setting| sink.take(parse::millis(setting, MOST_TIMEOUT)));
+    // A refused timeout says nothing about buckets of time.
+    let least_every = LEAST_EVERY.max(2 * timeout.unwrap_or(Some(STANDARD_TIMEOUT)).unwrap_or(0));
+    let key = settings.get("key").map(|setting| key(setting, least_every, signature, sink));
     let undo = settings.get("undo").map(|setting| undo(setting, tool, signature, sink));
     let approve = settings.get("approve").map(|setting| approve(setting, sink));
     let reconcile = settings.get("reconcile").map(|setting| reconcile(setting, sink));
-    let timeout = settings.get("timeout").map(|setting| sink.take(parse::millis(setting, MOST_TIMEOUT)));
     let retry = settings.get("retry").map(|setting| sink.take(parse::integer(setting, 0, MOST_RETRIES)));
     let rates = settings.get("rate").map(|setting| rates(setting, tool, signature, sink));
     let effect = declared(settings, tool, sink)?;
     required(effect, settings, tool, signature, sink);
+    let repeat = {
+        let terms = Terms {
+            effect,
+            key: key.as_ref().and_then(Option::as_ref),
+            undo: undo.as_ref().and_then(Option::as_ref),
+            approve: approve.as_ref().and_then(Option::as_ref),
+        };
+        repeat::check(settings.get("repeat"), &terms, tool, signature, sink)
+    };
     Some(Policy {
         effect,
         scope: scope?,
         key: key.unwrap_or(Some(Key::None))?,
+        repeat: repeat?,
         undo: undo.unwrap_or(Some(Undo::None))?,
         approve: approve.unwrap_or_else(|| Some(Approve::None(String::new())))?,
         reconcile: reconcile.map_or(Some(None), |hook| hook.map(Some))?,
@@ -140,9 +156,9 @@ fn scope(settings: &Settings, tool: &Ident, sink: &Sink<'_>) -> Option<Expr> {
     path.map(Expr::Path)
 }
 
-fn key(setting: &Setting, signature: &Signature, sink: &Sink<'_>) -> Option<Key> {
+fn key(setting: &Setting, least_every: u64, signature: &Signature, sink: &Sink<'_>) -> Option<Key> {
     match &setting.form {
-        Form::List(group) => parts(setting, group, signature, sink),
+        Form::List(group) => parts(setting, group, least_every, signature, sink),
         Form::Value(value) => {
             let expected = "parts in parentheses, `key(order_id)`, or `key = client`, or `key = natural(\"why a repeat is harmless\")`";
             if syn::parse2::<Ident>(value.clone()).is_ok_and(|word| word == "client") {
@@ -167,7 +183,7 @@ fn key(setting: &Setting, signature: &Signature, sink: &Sink<'_>) -> Option<Key>
     }
 }
 
-fn parts(setting: &Setting, group: &Group, signature: &Signature, sink: &Sink<'_>) -> Option<Key> {
+fn parts(setting: &Setting, group: &Group, least_every: u64, signature: &Signature, sink: &Sink<'_>) -> Option<Key> {
     let part = sink.part();
     let mut parts: Vec<Part> = Vec::new();
     let mut seen: Vec<String> = Vec::new();
@@ -177,7 +193,7 @@ fn parts(setting: &Setting, group: &Group, signature: &Signature, sink: &Sink<'_
         if text.starts_with("every=") || text == "every" {
             let grammar = parse::Grammar { attribute: "key", keys: &["every"] };
             let every = parse::settings(vec![tokens], &grammar, &part);
-            every_ms = every.first().and_then(|every| part.take(parse::millis(every, u64::MAX)));
+            every_ms = every.first().and_then(|every| self::every(every, least_every, &part));
             continue;
         }
         let Ok(dotted) = syn::parse2::<Dotted>(tokens.clone()) else {
@@ -195,6 +211,16 @@ fn parts(setting: &Setting, group: &Group, signature: &Signature, sink: &Sink<'_
         part.push(messages::key_empty(&setting.key));
     }
     (!part.failed()).then_some(Key::Parts { parts, every_ms })
+}
+
+/// A bucket of time that no call of the tool outlives by more than one.
+fn every(setting: &Setting, least_ms: u64, sink: &Sink<'_>) -> Option<u64> {
+    let every = sink.take(parse::millis(setting, u64::MAX))?;
+    if every < least_ms {
+        sink.push(messages::key_short_bucket(value_tokens(setting), least_ms));
+        return None;
+    }
+    Some(every)
 }
 
 fn one(dotted: Dotted, signature: &Signature, sink: &Sink<'_>) -> Option<Part> {
@@ -228,7 +254,9 @@ fn exact(name: &Ident, signature: &Signature, sink: &Sink<'_>) -> Option<()> {
     let Some(field) = signature.argument(name) else { return Some(()) };
     let error = if field.optional {
         messages::key_optional_field(name, &field.wire)
-    } else if field.rule.free_text() {
+    } else if field.rule.holds_duration() {
+        messages::key_duration(name, &field.wire)
+    } else if field.rule.holds_free_text() {
         messages::args_free_text_key(name, &field.wire)
     } else if field.sensitive {
         messages::key_sensitive(name, &field.wire)
@@ -269,16 +297,24 @@ fn undo(setting: &Setting, tool: &Ident, signature: &Signature, sink: &Sink<'_>)
     if called.path.is_ident("by_hand") {
         return reason(&called, "by_hand", sink).map(Undo::ByHand);
     }
-    if called.path.get_ident().is_some_and(|name| name == tool) {
-        sink.push(messages::policy_undo_by_itself(&called.path, tool));
-        return None;
-    }
     let part = sink.part();
     let arguments: Vec<UndoArgument> = split(called.arguments.stream())
         .into_iter()
         .filter_map(|tokens| undo_argument(tokens, tool, signature, &part))
         .collect();
+    // A setter takes its effect back with what was there before, which only the output knows.
+    let before = arguments.iter().any(|argument| matches!(argument.from, UndoFrom::Output(_)));
+    if !part.failed() && !before && is_itself(&called.path, tool) {
+        part.push(messages::policy_undo_by_itself(&called.path, tool));
+    }
     (!part.failed()).then_some(Undo::Tool { tool: called.path, arguments })
+}
+
+/// Whether a path is spelled as the tool itself: `scale` or `self::scale`.
+fn is_itself(path: &Path, tool: &Ident) -> bool {
+    let same = |segment: &syn::PathSegment| crate::names::plain(&segment.ident) == crate::names::plain(tool);
+    let mut segments = path.segments.iter().skip_while(|segment| segment.ident == "self");
+    path.leading_colon.is_none() && segments.next().is_some_and(same) && segments.next().is_none()
 }
 
 fn undo_argument(tokens: TokenStream, tool: &Ident, signature: &Signature, sink: &Sink<'_>) -> Option<UndoArgument> {

@@ -66,10 +66,11 @@ pub(super) fn check(sig: &syn::Signature, sink: &Sink<'_>) -> Signature {
             arguments.extend(argument(tool, typed, at + 1, &mut signature.names, &part));
         }
     }
-    // One place is kept for the published key of `key = client`.
+    // One place is kept for what the pipeline publishes: `idempotency_key` or `again_after`.
     if arguments.len() >= super::input::MOST_FIELDS {
         part.push(messages::args_too_many(tool, tool));
     }
+    super::targets::check(tool, &arguments, &part);
     if !part.failed() {
         signature.arguments = Some(arguments);
     }

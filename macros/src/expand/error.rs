@@ -15,7 +15,8 @@ pub(crate) fn expand(error: &ToolError, names: &Names) -> TokenStream {
     let table = cases.iter().map(|case| {
         let (code, kind) = (&case.code, format_ident!("{}", case.kind));
         let effect = option(case.effect.map(|effect| known(effect, &p)));
-        quote!(#p::ErrorCase { code: #code, kind: #p::Kind::#kind, effect: #effect })
+        let stored = case.stored;
+        quote!(#p::ErrorCase { code: #code, kind: #p::Kind::#kind, effect: #effect, stored: #stored })
     });
     let arms = cases.iter().map(|case| arm(case, &p));
     let body = quote! {
@@ -36,7 +37,7 @@ fn known(effect: &str, p: &Ident) -> TokenStream {
 }
 
 fn arm(case: &ErrorCase, p: &Ident) -> TokenStream {
-    let ErrorCase { ident, code, message, fields, .. } = case;
+    let ErrorCase { ident, code, message, stored, fields, .. } = case;
     let kind = format_ident!("{}", case.kind);
     let suggest = option(case.suggest.as_ref());
     let retry_after = option(case.retry_after_ms.map(|millis| quote!(#p::Duration::from_millis(#millis))));
@@ -63,6 +64,7 @@ fn arm(case: &ErrorCase, p: &Ident) -> TokenStream {
             suggest: #suggest,
             retry_after: #retry_after,
             effect: #effect,
+            stored: #stored,
             detail: #detail,
         },
     }

@@ -37,6 +37,7 @@ pub(crate) fn tool(function: &Function, settings: &Settings, names: &Names) -> T
         impl #p::SafeTool for #ident {
             type Effect = #p::effect::#effect;
             type Arguments = #arguments;
+            const TAKES_AGAIN_AFTER: ::core::primitive::bool = true;
             fn descriptor() -> &'static #p::Descriptor { loop {} }
         }
         #[automatically_derived]

@@ -309,7 +309,9 @@ fn object_type(ident: &Ident, fields: &[Field], names: &Names) -> TokenStream {
     };
     let inexact: Vec<String> = fields
         .iter()
-        .filter(|field| field.optional || field.sensitive || field.rule.free_text())
+        .filter(|field| {
+            field.optional || field.sensitive || field.rule.holds_free_text() || field.rule.holds_duration()
+        })
         .map(|field| crate::names::plain(&field.ident))
         .collect();
     let (depth, check) = depth(ident, "ToolInput", &held(fields.iter()), names);
@@ -329,7 +331,9 @@ fn text_type(ident: &Ident, vis: &syn::Visibility, ty: &Type, rule: &TextRule, n
     let (decoder, writer, text) = (local("decoder"), local("writer"), local("text"));
     let name = names.fresh("RULE");
     let free = rule.free_text;
-    let key = if free { TokenStream::new() } else { key_part(ident, names) };
+    // A duration has several spellings and no canonical one.
+    let exact = !free && rule.format != Some("Duration");
+    let key = if exact { key_part(ident, names) } else { TokenStream::new() };
     let rule = text_rule(rule, &p);
     let [from, as_text] = ["from_text", "as_text"].map(|item| qualified(&p, ty, "PlainText", item));
     let decode = quote!(#p::plain_text(#decoder, &#name, #from).map(Self));

@@ -70,7 +70,7 @@ fn a_read_tool() {
 #[test]
 fn a_write_tool() {
     let attribute = quote! {
-        effect = write, scope = HOSTS_ISOLATE, key(host_id, order.id, call.turn, every = "1h"),
+        effect = write, scope = HOSTS_ISOLATE, key(host_id, order.id, call.turn),
         undo = release_host(host_id, ticket = out.ticket), reconcile = edr::find_isolation, timeout = "10s", rate(host_id = "2/hour")
     };
     let item = quote! {
@@ -78,7 +78,7 @@ fn a_write_tool() {
         pub async fn isolate_host(
             call: Call<Edr, EdrContain>,
             /// Host.
-            #[arg(target)]
+            #[arg(target = "host")]
             host_id: HostId,
             /// Order.
             order: Order,
@@ -137,7 +137,7 @@ fn input_types() {
 fn an_error_type() {
     let item = quote! {
         enum ContainError {
-            #[tool_error(not_found, "no host `{host}`", suggest = "find_host")]
+            #[tool_error(not_found, "no host `{host}`", suggest = "find_host", stored)]
             NoHost { host: HostId },
             #[tool_error(transient, "no answer", effect = unknown, retry_after = "5s")]
             Down(#[detail] Cause),

@@ -3,7 +3,7 @@
 use super::input::{Object, hold, object};
 use super::wrap::{private, wrap};
 use super::{at, option, qualified};
-use crate::model::{Answer, Approve, Effect, Field, Key, Part, Per, Reach, Rule, Tool, Undo, UndoFrom};
+use crate::model::{Answer, Approve, Effect, Field, Key, Part, Per, Reach, Repeat, Rule, Tool, Undo, UndoFrom};
 use crate::names::{Names, local, member};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -83,6 +83,19 @@ impl Context<'_> {
             });
             arms.extend(quote!(#index => #decoder.idempotency_key(),));
         }
+        let takes_again_after = tool.repeat.takes_again_after(tool.effect, Some(&tool.key));
+        if takes_again_after {
+            let index = table.len();
+            table.push(quote! {
+                #p::Field {
+                    name: "again_after",
+                    description: "The id of the latest call on the same target, given only to do the same again on purpose.",
+                    required: false,
+                    shape: #p::Shape::Text(&#p::AGAIN_AFTER),
+                }
+            });
+            arms.extend(quote!(#index => #decoder.again_after(),));
+        }
         let members: Vec<Ident> = tool.arguments.iter().map(argument_field).collect();
         let types = tool.arguments.iter().map(|field| {
             let ty = &field.ty;
@@ -131,6 +144,7 @@ impl Context<'_> {
             impl #p::SafeTool for #ident {
                 type Effect = #p::effect::#effect;
                 type Arguments = #arguments;
+                const TAKES_AGAIN_AFTER: ::core::primitive::bool = #takes_again_after;
                 fn descriptor() -> &'static #p::Descriptor { &#static_name }
             }
             #runs_on
@@ -148,8 +162,15 @@ impl Context<'_> {
         let title = option(tool.title.as_ref());
         let source = option(tool.source.as_ref());
         let effect = effect_name(tool.effect);
-        let targets = tool.arguments.iter().enumerate().filter(|(_, field)| field.target).map(|(place, _)| place);
+        let targets = tool.arguments.iter().enumerate().filter_map(|(place, field)| {
+            let thing = field.target.as_ref()?;
+            Some(quote!(#p::Target { argument: #place, thing: #thing }))
+        });
         let key = self.key();
+        let repeat = match tool.repeat {
+            Repeat::Never => quote!(Never),
+            Repeat::Explicit => quote!(Explicit),
+        };
         let undo = self.undo();
         let approve = match &tool.approve {
             Approve::None(reason) => quote!(None(#reason)),
@@ -178,6 +199,7 @@ impl Context<'_> {
                 arguments: #fields,
                 targets: &[#(#targets),*],
                 key: #key,
+                repeat: #p::Repeat::#repeat,
                 undo: #undo,
                 approve: #p::Approve::#approve,
                 reconcile: #reconcile,
@@ -442,11 +464,14 @@ impl Context<'_> {
     /// What the effect hits is compared, which free text cannot be; the model knows it of plain text, a constant of a type.
     fn target_checks(&self) -> TokenStream {
         let p = &self.p;
-        let typed = self.tool.arguments.iter().filter(|field| field.target && matches!(field.rule, Rule::Type));
-        let checks = typed.map(|field| {
-            let place = field.ty.span();
+        let mut held = Vec::new();
+        for field in self.tool.arguments.iter().filter(|field| field.target.is_some()) {
+            hold(&field.rule, &field.ty, &mut held);
+        }
+        let checks = held.into_iter().map(|ty| {
+            let place = ty.span();
             let q = at(p, place);
-            let free = qualified(p, &field.ty, "ToolInput", "FREE_TEXT");
+            let free = qualified(p, ty, "ToolInput", "FREE_TEXT");
             let check = quote_spanned!(place=> #q::check_target(#free));
             quote!(const _: () = #check;)
         });
@@ -552,6 +577,9 @@ impl Context<'_> {
         let required = qualified(p, &takes, "RequiredNames", "NAMES");
         let is_write = qualified(p, &effect, "UndoEffect", "IS");
         let check = quote_spanned!(place=> #q::check_undo(#required, &[#(#texts),*]));
+        let takes_again_after = qualified(p, undo, "SafeTool", "TAKES_AGAIN_AFTER");
+        // Behind the proof of the effect, so that a tool that does not write is one error.
+        let repeats = quote_spanned!(place=> #q::check_undo_repeats(#takes_again_after));
         quote! {
             #[allow(unused_variables)]
             const _: fn(&#arguments, &#output) -> #takes = |#args, #out| {
@@ -559,7 +587,7 @@ impl Context<'_> {
                 #alias { #(#values,)* ..#p::rest() }
             };
             const _: () = #check;
-            const _: () = #is_write;
+            const _: () = { #is_write; #repeats };
             #shown_checks
         }
     }

@@ -8,7 +8,8 @@ use syn::{Attribute, LitStr, Variant};
 
 /// `#[tool_error(..)]` on the enum.
 pub(crate) const CONTAINER: Grammar = Grammar { attribute: "tool_error", keys: &["crate"] };
-const CASE: Grammar = Grammar { attribute: "tool_error", keys: &["code", "suggest", "retry_after", "effect"] };
+const CASE: Grammar =
+    Grammar { attribute: "tool_error", keys: &["code", "suggest", "retry_after", "stored", "effect"] };
 
 /// What is written on a variant.
 pub(crate) struct CaseAttr {

@@ -1,6 +1,6 @@
 //! `#[arg(..)]`, `#[text(..)]`, `#[number(..)]`, and the items that `#[derive(ToolInput)]` stands on.
 
-use super::{Form, Grammar, Number, Setting, integer, lists, number, settings, split, text, word};
+use super::{Form, Grammar, Number, Setting, flag, integer, lists, number, settings, split, text, word};
 use crate::messages;
 use crate::sink::Sink;
 use proc_macro2::{Group, Ident};
@@ -57,7 +57,8 @@ pub(crate) struct Arg {
     pub(crate) min_items: Option<u32>,
     pub(crate) unique: bool,
     pub(crate) each: Option<Box<Arg>>,
-    pub(crate) target: bool,
+    /// `target`, with the thing where one is named.
+    pub(crate) target: Option<Option<LitStr>>,
     pub(crate) sensitive: bool,
     pub(crate) example: Option<Setting>,
     pub(crate) unit: Option<LitStr>,
@@ -109,14 +110,14 @@ impl Arg {
         match setting.key.to_string().as_str() {
             "pattern" => self.pattern = Some(text(&setting, "a string literal such as `\"^[a-z]{1,20}$\"`")?),
             "format" => self.format = Some(format(&setting)?),
-            "free_text" => self.free_text = flag(setting)?,
+            "free_text" => self.free_text = flag(&setting)?,
             "min_len" => self.min_len = Some(integer(&setting, 0, most)?),
             "max_len" => self.max_len = Some(integer(&setting, 1, most)?),
             "min" => self.min = Some(number(&setting)?),
             "max" => self.max = Some(number(&setting)?),
             "max_items" => self.max_items = Some(integer(&setting, 1, most)?),
             "min_items" => self.min_items = Some(integer(&setting, 0, most)?),
-            "unique" => self.unique = flag(setting)?,
+            "unique" => self.unique = flag(&setting)?,
             "each" => {
                 let Form::List(group) = &setting.form else {
                     return Err(messages::attr_wrong_value(
@@ -128,8 +129,8 @@ impl Arg {
                 let each = Arg::of(settings(split(Group::stream(group)), &EACH, sink), &EACH, sink);
                 self.each = Some(Box::new(each));
             }
-            "target" => self.target = flag(setting)?,
-            "sensitive" => self.sensitive = flag(setting)?,
+            "target" => self.target = Some(target(&setting)?),
+            "sensitive" => self.sensitive = flag(&setting)?,
             "example" => self.example = Some(setting),
             "unit" => self.unit = Some(text(&setting, quoted)?),
             "name" => self.name = Some(text(&setting, quoted)?),
@@ -148,12 +149,13 @@ fn format(setting: &Setting) -> syn::Result<LitStr> {
     }
 }
 
-/// A key that stands alone.
-fn flag(setting: Setting) -> syn::Result<bool> {
-    match setting.form {
-        Form::Flag => Ok(true),
-        Form::Value(value) => Err(messages::attr_wrong_value(&value, &setting.key, "no value")),
-        Form::List(group) => Err(messages::attr_wrong_value(&group, &setting.key, "no value")),
+/// `target`, or `target = "host"`.
+fn target(setting: &Setting) -> syn::Result<Option<LitStr>> {
+    match &setting.form {
+        Form::Flag => Ok(None),
+        Form::Value(_) | Form::List(_) => {
+            text(setting, "no value, or what its value names, such as `\"host\"`").map(Some)
+        }
     }
 }
 

@@ -8,7 +8,7 @@ pub(crate) mod output;
 pub(crate) mod tool;
 mod value;
 
-pub(crate) use value::{Number, integer, is_hidden, lone, millis, number, text, visible, word};
+pub(crate) use value::{Number, flag, integer, is_hidden, lone, millis, number, text, visible, word};
 
 use crate::messages;
 use crate::sink::Sink;

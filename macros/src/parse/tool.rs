@@ -15,6 +15,7 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
         "scope",
         "key",
         "undo",
+        "repeat",
         "approve",
         "reconcile",
         "timeout",

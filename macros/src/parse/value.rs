@@ -60,6 +60,18 @@ pub(crate) fn is_hidden(character: char) -> bool {
         )
 }
 
+/// A key that stands alone.
+///
+/// # Errors
+/// `attr_wrong_value`.
+pub(crate) fn flag(setting: &Setting) -> Result<bool> {
+    match &setting.form {
+        Form::Flag => Ok(true),
+        Form::Value(value) => Err(messages::attr_wrong_value(value, &setting.key, "no value")),
+        Form::List(group) => Err(messages::attr_wrong_value(group, &setting.key, "no value")),
+    }
+}
+
 /// One identifier.
 ///
 /// # Errors

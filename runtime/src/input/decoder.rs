@@ -17,7 +17,16 @@ pub struct Decoder<'a> {
     at: usize,
     path: Vec<Step>,
     violations: Vec<Violation>,
-    client_key: Option<String>,
+    published: Published,
+}
+
+/// The published arguments that the pipeline reads and the body does not see.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The key that a caller gives a tool with `key = client`.
+    pub idempotency_key: Option<String>,
+    /// The id of the call after which the same is to be done again.
+    pub again_after: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -40,16 +49,16 @@ pub struct Walk {
 impl<'a> Decoder<'a> {
     /// Starts at the beginning of a JSON text.
     pub fn new(text: &'a str) -> Self {
-        Decoder { text, at: 0, path: Vec::new(), violations: Vec::new(), client_key: None }
+        Decoder { text, at: 0, path: Vec::new(), violations: Vec::new(), published: Published::default() }
     }
 
-    /// Ends the walk: the violations that were noted, and the `idempotency_key` argument if one was read.
-    pub fn finish(mut self) -> (Vec<Violation>, Option<String>) {
+    /// Ends the walk: the violations that were noted, and the published arguments that were read.
+    pub fn finish(mut self) -> (Vec<Violation>, Published) {
         self.space();
         if self.at < self.text.len() && self.violations.is_empty() {
             self.broken();
         }
-        (self.violations, self.client_key)
+        (self.violations, self.published)
     }
 
     /// Notes a violation at the present path.
@@ -405,6 +414,11 @@ impl<'a> Decoder<'a> {
 
     /// Reads the published `idempotency_key` argument of a tool with `key = client`.
     pub fn idempotency_key(&mut self) {
-        self.client_key = super::text::<String>(self, &crate::action::CLIENT_KEY);
+        self.published.idempotency_key = super::text::<String>(self, &crate::action::CLIENT_KEY);
+    }
+
+    /// Reads the published `again_after` argument of a tool that may be called again on purpose.
+    pub fn again_after(&mut self) {
+        self.published.again_after = super::text::<String>(self, &crate::action::AGAIN_AFTER);
     }
 }

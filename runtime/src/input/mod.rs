@@ -12,7 +12,7 @@ mod number;
 mod text;
 mod violation;
 
-pub use decoder::{Decoder, Walk};
+pub use decoder::{Decoder, Published, Walk};
 pub use field::{Field, Shape, Variant, enum_schema, object_schema, tagged_schema};
 #[cfg(feature = "money")]
 pub use foreign::{Currency, Money, MoneyPolicy};
@@ -87,7 +87,7 @@ impl ToolInput for bool {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of an idempotency key or a rate",
     label = "not an exact value",
-    note = "a key part has one exact form: text with a pattern or format, an integer, `bool`, or a unit-only enum; floats, lists, options, free text and secrets differ between retries or must not be stored"
+    note = "a key part has one exact form: text with a pattern or a format other than `duration`, an integer, `bool`, or a unit-only enum; floats, lists, options, free text and secrets differ between retries or must not be stored"
 )]
 pub trait KeyPart {
     /// Writes the value's canonical encoding.

@@ -17,9 +17,9 @@ pub(super) fn pass(flow: &Flow) -> Result<(), Refusal> {
     let targets: Vec<Target> = tool
         .targets
         .iter()
-        .filter_map(|index| {
-            let name = tool.arguments.get(*index)?.name;
-            let text = target_text(flow, *index)?;
+        .filter_map(|target| {
+            let name = tool.arguments.get(target.argument)?.name;
+            let text = target_text(flow, target.argument)?;
             Some(Target { name, text })
         })
         .collect();

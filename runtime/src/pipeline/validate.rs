@@ -16,7 +16,7 @@ pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
     let tool = flow.tool();
     let mut decoder = Decoder::new(&flow.request.arguments);
     let decoded = (tool.decode)(&mut decoder);
-    let (mut violations, published_key) = decoder.finish();
+    let (mut violations, published) = decoder.finish();
     violations.append(&mut flow.request.violations);
     let arguments = match decoded {
         Some(arguments) if violations.is_empty() => arguments,
@@ -33,7 +33,8 @@ pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
     }));
     flow.redacted = redacted.ok().and_then(|text| RawValue::from_string(text).ok());
     if tool.effect.changes() {
-        let client_key = client_key(flow, published_key)?;
+        // `published.again_after` is not read here yet.
+        let client_key = client_key(flow, published.idempotency_key)?;
         let principal = flow.principal.as_ref();
         let intent = Intent {
             tenant: principal.map_or("", |principal| principal.tenant()),

@@ -1,0 +1,25 @@
+#![allow(unused_variables)]
+use safe_tool::prelude::*;
+
+const LAB: Scope = Scope::new("lab");
+
+#[derive(ToolError)]
+enum LabError {
+    #[tool_error(not_found, "no such thing")]
+    Missing,
+}
+
+/// Looks.
+#[safe_tool(effect = read, scope = LAB)]
+async fn look(
+    /// One.
+    #[arg(target = "account", pattern = "^[a-z]{1,9}$")]
+    from: String,
+    /// One.
+    #[arg(target = "account", pattern = "^[a-z]{1,9}$")]
+    to: String,
+) -> Result<Done, LabError> {
+    Ok(Done)
+}
+
+fn main() {}
