@@ -48,7 +48,9 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod blocking;
 pub mod call;
+mod clock;
 pub mod credential;
 mod envelope;
 pub mod error;

@@ -4,6 +4,7 @@ use super::refusal::Refusal;
 use super::undo::UndoCall;
 use super::{Pipeline, Served, record};
 use crate::action::Names;
+use crate::blocking::Blocking;
 use crate::call::{Context, Facts};
 use crate::envelope::{self, Body, Stamp};
 use crate::error::{EffectKnown, Kind};
@@ -145,7 +146,12 @@ impl Flow {
     }
 
     /// What a body sees, or a `reconcile` function; `action` is the key of what it runs for.
-    pub(super) fn context(&self, credential: Option<SecretString>, action: Option<Hash>) -> Option<Context> {
+    pub(super) fn context(
+        &self,
+        credential: Option<SecretString>,
+        action: Option<Hash>,
+        blocking: Blocking,
+    ) -> Option<Context> {
         let facts = Facts {
             id: self.id.clone(),
             principal: self.principal.clone()?,
@@ -154,7 +160,7 @@ impl Flow {
             deadline: Instant::now() + self.tool().timeout,
             action,
         };
-        Some(Context { state: self.pipeline.state.clone(), credential, facts: Arc::new(facts) })
+        Some(Context { state: self.pipeline.state.clone(), credential, facts: Arc::new(facts), blocking })
     }
 
     /// Who asked for what, as every record of the call holds it.

@@ -2,15 +2,12 @@
 
 use super::dedupe::{in_progress, known_action};
 use super::flow::{Flow, Stop};
+use super::lease;
 use super::refusal::Refusal;
 use super::undo;
 use crate::error::Kind;
 use crate::ledger::{Claim, Claimed, LedgerError};
 use crate::tool::Key;
-use std::time::Duration;
-
-/// What an action may take beside its body, which has its timeout twice: its credential, its outcome.
-const BESIDE_BODY: Duration = Duration::from_secs(60);
 
 /// Claims the action, with the approval of that version where one is used up; the answer is the version to settle.
 pub(super) async fn pass(flow: &mut Flow, approved: Option<u64>) -> Result<u64, Stop> {
@@ -48,7 +45,7 @@ pub(super) fn claim(flow: &Flow) -> Result<Claim, Refusal> {
         natural: matches!(flow.tool().key, Key::Natural(_)),
         undo: flow.undo.as_ref().and_then(|undo| undo.key),
         approved: None,
-        lives: flow.tool().timeout * 2 + BESIDE_BODY,
+        lives: lease::length(flow.tool()),
     })
 }
 

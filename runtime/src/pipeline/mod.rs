@@ -2,12 +2,14 @@
 
 mod approval;
 mod authenticate;
+mod body;
 mod credential;
 mod dedupe;
 mod execute;
 mod flight;
 mod flow;
 mod intent;
+mod lease;
 mod limits;
 mod outcome;
 mod policy;
@@ -23,6 +25,7 @@ pub(crate) use flow::{Answer, Request};
 pub(crate) use limits::Limits;
 pub(crate) use record::Recorder;
 
+use crate::clock::BootClock;
 use crate::credential::CredentialBroker;
 use crate::identity::{Identity, Principal};
 use crate::input::Violation;
@@ -54,6 +57,8 @@ pub(crate) struct Pipeline {
     pub(crate) recorder: Recorder,
     pub(crate) flights: Flights,
     pub(crate) effects: TaskTracker,
+    /// What leases are measured by.
+    pub(crate) clock: BootClock,
 }
 
 impl Pipeline {
@@ -140,6 +145,8 @@ async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<u64>, caller: 
             tracing::debug!("the caller has gone; the outcome is in the ledger");
         }
     };
+    // Measured from before the claim is sent, so that it ends here before it ends in the ledger.
+    let lease = lease::begin(&flow);
     let version = match intent::pass(&mut flow, approved).await {
         Ok(version) => version,
         Err(stop) => return answer(flow.stopped(stop)),
@@ -148,15 +155,18 @@ async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<u64>, caller: 
         Ok(secret) => secret,
         Err(refusal) => return answer(outcome::nothing_ran(&flow, version, refusal).await),
     };
-    let mut body = execute::write(&mut flow, secret);
+    let mut body = execute::write(&mut flow, secret, lease);
     let timeout = flow.tool().timeout;
-    match tokio::time::timeout(timeout, &mut body).await {
+    match tokio::time::timeout(timeout, body.ended()).await {
         Ok(ended) => answer(outcome::write(&flow, &lead, version, ended).await),
         Err(_) => {
             let doubt = outcome::timed_out(&flow, &lead, version).await;
             answer(doubt.answer);
             // The body of a write is never cut at its deadline: it has once its timeout again to settle the doubt.
-            let ended = tokio::time::timeout(timeout, body).await.ok();
+            let ended = match tokio::time::timeout(timeout, body.ended()).await {
+                Ok(ended) => ended,
+                Err(_) => body.cut().await,
+            };
             // Without the doubt's version it was not recorded, or only later: the intent's names it too.
             outcome::late(&flow, doubt.version.unwrap_or(version), ended).await;
             drop(lead);

@@ -4,6 +4,7 @@ use super::execute::{Ended, had_no_effect};
 use super::flight::Lead;
 use super::flow::{Answer, Flow, Stop};
 use super::intent::unavailable;
+use super::lease;
 use super::refusal::Refusal;
 use super::undo;
 use crate::envelope::{Body, ErrorBody};
@@ -23,7 +24,10 @@ pub(super) fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
             // Whatever went wrong: a read has no effect.
             (Body::error(&said(ErrorReport { effect: EffectKnown::None, ..error }), flow.source()), code)
         }
-        Ended::Panicked => (Body::error(&internal(EffectKnown::None), flow.source()), Cow::Borrowed("internal")),
+        // A read has no lease and is not cut: its deadline ends it before this.
+        Ended::Panicked | Ended::LeaseOver(_) | Ended::Cut => {
+            (Body::error(&internal(EffectKnown::None), flow.source()), Cow::Borrowed("internal"))
+        }
     };
     match flow.pipeline.ledger.note(flow.entry(), NoteEvent::Read { code }) {
         Ok(()) => Ok(flow.answer(&body, None)),
@@ -71,15 +75,12 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: u64) -> Doubt {
     Doubt { answer: flow.answer(&body, settled.ok()), version }
 }
 
-/// A body ended after its caller was told that it is in doubt, or was cut when its time was over for the second time.
-pub(super) async fn late(flow: &Flow, version: u64, ended: Option<Ended>) {
-    let outcome = match ended {
-        Some(ended) => judged(flow, ended).1,
-        None => Outcome::InDoubt { code: Cow::Borrowed("timeout"), running: false },
-    };
+/// A body ended, or was dropped, after its caller was told that it is in doubt.
+pub(super) async fn late(flow: &Flow, version: u64, ended: Ended) {
+    let outcome = judged(flow, ended).1;
     let settles = !matches!(outcome, Outcome::InDoubt { .. });
     if settle(flow, version, outcome, How::Late).await.is_ok() {
-        tracing::info!(call = flow.id, tool = flow.tool().name, settles, "a body ended behind its deadline");
+        tracing::info!(call = flow.id, tool = flow.tool().name, settles, "a body ended after its deadline");
     }
 }
 
@@ -130,7 +131,36 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
             );
             (Body::error(&error, source), Outcome::InDoubt { code: Cow::Borrowed("internal"), running: false })
         }
+        Ended::LeaseOver(over) => lease_over(flow, over),
+        Ended::Cut => {
+            let error = in_doubt(
+                Cow::Borrowed("timeout"),
+                "it did not end in time; whether the effect happened is not known".to_owned(),
+            );
+            (Body::error(&error, source), Outcome::InDoubt { code: Cow::Borrowed("timeout"), running: false })
+        }
     }
+}
+
+/// The machine or the process stood still, so that others may take the action for ended: it does not go on.
+fn lease_over(flow: &Flow, over: lease::Over) -> (Body, Outcome) {
+    let code = Cow::Borrowed("lease_over");
+    let (call, tool) = (&flow.id, flow.tool().name);
+    if over.begun {
+        tracing::error!(
+            call,
+            tool,
+            "the server stood still while a body ran, for longer than its action's lease; the body was stopped where it \
+             was, and the action is in doubt: look at the target before you resolve it"
+        );
+        let message = "the server stood still while it ran and did not go on; whether the effect happened is not known";
+        let error = in_doubt(code.clone(), message.to_owned());
+        return (Body::error(&error, flow.source()), Outcome::InDoubt { code, running: false });
+    }
+    tracing::warn!(call, tool, "the server stood still before a body began, so it never began; nothing ran");
+    let message = "the server stood still before it began; nothing ran";
+    let refusal = Refusal::new("execute", Kind::Transient, message).code("lease_over");
+    (Body::error(&refusal.error, flow.source()), Outcome::Failed { code })
 }
 
 /// Records an outcome; when that fails after an effect may have happened, the ledger closes for good.
