@@ -47,6 +47,10 @@
 //! | `uuid` | `uuid::Uuid` | `uuid`, hyphenated |
 #![forbid(unsafe_code)]
 
+// Expansions name the crate as its users do.
+#[cfg(test)]
+extern crate self as safe_tool;
+
 mod action;
 mod blocking;
 pub mod call;

@@ -17,6 +17,9 @@ mod reconcile;
 mod record;
 mod refusal;
 mod scope;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
 mod undo;
 mod validate;
 
