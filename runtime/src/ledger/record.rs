@@ -260,7 +260,7 @@ impl<'a> Line<'a> {
             NoteEvent::Read { code } => Line { code: Some(code), ..Line::of(Event::Read, entry) },
             NoteEvent::Replayed { first_call, code, times } => Line {
                 code: Some(code),
-                first_call: Some(first_call),
+                first_call: Some(first_call.as_str()).filter(|call| !call.is_empty()),
                 times: Some(*times),
                 ..Line::of(Event::Replayed, entry)
             },

@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use super::undo::UndoCall;
-use super::{Pipeline, Served, record};
+use super::{Pipeline, Served, entry, throttle};
 use crate::action::Names;
 use crate::blocking::Blocking;
 use crate::call::{Context, Facts};
@@ -165,7 +165,7 @@ impl Flow {
 
     /// Who asked for what, as every record of the call holds it.
     pub(super) fn entry(&self) -> Entry {
-        record::entry(self)
+        entry::entry(self)
     }
 
     /// The answer with a body of this call's own.
@@ -178,7 +178,7 @@ impl Flow {
     pub(super) fn stopped(&self, stop: Stop) -> Answer {
         match stop {
             Stop::Replayed(replay) => {
-                record::replayed(self, &replay);
+                throttle::replayed(self, &replay);
                 let stamp = Stamp {
                     call: &self.id,
                     replayed: true,
@@ -189,14 +189,14 @@ impl Flow {
             }
             Stop::Pending(Pending { approval, asked }) => {
                 if !asked {
-                    record::asked_after(self);
+                    throttle::asked_after(self);
                 }
                 let asks = format!("an operator's agreement to `{}` with these arguments", self.tool().name);
                 let envelope = envelope::pending(&approval.id, &asks, approval.expires_ms, &self.id);
                 Answer { envelope, is_error: false, receipt: None }
             }
             Stop::Refused(refusal) => {
-                record::refused(self, &refusal);
+                throttle::refused(self, &refusal);
                 let stamp = Stamp { call: &self.id, first_call: refusal.first_call.as_deref(), ..Stamp::default() };
                 let body = Body::error(&refusal.error, self.source());
                 Answer { envelope: body.envelope(&stamp), is_error: true, receipt: None }

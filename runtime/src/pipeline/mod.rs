@@ -5,6 +5,7 @@ mod authenticate;
 mod body;
 mod credential;
 mod dedupe;
+mod entry;
 mod execute;
 mod flight;
 mod flow;
@@ -14,19 +15,19 @@ mod limits;
 mod outcome;
 mod policy;
 mod reconcile;
-mod record;
 mod refusal;
 mod scope;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
+mod throttle;
 mod undo;
 mod validate;
 
 pub(crate) use flight::Flights;
 pub(crate) use flow::{Answer, Request};
 pub(crate) use limits::Limits;
-pub(crate) use record::Recorder;
+pub(crate) use throttle::Throttle;
 
 use crate::clock::BootClock;
 use crate::credential::CredentialBroker;
@@ -57,7 +58,7 @@ pub(crate) struct Pipeline {
     pub(crate) policy: Option<Arc<dyn Policy>>,
     pub(crate) broker: Arc<dyn CredentialBroker>,
     pub(crate) ledger: Ledger,
-    pub(crate) recorder: Recorder,
+    pub(crate) throttle: Throttle,
     pub(crate) flights: Flights,
     pub(crate) effects: TaskTracker,
     /// What leases are measured by.
@@ -100,7 +101,7 @@ impl Pipeline {
     pub(crate) fn principal(&self, bearer: Option<&str>) -> Option<Principal> {
         let principal = self.identity.authenticate(bearer);
         if principal.is_none() {
-            self.recorder.unauthenticated(&self.ledger);
+            self.throttle.unauthenticated(&self.ledger);
         }
         principal
     }

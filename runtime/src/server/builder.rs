@@ -9,7 +9,7 @@ use crate::clock::BootClock;
 use crate::credential::{CredentialBroker, FromEnvironment};
 use crate::identity::{Identity, Principal, StaticBearer, from_environment};
 use crate::ledger::Ledger;
-use crate::pipeline::{Flights, Limits, Pipeline, Recorder, Served};
+use crate::pipeline::{Flights, Limits, Pipeline, Served, Throttle};
 use crate::policy::Policy;
 use crate::tool::{Descriptor, Effect, RunsOn, SafeTool, Undo, effect};
 use std::marker::PhantomData;
@@ -183,7 +183,7 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
             policy: self.policy,
             broker: self.broker,
             ledger,
-            recorder: Recorder::default(),
+            throttle: Throttle::new(self.clock.clone()),
             flights: Flights::default(),
             effects: TaskTracker::new(),
             clock: self.clock,

@@ -3,6 +3,7 @@ use crate::clock::BootClock;
 use crate::ledger::Listed;
 use crate::prelude::*;
 use crate::{InProcess, Ledger, Principal};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -38,12 +39,6 @@ impl Lab {
     }
 }
 
-#[derive(ToolError)]
-enum LabError {
-    #[tool_error(transient, "it flickers", effect = none)]
-    Flickers,
-}
-
 /// Presses a button by means of a library that blocks.
 #[safe_tool(effect = write, scope = WRITE, key(thing), undo = by_hand("none"), timeout = "20ms", reconcile = find_press)]
 async fn press(
@@ -51,7 +46,7 @@ async fn press(
     /// The button.
     #[arg(pattern = "^[a-z]{1,9}$")]
     thing: String,
-) -> Result<Done, LabError> {
+) -> Result<Done, Infallible> {
     let lab = call.state().0.clone();
     let work = call.blocking(move || {
         lab.started.add_permits(1);
@@ -78,11 +73,11 @@ async fn break_down(
     /// The thing.
     #[arg(pattern = "^[a-z]{1,9}$")]
     thing: String,
-) -> Result<Done, LabError> {
+) -> Result<Done, Infallible> {
     call.blocking(move || panic!("secret of the lab: {thing}")).await
 }
 
-async fn find_press(call: Call<Lab>, _: String) -> Result<Reconciled<Done>, LabError> {
+async fn find_press(call: Call<Lab>, _: String) -> Result<Reconciled<Done>, Infallible> {
     call.state().0.asked.fetch_add(1, Ordering::SeqCst);
     let pressed = call.state().effects() > 0;
     Ok(if pressed { Reconciled::Applied(Done) } else { Reconciled::NotApplied })

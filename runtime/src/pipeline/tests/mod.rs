@@ -2,6 +2,7 @@
 
 mod blocking;
 mod lease;
+mod throttle;
 
 use crate::InProcess;
 use serde_json::{Value, json};
