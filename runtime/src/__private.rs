@@ -441,5 +441,6 @@ pub fn bare_context<S: Send + Sync + 'static>(state: S, credential: Option<Strin
         state: std::sync::Arc::new(state),
         credential: credential.map(Into::into),
         facts: std::sync::Arc::new(facts),
+        blocking: crate::blocking::Blocking::default(),
     }
 }

@@ -5,12 +5,12 @@
 //! hash of a value with few possibilities gives the value away.
 
 use crate::input::{TextRule, Violation};
-use crate::ledger::{ArgumentDigest, Hash, Redactor};
+use crate::ledger::{ArgumentDigest, Hash, Redactor, Subject};
 use crate::tool::{Arguments, Descriptor, Key, Part};
 use crate::writer::{self, Encoded};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::time::Duration;
 
 /// The key that a caller supplies (`key = client`).
 pub static CLIENT_KEY: TextRule = TextRule::new(
@@ -34,8 +34,8 @@ pub(crate) struct Intent<'a> {
     pub(crate) turn: Option<&'a str>,
     pub(crate) investigation: Option<&'a str>,
     pub(crate) client_key: Option<&'a str>,
-    /// Milliseconds since the epoch.
-    pub(crate) now_ms: u64,
+    /// The call that it names in order to do the same again on purpose.
+    pub(crate) again_after: Option<&'a str>,
 }
 
 /// The names of an action.
@@ -45,14 +45,11 @@ pub(crate) struct Names {
     pub(crate) digest: Hash,
     /// Names the intent.
     pub(crate) key: Hash,
-    /// The keys in the buckets of time beside, where the key has buckets: the one before for a retry across the boundary, the
-    /// one after for a clock that goes ahead of this one.
-    pub(crate) beside: [Option<Hash>; 2],
-    /// Names the intent whatever the bucket: what runs at once in this server.
-    pub(crate) flight: Hash,
     pub(crate) arguments: Vec<ArgumentDigest>,
     /// The encoding of each argument that is present, in the tool's order: the undo call is made of them.
     pub(crate) encoded: Vec<Option<Encoded>>,
+    /// What the action is about.
+    pub(crate) subjects: Vec<Subject>,
 }
 
 struct Feed(Sha256);
@@ -85,7 +82,7 @@ pub(crate) fn names(
     redactor: &Redactor,
 ) -> Result<Names, Vec<Violation>> {
     let (digests, encoded) = digests_of(tool, arguments, redactor);
-    let (flight, every) = intent_of(tool, arguments, &digests, intent)?;
+    let key = intent_of(tool, arguments, &digests, intent)?;
     let mut feed = Feed::new("safe_tool/digest/v1");
     feed.part(intent.tenant.as_bytes());
     feed.part(tool.name.as_bytes());
@@ -93,16 +90,44 @@ pub(crate) fn names(
         feed.part(digest.name.as_bytes());
         feed.part(&digest.full.0);
     }
-    let bucket =
-        every.and_then(|every| intent.now_ms.checked_div(u64::try_from(every.as_millis()).unwrap_or(u64::MAX)));
-    let (key, beside) = match bucket {
-        Some(bucket) => {
-            let beside = [bucket.checked_sub(1), bucket.checked_add(1)];
-            (bucketed(flight, bucket), beside.map(|bucket| bucket.map(|bucket| bucketed(flight, bucket))))
+    if let Some(call) = intent.again_after {
+        feed.part(b"again_after");
+        feed.part(call.as_bytes());
+    }
+    let subjects = subjects(tool, &encoded, intent.tenant, redactor);
+    Ok(Names { digest: feed.hash(), key, arguments: digests, encoded, subjects })
+}
+
+/// The subjects of a call: its present targets as pairs, one subject for each item of a list.
+fn subjects(tool: &Descriptor, encoded: &[Option<Encoded>], tenant: &str, redactor: &Redactor) -> Vec<Subject> {
+    let (mut pairs, mut items) = (Vec::new(), Vec::new());
+    for target in tool.targets {
+        let Some(value) = encoded.get(target.argument).and_then(Option::as_ref) else { continue };
+        match serde_json::from_slice::<Vec<&RawValue>>(&value.bytes) {
+            Ok(list) => {
+                items.extend(list.iter().map(|item| redactor.pair(tenant, target.thing, item.get().as_bytes())))
+            }
+            Err(_) => pairs.push(redactor.pair(tenant, target.thing, &value.bytes)),
         }
-        None => (flight, [None; 2]),
+    }
+    let mut subjects: Vec<Subject> = if items.is_empty() {
+        Subject::new(pairs).into_iter().collect()
+    } else {
+        items.iter().filter_map(|item| Subject::new(pairs.iter().chain([item]).copied().collect())).collect()
     };
-    Ok(Names { digest: feed.hash(), key, beside, flight, arguments: digests, encoded })
+    subjects.sort_unstable();
+    subjects.dedup();
+    subjects
+}
+
+/// The subjects of the undo call that these arguments make.
+pub(crate) fn subjects_of(
+    tool: &Descriptor,
+    arguments: &dyn Arguments,
+    tenant: &str,
+    redactor: &Redactor,
+) -> Vec<Subject> {
+    subjects(tool, &digests_of(tool, arguments, redactor).1, tenant, redactor)
 }
 
 /// The digests of each argument in the tool's order, with the encoding of those that are present.
@@ -114,42 +139,16 @@ pub(crate) fn digests_of(
     digests(tool, arguments, redactor).unzip()
 }
 
-/// The key of a call whose key needs nothing but arguments; `None` for any other.
-pub(crate) fn key_of_arguments(
-    tool: &Descriptor,
-    arguments: &dyn Arguments,
-    tenant: &str,
-    redactor: &Redactor,
-) -> Option<Hash> {
-    let digests: Vec<ArgumentDigest> = digests(tool, arguments, redactor).map(|(digest, _)| digest).collect();
-    match intent_of(tool, arguments, &digests, &Intent { tenant, ..Intent::default() }) {
-        Ok((key, None)) if !needs_principal(tool) => Some(key),
-        _ => None,
-    }
-}
-
-fn needs_principal(tool: &Descriptor) -> bool {
-    matches!(tool.key, Key::Parts { parts, .. } if parts.contains(&Part::Principal))
-}
-
-fn bucketed(flight: Hash, bucket: u64) -> Hash {
-    let mut feed = Feed::new("safe_tool/bucket/v1");
-    feed.part(&flight.0);
-    feed.part(&bucket.to_be_bytes());
-    feed.hash()
-}
-
 fn intent_of(
     tool: &Descriptor,
     arguments: &dyn Arguments,
     digests: &[ArgumentDigest],
     intent: &Intent<'_>,
-) -> Result<(Hash, Option<Duration>), Vec<Violation>> {
+) -> Result<Hash, Vec<Violation>> {
     let mut feed = Feed::new("safe_tool/key/v1");
     feed.part(intent.tenant.as_bytes());
     feed.part(tool.name.as_bytes());
     let mut missing = Vec::new();
-    let mut every = None;
     match &tool.key {
         Key::None => {}
         Key::Client => match intent.client_key {
@@ -162,8 +161,7 @@ fn intent_of(
                 feed.part(&digest.exact.0);
             }
         }
-        Key::Parts { parts, every: bucket } => {
-            every = *bucket;
+        Key::Parts { parts, .. } => {
             for part in *parts {
                 match part {
                     Part::Argument(place, _) => feed.part(&writer::plain(|writer| arguments.part(*place, writer))),
@@ -180,7 +178,7 @@ fn intent_of(
             }
         }
     }
-    if missing.is_empty() { Ok((feed.hash(), every)) } else { Err(missing) }
+    if missing.is_empty() { Ok(feed.hash()) } else { Err(missing) }
 }
 
 fn needed(name: &str, expected: &'static str) -> Violation {
@@ -221,71 +219,4 @@ fn digests<'a>(
         };
         (ArgumentDigest { name: field.name.to_owned(), exact, full }, present.then_some(encoded))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::{Intent, names};
-    use crate::identity::Scope;
-    use crate::ledger::Ledger;
-    use crate::tool::{Approve, Arguments, BoxFuture, Descriptor, Effect, Finished, Key, Reconciling, Repeat, Undo};
-    use crate::writer::Writer;
-    use std::time::Duration;
-
-    const HOUR: Duration = Duration::from_secs(3_600);
-    static SCOPE: Scope = Scope::new("lab:write");
-    static HOURLY: Descriptor = Descriptor {
-        name: "hourly",
-        title: None,
-        description: "",
-        effect: Effect::Write,
-        scope: &SCOPE,
-        arguments: &[],
-        targets: &[],
-        key: Key::Parts { parts: &[], every: Some(HOUR) },
-        repeat: Repeat::Never,
-        undo: Undo::ByHand("none"),
-        approve: Approve::None(""),
-        reconcile: false,
-        timeout: HOUR,
-        retry: 0,
-        rates: &[],
-        source: None,
-        output: schemars::Schema::default,
-        errors: &[],
-        credential: None,
-        decode: |_| None,
-    };
-
-    struct Nothing;
-
-    impl Arguments for Nothing {
-        fn encode(&self, _: usize, _: &mut Writer<'_>) -> bool {
-            false
-        }
-        fn part(&self, _: usize, _: &mut Writer<'_>) {}
-        fn run(self: Box<Self>, _: crate::call::Context) -> BoxFuture<'static, Finished> {
-            Box::pin(std::future::ready(crate::__private::no_state()))
-        }
-        fn reconcile(self: Box<Self>, _: crate::call::Context) -> Option<BoxFuture<'static, Reconciling>> {
-            None
-        }
-    }
-
-    /// Whichever of two clocks is ahead, each finds what the other did on the other side of a boundary.
-    #[test]
-    fn the_buckets_on_both_sides_are_looked_at() {
-        let ledger = Ledger::open("memory:").unwrap();
-        let at = |hour: u64| {
-            let now_ms = hour * u64::try_from(HOUR.as_millis()).unwrap();
-            let intent = Intent { tenant: "acme", now_ms, ..Intent::default() };
-            names(&HOURLY, &Nothing, &intent, ledger.redactor()).unwrap()
-        };
-        let (first, second, third) = (at(7), at(8), at(9));
-        assert!(second.beside.contains(&Some(first.key)) && second.beside.contains(&Some(third.key)));
-        assert!(first.beside.contains(&Some(second.key)) && !first.beside.contains(&Some(third.key)));
-        assert_ne!(first.key, second.key);
-        assert_eq!(first.flight, third.flight);
-    }
 }

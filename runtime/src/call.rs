@@ -1,5 +1,6 @@
 //! What a body sees of the call it runs for.
 
+use crate::blocking::Blocking;
 use crate::credential::{Credential, CredentialSpec, Secret};
 use crate::identity::Principal;
 use crate::ledger::Hash;
@@ -14,6 +15,7 @@ pub struct Context {
     pub(crate) state: Arc<dyn Any + Send + Sync>,
     pub(crate) credential: Option<SecretString>,
     pub(crate) facts: Arc<Facts>,
+    pub(crate) blocking: Blocking,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,7 @@ pub struct Call<S, C = ()> {
     state: Arc<S>,
     secret: Secret<C>,
     facts: Arc<Facts>,
+    blocking: Blocking,
 }
 
 impl<S, C> std::fmt::Debug for Call<S, C> {
@@ -69,19 +72,59 @@ impl<S, C> Call<S, C> {
         self.facts.turn.as_deref()
     }
 
-    /// Names the action that this call asks for: 64 hex digits, made of the tool, its key and the tenant.
+    /// The name of the effect that this call asks for: 64 hex digits, made of the tool, its key and the tenant, and of what sets
+    /// one run on purpose apart from another (the bucket of time, `again_after`).
     ///
-    /// It is the same in every call that asks for the action and in `reconcile`, so an effect that carries it (as the value of
-    /// a unique column, as the backend's own idempotency key) happens once whoever asks, and is found by it. An action that was
-    /// undone and is asked for anew has the same key again: what carries it must let go of it when it is undone. A read, which
-    /// is no action, has the id of the call.
+    /// It is the same in every retry and in `reconcile`, and another one for each repeat on purpose. So an effect that carries
+    /// it (as the value of a unique column, as the backend's own idempotency key) happens once whoever asks, and is found by it.
+    /// A backend that refuses an effect whose key it has seen is also the only one that stands a machine which is frozen in the
+    /// middle of a request. A read, which is no action, has the id of the call.
     pub fn action_key(&self) -> String {
         self.facts.action.map_or_else(|| self.facts.id.clone(), |key| key.to_string())
     }
 
-    /// When the caller stops waiting. The body of a write tool goes on past it, for once its timeout again.
+    /// When the caller stops waiting. The body of a write tool goes on past it, for once its timeout again; then it is dropped
+    /// at the point where it waits.
     pub fn deadline(&self) -> Instant {
         self.facts.deadline
+    }
+
+    /// Runs `work` on a thread where it may block, and waits for its result.
+    ///
+    /// Work that runs cannot be stopped: when the body is dropped, it goes on. Started here, it is waited for, and until it has
+    /// ended nobody asks `reconcile` about the action and nothing runs beside it. It holds up the end of the server as long.
+    /// Work that has not begun by then never begins.
+    ///
+    /// A task of your own (`tokio::spawn`, `spawn_blocking`, a thread) is invisible to the runtime: a body that is dropped leaves
+    /// it behind, the action counts as ended, and another run may begin beside it. And nobody can call back what a machine had
+    /// sent when it froze. A backend that must stand that as well refuses what it knows by [`action_key`](Call::action_key).
+    ///
+    /// ```
+    /// use safe_tool::prelude::*;
+    /// # const FILES_WRITE: Scope = Scope::new("files:write");
+    /// # #[derive(ToolError)]
+    /// # enum FileError {
+    /// #     #[tool_error(unavailable, "the disk failed", effect = unknown)]
+    /// #     Disk,
+    /// # }
+    ///
+    /// /// Writes a mark.
+    /// #[safe_tool(effect = write, scope = FILES_WRITE, key(number), undo = by_hand("delete the file"))]
+    /// async fn write_mark(
+    ///     call: Call<std::path::PathBuf>,
+    ///     /// Its number.
+    ///     #[arg(min = 0, max = 99)] number: u8,
+    /// ) -> Result<Done, FileError> {
+    ///     let path = call.state().join(number.to_string());
+    ///     call.blocking(move || std::fs::write(path, "mark")).await.map_err(|_| FileError::Disk)?;
+    ///     Ok(Done)
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    /// When `work` does: it is answered as a panic of the body.
+    pub async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        self.blocking.run(work).await
     }
 }
 
@@ -112,7 +155,12 @@ impl<S: Send + Sync + 'static> CallContext for Call<S, ()> {
     const CREDENTIAL: Option<&'static CredentialSpec> = None;
     fn from_context(context: Context) -> Option<Self> {
         let state = context.state.downcast::<S>().ok()?;
-        Some(Call { state, secret: Secret::new(SecretString::default()), facts: context.facts })
+        Some(Call {
+            state,
+            secret: Secret::new(SecretString::default()),
+            facts: context.facts,
+            blocking: context.blocking,
+        })
     }
 }
 
@@ -122,6 +170,6 @@ impl<S: Send + Sync + 'static, C: Credential> CallContext for Call<S, C> {
     fn from_context(context: Context) -> Option<Self> {
         let state = context.state.downcast::<S>().ok()?;
         let secret = Secret::new(context.credential?);
-        Some(Call { state, secret, facts: context.facts })
+        Some(Call { state, secret, facts: context.facts, blocking: context.blocking })
     }
 }

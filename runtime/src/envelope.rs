@@ -32,6 +32,17 @@ pub(crate) struct ErrorBody {
     pub(crate) suggested_action: Option<Cow<'static, str>>,
     pub(crate) effect: EffectKnown,
     pub(crate) violations: Vec<Violation>,
+    /// What superseded the action, where something did.
+    pub(crate) superseded: Option<SupersededBy>,
+}
+
+/// The reason why an earlier answer no longer holds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SupersededBy {
+    /// Call, tool and time (ms since 1970) of the latest action on the subject.
+    pub(crate) by: Option<(String, String, u64)>,
+    /// The stored answer, for its owner.
+    pub(crate) earlier: Option<Vec<u8>>,
 }
 
 /// When a call that waits for an approval should ask again.
@@ -39,10 +50,14 @@ const ASK_AGAIN_MS: u64 = 5_000;
 
 /// The envelope of a call that waits for an approval, until `expires_ms` (since 1970).
 pub(crate) fn pending(id: &str, asks: &str, expires_ms: u64, call: &str) -> String {
-    let expires = i64::try_from(expires_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    let expires = expires.unwrap_or(jiff::Timestamp::MAX);
-    let approval = json!({ "id": id, "asks": asks, "expires_at": format!("{expires:.3}") });
+    let approval = json!({ "id": id, "asks": asks, "expires_at": time(expires_ms) });
     json!({ "status": "pending", "approval": approval, "retry_after_ms": ASK_AGAIN_MS, "call": call }).to_string()
+}
+
+/// A time in ms since 1970 as RFC 3339.
+fn time(ms: u64) -> String {
+    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    format!("{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
 }
 
 /// What is said of the single call.
@@ -53,6 +68,8 @@ pub(crate) struct Stamp<'a> {
     pub(crate) replayed: bool,
     /// The earlier call that the answer repeats or is about.
     pub(crate) first_call: Option<&'a str>,
+    /// Time at which that call began, in ms since 1970.
+    pub(crate) first_at_ms: Option<u64>,
     /// Arguments of free text that differ from the first call's.
     pub(crate) differs: Vec<&'a str>,
 }
@@ -88,6 +105,13 @@ impl Body {
         put("effect", error.effect.as_str().into());
         if !error.violations.is_empty() {
             put("violations", error.violations.iter().map(violation).collect());
+        }
+        if let Some((call, tool, at_ms)) = error.superseded.as_ref().and_then(|superseded| superseded.by.as_ref()) {
+            put("superseded_by", json!({ "call": call, "tool": tool, "at": time(*at_ms) }));
+        }
+        let earlier = error.superseded.as_ref().and_then(|superseded| superseded.earlier.as_ref());
+        if let Some(earlier) = earlier.and_then(|stored| serde_json::from_slice(stored).ok()) {
+            put("earlier", earlier);
         }
         let mut text = ERROR.to_vec();
         text.extend_from_slice(Value::Object(inner).to_string().as_bytes());
@@ -140,6 +164,9 @@ impl Body {
         if let Some(first) = stamp.first_call {
             put("first_call", &writer::plain(|writer| writer.str(first)));
         }
+        if let Some(ms) = stamp.first_at_ms {
+            put("first_at", &writer::plain(|writer| writer.str(&time(ms))));
+        }
         if !stamp.differs.is_empty() {
             let list = writer::plain(|writer| {
                 writer.begin_list();
@@ -174,6 +201,7 @@ pub(crate) fn schema(tool: &Descriptor) -> Map<String, Value> {
     let source = json!({ "type": "string", "description": "Where the answer comes from." });
     let replayed = json!({ "type": "boolean", "description": "True when this repeats the answer of an earlier call; nothing ran again." });
     let first_call = json!({ "type": "string", "description": "Id of the call that is repeated." });
+    let first_at = json!({ "type": "string", "description": "Time at which the repeated call began." });
     let differs = json!({ "type": "array", "items": { "type": "string" }, "description": "Free-text arguments that differ from the repeated call's." });
     let mut done = json!({
         "type": "object",
@@ -181,7 +209,7 @@ pub(crate) fn schema(tool: &Descriptor) -> Map<String, Value> {
             "status": {},
             "data": data,
             "truncated": { "type": "boolean", "description": "True when there was more than `data` holds." },
-            "source": source, "replayed": replayed, "call": call, "first_call": first_call, "differs": differs,
+            "source": source, "replayed": replayed, "call": call, "first_call": first_call, "first_at": first_at, "differs": differs,
         },
         "required": ["status", "data", "truncated", "source", "replayed", "call"],
         "additionalProperties": false,
@@ -240,7 +268,7 @@ pub(crate) fn schema(tool: &Descriptor) -> Map<String, Value> {
         "properties": {
             "status": status("error", "It was not done, or not known to be; never a finding."),
             "error": error(),
-            "source": source, "replayed": replayed, "call": call, "first_call": first_call, "differs": differs,
+            "source": source, "replayed": replayed, "call": call, "first_call": first_call, "first_at": first_at, "differs": differs,
         },
         "required": ["status", "error", "source", "replayed", "call"],
         "additionalProperties": false,
@@ -278,6 +306,18 @@ fn error() -> Value {
                     "additionalProperties": false,
                 },
             },
+            "superseded_by": {
+                "type": "object",
+                "description": "The latest call on the same target; name it in `again_after` to act again on purpose.",
+                "properties": {
+                    "call": { "type": "string", "description": "Its id." },
+                    "tool": { "type": "string", "description": "Its tool." },
+                    "at": { "type": "string", "description": "Time of the last news of it." },
+                },
+                "required": ["call", "tool", "at"],
+                "additionalProperties": false,
+            },
+            "earlier": { "type": "object", "description": "The answer of this very call's action when it was done." },
         },
         "required": ["kind", "code", "message", "retryable", "retry_after_ms", "suggested_action", "effect"],
         "additionalProperties": false,

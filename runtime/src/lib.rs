@@ -15,7 +15,7 @@
 //! | 6 | limits | `rate_limited` |
 //! | 7 | approval: has somebody agreed who must | `pending`, `denied` |
 //! | 8 | intent: durable before anything runs | `unavailable` |
-//! | 9 | credential: minted for this call | `unavailable` |
+//! | 9 | credential: minted for this call, within 30 s | `unavailable` |
 //! | 10 | execute: deadline, panic, retries | the tool's error, `in_doubt`, `internal` |
 //! | 11 | outcome: durable before it is answered | `in_doubt` |
 //!
@@ -47,8 +47,14 @@
 //! | `uuid` | `uuid::Uuid` | `uuid`, hyphenated |
 #![forbid(unsafe_code)]
 
+// Expansions name the crate as its users do.
+#[cfg(test)]
+extern crate self as safe_tool;
+
 mod action;
+mod blocking;
 pub mod call;
+mod clock;
 pub mod credential;
 mod envelope;
 pub mod error;
@@ -127,7 +133,7 @@ pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput};
 /// | `repeat = explicit \| never` | no | with `explicit`, a caller may do the same again on purpose, by giving the id of the latest call on the same target as the argument `again_after`; without it a known key is never run again. `explicit` unless said with `undo = tool(..)` and where an operator or the user approves, else `never`. `key = client` and `every` are `never`; a natural key takes `again_after` too |
 /// | `approve = operator \| user \| none("why")` | destroy | who must agree |
 /// | `reconcile = path` | no | an `async fn` that finds out whether the effect of an action in doubt happened |
-/// | `timeout = "10s"` | no | deadline of the body; 30 s unless said, at most 1 h |
+/// | `timeout = "10s"` | no | deadline of the body; 30 s unless said, at most 1 h. A write goes on after it, for once its timeout again; what it started other than by [`Call::blocking`] goes on unseen after that |
 /// | `retry = 3` | no | tries again, at most 10 times, what failed without effect |
 /// | `rate(principal = "30/minute", arg = "2/hour", all = "100/minute")` | no | limits per caller, per value of an argument, in total |
 /// | `source = "edr"` | no | named in answers; the server's name unless said |
@@ -142,6 +148,11 @@ pub use safe_tool_macros::{Credential, ToolError, ToolInput, ToolOutput};
 /// [`Reconciled`] has an example. It only looks: it must change nothing, and it may be asked more than once. What it is
 /// asked with is what the action was asked with, except that free text may be worded otherwise; [`Call::action_key`] is the
 /// same as in the body, so an effect that was stored with it is found by it. An error leaves the doubt.
+///
+/// It is not asked while the body runs, nor while blocking work does that was started with [`Call::blocking`]. Anything else that
+/// a body leaves behind (`tokio::spawn`, `spawn_blocking`, a thread) is invisible to the runtime, and its effect may come after
+/// "not applied". So may what a machine had already sent when it froze, although its body does not go on afterwards. Only a
+/// backend that refuses to do the same [`Call::action_key`] twice stands both.
 ///
 /// # On a parameter: `#[arg(..)]`
 ///

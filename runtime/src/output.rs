@@ -179,8 +179,11 @@ impl ToolOutput for Done {
 pub enum Reconciled<T> {
     /// The effect happened: this is what the call would have answered with.
     Applied(T),
-    /// The effect did not happen, and nothing under way can still bring it about; or it happened in part, and the body does only
-    /// what is missing. The action may be run again.
+    /// The effect did not happen; or it happened in part, and the body does only what is missing. The action may be run again.
+    ///
+    /// The runtime sees to it that the earlier body has ended, and its [`Call::blocking`](crate::Call::blocking) with it. What
+    /// else may be under way (a request that a frozen machine had sent, a task of the tool's own) is for the backend to refuse,
+    /// by [`Call::action_key`](crate::Call::action_key).
     NotApplied,
     /// It cannot be said: the action stays in doubt.
     Unknown,

@@ -1,14 +1,16 @@
 //! One SQLite file. A change is one transaction, and it is on the disk before it is told.
 
+use super::Shop;
 use super::words::OrdersError;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use safe_tool::Call;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// How long a transaction waits for another process's. Three of them are shorter than any tool's deadline, so a body never runs
-/// behind it.
+/// How long a transaction waits for another process's. Three of them are shorter than any tool's deadline, so a body ends
+/// before it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A database and its one connection.
@@ -28,12 +30,15 @@ impl Database {
     }
 
     /// Runs `work` in a transaction that no other writer runs beside, and commits it. When `work` fails, nothing has happened.
+    ///
+    /// SQLite blocks, so it runs where it may; through the call, so that the action does not count as ended before it has.
     pub(super) async fn change<T: Send + 'static>(
         &self,
+        call: &Call<Shop>,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, OrdersError> + Send + 'static,
     ) -> Result<T, OrdersError> {
         let mut connection = self.connection().await;
-        blocking(move || {
+        call.blocking(move || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&transaction)?;
             // Only here it is not known what became of it.
@@ -46,21 +51,15 @@ impl Database {
     /// Runs `look` on what is committed.
     pub(super) async fn look<T: Send + 'static>(
         &self,
+        call: &Call<Shop>,
         look: impl FnOnce(&Connection) -> Result<T, OrdersError> + Send + 'static,
     ) -> Result<T, OrdersError> {
         let connection = self.connection().await;
-        blocking(move || look(&connection)).await
+        call.blocking(move || look(&connection)).await
     }
 
     /// Waits for the connection where a body can still be cut: no thread is under way yet.
     async fn connection(&self) -> OwnedMutexGuard<Connection> {
         self.0.clone().lock_owned().await
     }
-}
-
-/// SQLite blocks, and the runtime's own threads must not.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, OrdersError> + Send + 'static,
-) -> Result<T, OrdersError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|died| Err(OrdersError::lost(died)))
 }

@@ -47,13 +47,13 @@ pub async fn refund_order(
     note: Note,
 ) -> Result<Refund, OrdersError> {
     let (action, _for_the_ledger) = (call.action_key(), note);
-    call.state().orders.change(move |shop| pay_back(shop, &action, &order_id, cents)).await
+    call.state().orders.change(&call, move |shop| pay_back(shop, &action, &order_id, cents)).await
 }
 
 /// The row that carries the key is the refund of this very action, whatever became of the call that wrote it.
 async fn find_refund(call: Call<Shop>, _: OrderId, _: u32, _: Note) -> Result<Reconciled<Refund>, OrdersError> {
     let action = call.action_key();
-    let found = call.state().orders.look(move |shop| refund_of(shop, &action)).await?;
+    let found = call.state().orders.look(&call, move |shop| refund_of(shop, &action)).await?;
     Ok(found.map_or(Reconciled::NotApplied, Reconciled::Applied))
 }
 

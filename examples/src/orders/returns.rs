@@ -45,7 +45,7 @@ pub async fn return_order(
 
     let (id, key) = (order_id.clone(), step.clone());
     let (cents, order) = orders
-        .change(move |shop| {
+        .change(&call, move |shop| {
             let order = order(shop, &id)?;
             Ok((refunds::pay_back(shop, &key, &id, order.left_cents)?.cents(), order))
         })
@@ -54,9 +54,13 @@ pub async fn return_order(
     // From here on something has happened, so no error may say that nothing did.
     let id = order_id.clone();
     let pieces = order.pieces;
-    warehouse.change(move |stock| restock(stock, &id, &order.item, pieces)).await.map_err(OrdersError::midway)?;
+    warehouse
+        .change(&call, move |stock| restock(stock, &id, &order.item, pieces))
+        .await
+        .map_err(OrdersError::midway)?;
 
-    let ticket = orders.change(move |shop| inspect(shop, &step, &order_id)).await.map_err(OrdersError::midway)?;
+    let ticket =
+        orders.change(&call, move |shop| inspect(shop, &step, &order_id)).await.map_err(OrdersError::midway)?;
     Ok(Return { cents, pieces, ticket })
 }
 
@@ -64,8 +68,9 @@ pub async fn return_order(
 async fn find_return(call: Call<Shop>, order_id: OrderId) -> Result<Reconciled<Return>, OrdersError> {
     let Shop { orders, warehouse } = call.state();
     let step = step(&order_id);
-    let booked = orders.look(move |shop| Ok((refunds::refund_of(shop, &step)?, ticket_of(shop, &step)?))).await?;
-    let stocked = warehouse.look(move |stock| restocked(stock, &order_id)).await?;
+    let booked =
+        orders.look(&call, move |shop| Ok((refunds::refund_of(shop, &step)?, ticket_of(shop, &step)?))).await?;
+    let stocked = warehouse.look(&call, move |stock| restocked(stock, &order_id)).await?;
     Ok(match (booked, stocked) {
         ((Some(refund), Some(ticket)), Some(pieces)) => {
             Reconciled::Applied(Return { cents: refund.cents(), pieces, ticket })

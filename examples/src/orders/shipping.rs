@@ -44,6 +44,6 @@ pub async fn set_shipping_status(
 ) -> Result<Done, OrdersError> {
     let set = "UPDATE orders SET shipping = ?1 WHERE id = ?2";
     let orders = &call.state().orders;
-    let changed = orders.change(move |shop| Ok(shop.execute(set, (status.word(), order_id.as_str()))?)).await?;
+    let changed = orders.change(&call, move |shop| Ok(shop.execute(set, (status.word(), order_id.as_str()))?)).await?;
     if changed == 0 { Err(OrdersError::NoOrder) } else { Ok(Done) }
 }

@@ -53,7 +53,7 @@ pub async fn create_ticket(
     note: Note,
 ) -> Result<Ticket, OrdersError> {
     let (action, _for_the_ledger) = (call.action_key(), note);
-    let ticket = call.state().orders.change(move |shop| open(shop, &action, &order_id, topic.word())).await?;
+    let ticket = call.state().orders.change(&call, move |shop| open(shop, &action, &order_id, topic.word())).await?;
     Ok(Ticket { ticket })
 }
 
@@ -72,7 +72,7 @@ pub async fn close_ticket(
     ticket: TicketId,
 ) -> Result<Done, OrdersError> {
     let close = "UPDATE tickets SET open = FALSE WHERE id = ?1";
-    let changed = call.state().orders.change(move |shop| Ok(shop.execute(close, [ticket.get()])?)).await?;
+    let changed = call.state().orders.change(&call, move |shop| Ok(shop.execute(close, [ticket.get()])?)).await?;
     if changed == 0 { Err(OrdersError::NoTicket) } else { Ok(Done) }
 }
 

@@ -7,10 +7,11 @@ use secrecy::SecretString;
 
 /// Mints a credential for one call.
 pub trait CredentialBroker: Send + Sync + 'static {
-    /// A secret for `spec`, on behalf of `principal`.
+    /// A secret for `spec`, on behalf of `principal`. It is waited for at most 30 s; then the future is dropped.
     ///
     /// # Errors
-    /// Any error stops the call with `unavailable` (`credential_unavailable`); its text goes to operators.
+    /// Any error stops the call with `unavailable` (`credential_unavailable`), as no answer in time does; its text goes to
+    /// operators. Nothing ran, and the key is free.
     fn mint<'a>(
         &'a self,
         spec: &'static CredentialSpec,

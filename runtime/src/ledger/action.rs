@@ -270,7 +270,17 @@ impl Step {
                 subjects.dedup();
                 let state = State::Completed;
                 let replaced = None;
-                Some(Action { state, epoch: 0, ended, payload, subjects, expires_ms, stored_error, replaced, ..changed })
+                Some(Action {
+                    state,
+                    epoch: 0,
+                    ended,
+                    payload,
+                    subjects,
+                    expires_ms,
+                    stored_error,
+                    replaced,
+                    ..changed
+                })
             }
             Transition::Doubt { running } => {
                 let epoch = if running { changed.epoch } else { 0 };
@@ -335,7 +345,7 @@ fn begun(
 }
 
 /// See [`Action::effect_key`].
-pub(crate) fn effect_key(key: &Hash, bucket: Option<u64>, again_after: Option<&str>) -> Hash {
+fn effect_key(key: &Hash, bucket: Option<u64>, again_after: Option<&str>) -> Hash {
     if bucket.is_none() && again_after.is_none() {
         return *key;
     }

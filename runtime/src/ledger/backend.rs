@@ -9,9 +9,7 @@ use super::action::Action;
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::redact::Redactor;
-use super::request::{
-    Ask, Asked, Claim, Claimed, Decide, Entry, Intent, Listed, NoteEvent, Settle, Settled, Standing,
-};
+use super::request::{Ask, Asked, Claim, Claimed, Decide, Entry, Intent, Listed, NoteEvent, Settle, Settled, Standing};
 
 /// A store of actions and records: what every kind of ledger implements.
 pub(super) trait Store: Send + Sync {

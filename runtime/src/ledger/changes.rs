@@ -107,7 +107,9 @@ impl Changes {
         // What touches it is remembered for as long as it answers.
         let Some((to, expires_ms)) = to.and_then(|to| Some((to, to.expires_ms?))) else { return Ok(()) };
         for slot in touching(&to.subjects) {
-            let Some(meeting) = self.at(&slot, before)?.filter(|meeting| meeting.until_ms < expires_ms) else { continue };
+            let Some(meeting) = self.at(&slot, before)?.filter(|meeting| meeting.until_ms < expires_ms) else {
+                continue;
+            };
             let meeting = Meeting { until_ms: expires_ms, ..Arc::unwrap_or_clone(meeting) };
             self.by_slot.insert(slot, (version, Arc::new(meeting)));
         }

@@ -42,8 +42,8 @@ mod tests;
 mod verify;
 
 pub use action::{Action, Approval, ArgumentDigest, Decision, Moment, PayloadAt, State, Version};
-pub(crate) use action::effect_key;
 pub use anchor::{Anchor, AnchorError};
+use backend::Store;
 pub use checkpoint::Checkpoint;
 pub use error::LedgerError;
 pub use hash::Hash;
@@ -55,11 +55,10 @@ pub use postgres::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_data
 pub(crate) use record::now_ms;
 pub use redact::Redactor;
 pub use request::{
-    Ask, Asked, Claim, Claimed, Decide, Entry, Happened, How, Intent, Latest, Listed, NoteEvent, Outcome, Receipt, Settle, Settled,
-    Standing, Superseded,
+    Ask, Asked, Claim, Claimed, Decide, Entry, Happened, How, Intent, Latest, Listed, NoteEvent, Outcome, Receipt,
+    Settle, Settled, Standing, Superseded,
 };
 pub use subject::{MOST_PAIRS, Pair, Subject};
-use backend::Store;
 pub use verify::{Report, Rung, Verification, VerifyError, verify};
 
 /// The ledger of a server; clones share it.
@@ -165,12 +164,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger is closed, or failed, or cannot be read.
-    pub async fn list(
-        &self,
-        which: Listed,
-        after: Option<Hash>,
-        limit: usize,
-    ) -> Result<Vec<Action>, LedgerError> {
+    pub async fn list(&self, which: Listed, after: Option<Hash>, limit: usize) -> Result<Vec<Action>, LedgerError> {
         self.0.list(which, after, limit).await
     }
 

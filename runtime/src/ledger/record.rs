@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::action::{Approval, ArgumentDigest, Beginning, Decision, Moment, PayloadAt, State, Step, Transition, Version};
+use super::action::{
+    Approval, ArgumentDigest, Beginning, Decision, Moment, PayloadAt, State, Step, Transition, Version,
+};
 use super::hash::Hash;
 use super::subject::Subject;
 use super::{Entry, How, Intent, NoteEvent};
@@ -275,7 +277,7 @@ impl<'a> Line<'a> {
             NoteEvent::Read { code } => Line { code: Some(code), ..Line::of(Event::Read, entry) },
             NoteEvent::Replayed { first_call, code, times } => Line {
                 code: Some(code),
-                first_call: Some(first_call),
+                first_call: Some(first_call.as_str()).filter(|call| !call.is_empty()),
                 times: Some(*times),
                 ..Line::of(Event::Replayed, entry)
             },
@@ -537,7 +539,11 @@ pub(crate) fn now_ms() -> u64 {
 /// Now, in ms since 1970 and as RFC 3339 with ms.
 pub(super) fn now() -> (u64, String) {
     let ms = now_ms();
-    let at =
-        i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-    (ms, format!("{at:.3}"))
+    (ms, time_text(ms))
+}
+
+/// A time in ms since 1970 as RFC 3339 with ms.
+pub(super) fn time_text(ms: u64) -> String {
+    let at = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    format!("{:.3}", at.unwrap_or(Timestamp::UNIX_EPOCH))
 }

@@ -331,7 +331,7 @@ pub enum NoteEvent {
     },
     /// It was answered with a stored result.
     Replayed {
-        /// The call whose result it was.
+        /// The call whose result it was; empty when this record stands for several.
         first_call: String,
         /// The code of that result.
         code: Cow<'static, str>,

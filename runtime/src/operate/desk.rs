@@ -80,9 +80,10 @@ fn done_by_hand() -> Outcome {
         suggested_action: Some(Cow::Borrowed("go on as if it had been done; read its state where you need it")),
         effect: EffectKnown::Applied,
         violations: Vec::new(),
+        superseded: None,
     };
     let payload = Body::error(&error, "operator").stored();
-    Outcome::Completed { payload, code: error.code, undo: None }
+    Outcome::Completed { payload, code: error.code, subjects: Vec::new(), stored_error: false }
 }
 
 async fn decided(ledger: &Ledger, id: &str, approved: bool, by: String) -> Result<Response, Refusal> {

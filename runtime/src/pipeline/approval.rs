@@ -1,12 +1,14 @@
 //! Gate 7: has somebody agreed who must?
 
+use super::dedupe::{self, Awaiting};
 use super::flow::{Flow, Pending, Stop};
 use super::intent::{claim, unavailable};
 use super::refusal::Refusal;
-use super::{dedupe, undo};
 use crate::error::Kind;
 use crate::input::Violation;
-use crate::ledger::{Action, Approval, Ask, Decision, How, LedgerError, Outcome, Settle, State, Version, now_ms};
+use crate::ledger::{
+    Action, Approval, Ask, Asked, Decision, How, LedgerError, Outcome, Settle, State, Version, now_ms,
+};
 use crate::tool::Approve;
 use std::borrow::Cow;
 
@@ -14,7 +16,7 @@ use std::borrow::Cow;
 const VALID_MS: u64 = 60 * 60 * 1_000;
 
 /// The version of the approved action that the intent uses up; `None` where nobody has to agree.
-pub(super) async fn pass(flow: &mut Flow, awaiting: Option<Action>) -> Result<Option<Version>, Stop> {
+pub(super) async fn pass(flow: &Flow, awaiting: Option<Awaiting>) -> Result<Option<Version>, Stop> {
     match flow.tool().approve {
         Approve::None(_) => Ok(None),
         Approve::Operator => operator(flow, awaiting).await.map(Some),
@@ -29,21 +31,18 @@ pub(super) async fn pass(flow: &mut Flow, awaiting: Option<Action>) -> Result<Op
     }
 }
 
-async fn operator(flow: &mut Flow, awaiting: Option<Action>) -> Result<Version, Stop> {
-    let (action, asked) = match awaiting {
-        Some(action) => (action, false),
-        None => ask(flow).await?,
-    };
-    if !asked {
-        // Gate 5 looked at it, or another server was faster: it may be about other arguments.
-        dedupe::known_action(flow, &action).await?;
-    }
+async fn operator(flow: &Flow, awaiting: Option<Awaiting>) -> Result<Version, Stop> {
+    let Some(Awaiting { action, void }) = awaiting else { return Err(ask(flow).await?) };
     let State::AwaitingApproval(approval) = &action.state else {
         return Err(dedupe::in_progress(action.call).into());
     };
+    // It answers, and runs for, whoever asked; another owner waits for that.
+    if action.owner.as_deref() != flow.owner() {
+        return Err(Stop::Pending(Pending { approval: Approval { decision: None, ..approval.clone() }, asked: false }));
+    }
     match approval.decision {
-        _ if approval.expires_ms <= now_ms() => Err(expired(flow, &action).await.into()),
-        None => Err(Stop::Pending(Pending { approval: approval.clone(), asked })),
+        _ if void => Err(over(flow, &action, approval).await.into()),
+        None => Err(Stop::Pending(Pending { approval: approval.clone(), asked: false })),
         Some(Decision { approved: true, .. }) => as_approved(flow, &action).map(|()| action.version),
         Some(Decision { approved: false, .. }) => {
             Err(denied("an operator did not agree; nothing ran", "approval_refused")
@@ -75,42 +74,56 @@ fn as_approved(flow: &Flow, action: &Action) -> Result<(), Stop> {
         .into())
 }
 
-/// Asks an operator, unless another server has asked or begun; says whether this call asked.
-async fn ask(flow: &mut Flow) -> Result<(Action, bool), Refusal> {
-    flow.undo = undo::of_arguments(flow);
+/// Asks an operator, unless another call was faster.
+async fn ask(flow: &Flow) -> Result<Stop, Refusal> {
     let id = ulid::Ulid::generate().to_string();
     let ask = Ask { claim: claim(flow)?, id: id.clone(), expires_ms: now_ms().saturating_add(VALID_MS) };
-    let action = flow.pipeline.ledger.ask(ask).await.map_err(|error| {
-        tracing::error!(call = flow.id, tool = flow.tool().name, %error, "an approval was not asked for");
+    let asked = flow.pipeline.ledger.ask(ask).await.map_err(|error| {
+        let (tool, error) = (flow.tool().name, error.to_string());
+        tracing::error!(call = flow.id, tool, error, "an approval was not asked for");
         unavailable("approval")
     })?;
-    let asked = matches!(&action.state, State::AwaitingApproval(Approval { id: held, .. }) if *held == id);
-    if asked {
-        tracing::info!(
-            call = flow.id,
-            tool = flow.tool().name,
-            approval = id,
-            "an action awaits an operator's approval"
-        );
-    }
-    Ok((action, asked))
+    Ok(match asked {
+        Asked::Awaits(action) => {
+            let tool = flow.tool().name;
+            tracing::info!(call = flow.id, tool, approval = id, "an action awaits an operator's approval");
+            match action.state {
+                State::AwaitingApproval(approval) => Stop::Pending(Pending { approval, asked: true }),
+                _ => dedupe::in_progress(action.call).into(),
+            }
+        }
+        Asked::Known(standing) => match dedupe::known(flow, standing).await {
+            Err(stop) => stop,
+            Ok(Some(Awaiting { action, .. })) => match action.state {
+                State::AwaitingApproval(approval) => Stop::Pending(Pending { approval, asked: false }),
+                _ => dedupe::in_progress(action.call).into(),
+            },
+            Ok(None) => dedupe::in_progress(flow.id.clone()).into(),
+        },
+    })
 }
 
-/// Its time is over: the key is free again, and the next call asks anew.
-async fn expired(flow: &Flow, action: &Action) -> Refusal {
-    let outcome = Outcome::Failed { code: Cow::Borrowed("approval_expired") };
+/// The approval counts no longer: the key is free again, and the next call asks anew.
+async fn over(flow: &Flow, action: &Action, approval: &Approval) -> Refusal {
+    let expired = approval.expires_ms <= now_ms();
+    let code = if expired { "approval_expired" } else { "approval_void" };
+    let outcome = Outcome::Failed { code: Cow::Borrowed(code) };
     let settle = Settle { entry: flow.entry(), key: action.key, version: action.version, outcome, how: How::Call };
     match flow.pipeline.ledger.settle(settle).await {
-        // Somebody else told it, or asked anew.
+        // Another call told it, or asked anew.
         Ok(_) | Err(LedgerError::Superseded) => {}
         Err(error) => {
-            tracing::error!(call = flow.id, %error, "the end of an approval was not recorded");
+            let error = error.to_string();
+            tracing::error!(call = flow.id, error, "the end of an approval was not recorded");
             return unavailable("approval");
         }
     }
-    denied("nobody agreed in time; nothing ran", "approval_expired")
-        .suggest("call again to ask again, if it is still wanted")
-        .about(action.call.clone())
+    let message = if expired {
+        "nobody agreed in time; nothing ran"
+    } else {
+        "the target changed after the approval was asked for or given, so it counts no longer; nothing ran"
+    };
+    denied(message, code).suggest("call again to ask again, if it is still wanted").about(action.call.clone())
 }
 
 fn denied(message: &'static str, code: &'static str) -> Refusal {

@@ -2,158 +2,211 @@
 
 use super::flight::{Landed, Lead};
 use super::flow::{Flow, Replay, Stop};
-use super::intent::unavailable;
-use super::reconcile::{self, Reconciled};
+use super::intent::{claim, unavailable};
+use super::reconcile::{self, Goes};
 use super::refusal::Refusal;
-use crate::action::Names;
-use crate::envelope::Body;
+use crate::envelope::{Body, SupersededBy};
 use crate::error::{EffectKnown, Kind};
 use crate::input::Violation;
-use crate::ledger::{Action, ArgumentDigest, Hash, State};
-use crate::tool::{Approve, Key};
+use crate::ledger::{Action, ArgumentDigest, Happened, Standing, Superseded};
+use crate::tool::{Key, Repeat};
 use std::borrow::Cow;
 
-/// What gate 5 lets through.
+/// The pass of gate 5.
 pub(super) struct Passed {
     /// The right to run the intent.
     pub(super) lead: Lead,
     /// The action, when it awaits approval.
-    pub(super) awaiting: Option<Action>,
+    pub(super) awaiting: Option<Awaiting>,
 }
 
-pub(super) async fn pass(flow: &mut Flow) -> Result<Passed, Stop> {
-    let Some(names) = &flow.names else { return Err(unavailable("dedupe").into()) };
-    let (flight, keys) = (names.flight, names.beside.into_iter().flatten().chain([names.key]));
-    let deadline = tokio::time::Instant::now() + flow.tool().timeout;
-    let lead = loop {
-        match flow.pipeline.flights.board(flight, &flow.id, &names.arguments) {
-            Ok(lead) => break lead,
-            Err(flying) => {
-                let differs = compare(&flying.arguments, names).map_err(|refusal| refusal.about(&flying.call))?;
-                let call = flying.call.clone();
-                match tokio::time::timeout_at(deadline, flying.landed()).await {
-                    Ok(Some(landed)) => {
-                        return Err(match &*landed {
-                            Landed::Answered { body, call } => {
-                                let replay = Replay { body: body.clone(), first_call: call.clone(), differs };
-                                Stop::Replayed(Box::new(replay))
-                            }
-                            // Nobody is asked either: what the body has not done yet, it may still do.
-                            Landed::Late => in_doubt(call).into(),
-                        });
-                    }
-                    // It was stopped before its effect, so nothing is known of the intent: this call's turn.
-                    Ok(None) => {}
-                    Err(_) => return Err(in_progress(call).into()),
-                }
-            }
-        }
-    };
-    let mut awaiting = None;
-    for key in keys {
-        let Some(action) = lookup(flow, &key).await? else { continue };
-        known_action(flow, &action).await?;
-        if matches!(action.state, State::AwaitingApproval(_)) {
-            awaiting = Some(action);
-        }
-    }
-    // Also across the end of a bucket of time: it is the approval of this very intent.
-    if let (Some(names), Some(action)) = (&mut flow.names, &awaiting) {
-        names.key = action.key;
-    }
+/// An action that awaits approval.
+pub(super) struct Awaiting {
+    pub(super) action: Action,
+    /// The approval counts no longer.
+    pub(super) void: bool,
+}
+
+pub(super) async fn pass(flow: &Flow) -> Result<Passed, Stop> {
+    let lead = lead(flow).await?;
+    let standing = standing(flow).await?;
+    let awaiting = known(flow, standing).await?;
     Ok(Passed { lead, awaiting })
 }
 
-async fn lookup(flow: &Flow, key: &Hash) -> Result<Option<Action>, Refusal> {
-    flow.pipeline.ledger.lookup(key).await.map_err(|error| {
-        tracing::error!(call = flow.id, %error, "the ledger cannot be read");
-        unavailable("dedupe")
-    })
-}
-
-async fn ended(flow: &Flow, action: &Action) -> Result<bool, Refusal> {
-    flow.pipeline.ledger.ended(action).await.map_err(|error| {
-        tracing::error!(call = flow.id, %error, "the ledger cannot be read");
-        unavailable("dedupe")
-    })
-}
-
-/// What a known action means for this call; `Ok` when it may go on all the same.
-pub(super) async fn known_action(flow: &Flow, action: &Action) -> Result<(), Stop> {
+/// Waits for the calls of the same intent that run in this server.
+async fn lead(flow: &Flow) -> Result<Lead, Stop> {
     let Some(names) = &flow.names else { return Err(unavailable("dedupe").into()) };
-    let natural = matches!(flow.tool().key, Key::Natural(_));
-    let differs = compare(&action.arguments, names).map_err(|refusal| refusal.about(&action.call))?;
-    match action.state {
-        State::AwaitingApproval(_) => Ok(()),
-        State::Started { .. } => Err(in_progress(action.call.clone()).into()),
-        State::Completed if natural => Ok(()),
-        // What another server's body has not done yet it may still do: nobody is asked, and nothing runs beside it.
-        State::InDoubt if !ended(flow, action).await? => Err(in_doubt(action.call.clone()).into()),
-        // Where somebody must agree to another run, the doubt is for them too.
-        State::InDoubt if natural && matches!(flow.tool().approve, Approve::None(_)) => Ok(()),
-        State::InDoubt => match reconcile::pass(flow, action, true).await {
-            Reconciled::Applied(body) => Err(replay(body, action, differs)),
-            Reconciled::NotApplied => Ok(()),
-            Reconciled::Unknown => Err(in_doubt(action.call.clone()).into()),
-        },
-        State::Completed => {
-            let body = flow.pipeline.ledger.payload(action).await.map(Body::from_stored);
-            match body {
-                Ok(Some(body)) => Err(replay(body, action, differs)),
-                Ok(None) | Err(_) => {
-                    tracing::error!(call = flow.id, first_call = action.call, "a stored answer cannot be read");
-                    Err(Refusal::new(
-                        "dedupe",
-                        Kind::Unavailable,
-                        "it was done before, but the stored answer cannot be read; nothing ran again",
-                    )
-                    .code("ledger_unavailable")
-                    .effect(EffectKnown::Applied)
-                    .about(&action.call)
-                    .into())
-                }
+    let deadline = tokio::time::Instant::now() + flow.tool().timeout;
+    loop {
+        let flying = match flow.pipeline.flights.board(names, &flow.id, flow.owner(), flow.again_after.as_deref()) {
+            Ok(lead) => return Ok(lead),
+            Err(flying) => flying,
+        };
+        let call = flying.call.clone();
+        let differ = differing(&flying.arguments, &names.arguments);
+        if !differ.is_empty() {
+            return Err(differs(flow, &call, &differ).into());
+        }
+        // Only its own answer is worth the wait: not another owner's, not that of other words that are set in its place.
+        let natural = matches!(flow.tool().key, Key::Natural(_));
+        let same = flying.digest == names.digest || (!natural && flying.again_after == flow.again_after);
+        if !same || flying.owner.as_deref() != flow.owner() {
+            return Err(in_progress(call).into());
+        }
+        match tokio::time::timeout_at(deadline, flying.landed()).await {
+            Ok(Some(landed)) => {
+                return Err(match &*landed {
+                    Landed::Answered { body, call } => {
+                        let differs = reworded(&flying.arguments, &names.arguments);
+                        let (body, first_call) = (body.clone(), call.clone());
+                        Stop::Replayed(Box::new(Replay { body, first_call, first_at_ms: None, differs }))
+                    }
+                    // Nobody is asked either: what the body has not done yet, it may still do.
+                    Landed::Late => in_doubt(call).into(),
+                });
+            }
+            // It was stopped before its effect, so nothing is known of the intent: this call's turn.
+            Ok(None) => {}
+            Err(_) => return Err(in_progress(call).into()),
+        }
+    }
+}
+
+async fn standing(flow: &Flow) -> Result<Standing, Refusal> {
+    flow.pipeline.ledger.standing(claim(flow)?).await.map_err(|error| {
+        tracing::error!(call = flow.id, error = error.to_string(), "the ledger cannot be read");
+        unavailable("dedupe")
+    })
+}
+
+/// Goes on only where the ledger knows nothing against it. A doubt is asked about first, and what comes of that is judged by
+/// the same rules.
+pub(super) async fn known(flow: &Flow, standing: Standing) -> Result<Option<Awaiting>, Stop> {
+    let standing = match standing {
+        Standing::InDoubt { action, may_run: false } if action.owner.as_deref() == flow.owner() => {
+            match reconcile::pass(flow, &action, Goes::On).await {
+                true => self::standing(flow).await?,
+                false => Standing::InDoubt { action, may_run: false },
             }
         }
+        standing => standing,
+    };
+    match standing {
+        Standing::Free => Ok(None),
+        Standing::Awaiting { action, void } => Ok(Some(Awaiting { action: *action, void })),
+        Standing::Running { call } => Err(in_progress(call).into()),
+        Standing::InDoubt { action, .. } => Err(in_doubt(action.call).into()),
+        Standing::SubjectInDoubt { call } => Err(subject_in_doubt(call).into()),
+        Standing::Replay(action) => Err(replay(flow, *action).await),
+        Standing::Differs { call, arguments } => Err(differs(flow, &call, &arguments).into()),
+        Standing::Superseded(superseded) => Err(self::superseded(flow, *superseded).await.into()),
+        Standing::DoneForAnother { call } => Err(done_for_another(call).into()),
     }
 }
 
-fn replay(body: Body, action: &Action, differs: Vec<String>) -> Stop {
-    Stop::Replayed(Box::new(Replay { body, first_call: action.call.clone(), differs }))
+async fn replay(flow: &Flow, action: Action) -> Stop {
+    let Some(body) = stored(flow, &action).await else {
+        let message = "it was done before, but the stored answer cannot be read; nothing ran again";
+        return Refusal::new("dedupe", Kind::Unavailable, message)
+            .code("ledger_unavailable")
+            .effect(EffectKnown::Applied)
+            .about(&action.call)
+            .into();
+    };
+    let differs = flow.names.as_ref().map(|names| reworded(&action.arguments, &names.arguments)).unwrap_or_default();
+    let first_at_ms = Some(action.began_ms);
+    Stop::Replayed(Box::new(Replay { body, first_call: action.call, first_at_ms, differs }))
 }
 
-/// The free-text arguments that differ from the first call's.
-///
-/// # Errors
-/// `conflict` when any other argument differs.
-fn compare(first: &[ArgumentDigest], names: &Names) -> Result<Vec<String>, Refusal> {
-    let mut reworded = Vec::new();
-    let mut violations = Vec::new();
-    for now in &names.arguments {
-        match first.iter().find(|digest| digest.name == now.name) {
-            Some(then) if then.full == now.full => {}
-            Some(then) if then.exact == now.exact => reworded.push(now.name.clone()),
-            _ => violations.push(Violation {
-                path: format!("/{}", now.name),
-                rule: "differs",
-                expected: Cow::Borrowed("the value that the first call of this key had"),
-                example: None,
-            }),
+async fn stored(flow: &Flow, action: &Action) -> Option<Body> {
+    match flow.pipeline.ledger.payload(action).await {
+        Ok(payload) => Body::from_stored(payload),
+        Err(error) => {
+            let (first_call, error) = (&action.call, error.to_string());
+            tracing::error!(call = flow.id, first_call, error, "a stored answer cannot be read");
+            None
         }
     }
-    if violations.is_empty() {
-        return Ok(reworded);
+}
+
+/// The answer when the subject has moved since.
+async fn superseded(flow: &Flow, superseded: Superseded) -> Refusal {
+    let earlier = match &superseded.earlier {
+        Some(action) => stored(flow, action).await,
+        None => None,
+    };
+    let effect = match superseded.effect {
+        Happened::Never => EffectKnown::None,
+        Happened::Before => EffectKnown::Applied,
+        Happened::Unknown => EffectKnown::Unknown,
+    };
+    let message = match (superseded.effect, &superseded.by) {
+        (Happened::Before, _) => "it was done before, and its target has changed since; it was not done again",
+        (_, Some(_)) => "its target has changed since; nothing ran",
+        (_, None) => "`again_after` names no call that is known; nothing ran",
+    };
+    let suggest = match (flow.tool().repeat, flow.tool().takes_again_after()) {
+        (Repeat::Explicit, _) | (_, true) => {
+            "read the state of the target; to do it again on purpose, give `again_after` the call of `superseded_by`"
+        }
+        _ => "read the state of the target; this is done once only, and a person decides about more",
+    };
+    let by = superseded.by.map(|latest| (latest.call, latest.tool, latest.at_ms));
+    let refusal = Refusal::new("dedupe", Kind::Conflict, message)
+        .code("superseded")
+        .suggest(suggest)
+        .effect(effect)
+        .superseded(SupersededBy { by, earlier: earlier.map(|body| body.stored()) });
+    match superseded.first_call {
+        Some(call) => refusal.about(call),
+        None => refusal,
     }
-    Err(Refusal::new(
-        "dedupe",
-        Kind::Conflict,
-        "an earlier call asked for the same thing with other arguments; nothing ran",
-    )
-    .suggest("repeat the first call's arguments, or ask for something else")
-    .violations(violations))
+}
+
+fn done_for_another(first_call: String) -> Refusal {
+    Refusal::new("dedupe", Kind::Conflict, "it is done already, for somebody else; nothing ran again")
+        .code("done_for_another")
+        .suggest("go on as if it had been done; read its state where you need it")
+        .effect(EffectKnown::Applied)
+        .about(first_call)
+}
+
+/// The answer when a key names an action with other arguments. Those that records hide are not named: it would help to guess.
+fn differs(flow: &Flow, first_call: &str, arguments: &[String]) -> Refusal {
+    let hidden = |name: &str| {
+        let tool = flow.tool();
+        let place = tool.arguments.iter().position(|field| field.name == name);
+        let encoded = flow.names.as_ref().zip(place).and_then(|(names, place)| names.encoded.get(place)?.as_ref());
+        encoded.is_some_and(|encoded| encoded.hid)
+    };
+    let named = arguments.iter().filter(|name| !hidden(name));
+    let violations = named.map(|name| Violation {
+        path: format!("/{name}"),
+        rule: "differs",
+        expected: Cow::Borrowed("the value that the first call of this key had"),
+        example: None,
+    });
+    Refusal::new("dedupe", Kind::Conflict, "an earlier call asked for the same thing with other arguments; nothing ran")
+        .suggest("repeat the first call's arguments, or ask for something else")
+        .violations(violations.collect())
+        .about(first_call)
+}
+
+/// The arguments whose exact values differ.
+fn differing(then: &[ArgumentDigest], now: &[ArgumentDigest]) -> Vec<String> {
+    let same = |now: &ArgumentDigest| then.iter().any(|then| then.name == now.name && then.exact == now.exact);
+    now.iter().filter(|now| !same(now)).map(|now| now.name.clone()).collect()
+}
+
+/// The free-text arguments whose words differ.
+fn reworded(then: &[ArgumentDigest], now: &[ArgumentDigest]) -> Vec<String> {
+    let same = |now: &ArgumentDigest| then.iter().any(|then| then.name == now.name && then.full == now.full);
+    now.iter().filter(|now| !same(now)).map(|now| now.name.clone()).collect()
 }
 
 pub(super) fn in_progress(first_call: String) -> Refusal {
-    Refusal::new("dedupe", Kind::InProgress, "the same action is running; it was not started again")
+    Refusal::new("dedupe", Kind::InProgress, "the same target is being acted on; nothing was started again")
         .suggest("call again with the same arguments to get its answer")
         .retry_after_ms(1_000)
         .effect(EffectKnown::Unknown)
@@ -169,4 +222,16 @@ fn in_doubt(first_call: String) -> Refusal {
     .suggest("look at the target with a read tool, or ask an operator to resolve the doubt; in doubt is not failed")
     .effect(EffectKnown::Unknown)
     .about(first_call)
+}
+
+fn subject_in_doubt(call: String) -> Refusal {
+    Refusal::new(
+        "dedupe",
+        Kind::InDoubt,
+        "whether an earlier call on the same target happened is not known, so nothing is repeated on it",
+    )
+    .code("subject_in_doubt")
+    .suggest("ask an operator to resolve the doubt; in doubt is not failed")
+    .effect(EffectKnown::None)
+    .about(call)
 }

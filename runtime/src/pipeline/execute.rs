@@ -1,11 +1,15 @@
 //! Gate 10: the body, with its deadline, its panic and its retries.
 
+use super::body::Body;
 use super::flow::Flow;
+use super::lease::{self, Leased};
 use super::refusal::Refusal;
+use crate::blocking::Blocking;
 use crate::call::Context;
+use crate::clock::Lease;
 use crate::error::{EffectKnown, ErrorReport, Kind};
 use crate::input::Decoder;
-use crate::ledger::{Action, Entry, Ledger, NoteEvent};
+use crate::ledger::{Action, Entry, Hash, Ledger, NoteEvent};
 use crate::tool::{Arguments, BoxFuture, Descriptor, Finished, Reconciliation};
 use backon::BackoffBuilder;
 use futures_util::FutureExt;
@@ -22,23 +26,38 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub(super) enum Ended {
     Finished(Finished),
     Panicked,
+    /// It did not end within its lease.
+    LeaseOver(lease::Over),
+    /// It did not end within twice its timeout.
+    Cut,
 }
 
 /// Runs a read to its end, at most until its deadline.
 pub(super) async fn read(flow: &mut Flow, secret: Option<SecretString>) -> Result<Ended, Refusal> {
     let unanswered = Unanswered(Some((flow.entry(), flow.pipeline.ledger.clone())));
     let timeout = flow.tool().timeout;
-    let ended = tokio::time::timeout(timeout, write(flow, secret)).await;
+    // What a read has started on other threads is not waited for: it changes nothing.
+    let ended = tokio::time::timeout(timeout, attempts(flow, secret, None, Blocking::default())).await;
     unanswered.over();
     ended.map_err(|_| {
         Refusal::new("execute", Kind::Transient, format!("no answer within {} ms", timeout.as_millis())).code("timeout")
     })
 }
 
-/// The body with its retries; whoever awaits it sets the deadline.
-pub(super) fn write(flow: &mut Flow, secret: Option<SecretString>) -> BoxFuture<'static, Ended> {
-    let action = flow.names.as_ref().map(|names| names.key);
-    let (Some(arguments), Some(context)) = (flow.arguments.take(), flow.context(secret, action)) else {
+/// The body of a write, held to its lease; whoever awaits it sets the deadline.
+pub(super) fn write(flow: &mut Flow, secret: Option<SecretString>, effect_key: Hash, lease: Lease) -> Body {
+    let blocking = Blocking::under(lease.clone());
+    Body::new(Leased::new(attempts(flow, secret, Some(effect_key), blocking.clone()), lease), blocking)
+}
+
+/// The body with its retries.
+fn attempts(
+    flow: &mut Flow,
+    secret: Option<SecretString>,
+    action: Option<Hash>,
+    blocking: Blocking,
+) -> BoxFuture<'static, Ended> {
+    let (Some(arguments), Some(context)) = (flow.arguments.take(), flow.context(secret, action, blocking)) else {
         return Box::pin(std::future::ready(Ended::Finished(crate::__private::no_state())));
     };
     let attempts = Attempts {
@@ -52,8 +71,7 @@ pub(super) fn write(flow: &mut Flow, secret: Option<SecretString>) -> BoxFuture<
 
 /// What the tool's `reconcile` says of an action in doubt; `None` when it gave no answer.
 pub(super) async fn reconcile(flow: &Flow, action: &Action, secret: Option<SecretString>) -> Option<Reconciliation> {
-    // The action may have begun in the bucket of time before, under another key than this call's.
-    let context = flow.context(secret, Some(action.key))?;
+    let context = flow.context(secret, Some(action.effect_key()), Blocking::default())?;
     let arguments = (flow.tool().decode)(&mut Decoder::new(&flow.request.arguments))?;
     // It may panic before its first await as well as after it.
     let asking = AssertUnwindSafe(async move { Some(arguments.reconcile(context)?.await) }).catch_unwind();

@@ -1,5 +1,6 @@
 //! What is running in this server right now, by intent: a duplicate waits on it instead of running.
 
+use crate::action::Names;
 use crate::envelope::Body;
 use crate::ledger::{ArgumentDigest, Hash};
 use std::collections::HashMap;
@@ -21,13 +22,16 @@ pub(crate) enum Landed {
 pub(crate) struct Flying {
     pub(crate) call: String,
     pub(crate) arguments: Arc<[ArgumentDigest]>,
+    pub(crate) digest: Hash,
+    pub(crate) owner: Option<String>,
+    pub(crate) again_after: Option<String>,
     landed: watch::Receiver<Option<Arc<Landed>>>,
 }
 
 impl Flying {
     /// Waits until it is over: with its answer, or without one when it was stopped before its effect.
-    pub(crate) async fn landed(mut self) -> Option<Arc<Landed>> {
-        match self.landed.wait_for(Option::is_some).await {
+    pub(crate) async fn landed(&self) -> Option<Arc<Landed>> {
+        match self.landed.clone().wait_for(Option::is_some).await {
             Ok(landed) => landed.clone(),
             Err(_) => None,
         }
@@ -47,13 +51,27 @@ pub(crate) struct Lead {
 
 impl Flights {
     /// Takes the lead, or answers with the call that has it.
-    pub(crate) fn board(&self, intent: Hash, call: &str, arguments: &[ArgumentDigest]) -> Result<Lead, Flying> {
+    pub(crate) fn board(
+        &self,
+        names: &Names,
+        call: &str,
+        owner: Option<&str>,
+        again_after: Option<&str>,
+    ) -> Result<Lead, Flying> {
+        let intent = names.key;
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match flights.entry(intent) {
             Entry::Occupied(flying) => Err(flying.get().clone()),
             Entry::Vacant(place) => {
                 let (landed, waiting) = watch::channel(None);
-                place.insert(Flying { call: call.to_owned(), arguments: arguments.into(), landed: waiting });
+                place.insert(Flying {
+                    call: call.to_owned(),
+                    arguments: names.arguments.as_slice().into(),
+                    digest: names.digest,
+                    owner: owner.map(str::to_owned),
+                    again_after: again_after.map(str::to_owned),
+                    landed: waiting,
+                });
                 Ok(Lead { flights: self.clone(), intent, landed })
             }
         }
@@ -66,7 +84,7 @@ impl Lead {
         self.tell(Landed::Answered { body: body.clone(), call: call.to_owned() });
     }
 
-    /// Tells them that they are not told in time.
+    /// Releases the waiting duplicates with a timeout.
     pub(crate) fn late(&self) {
         self.tell(Landed::Late);
     }

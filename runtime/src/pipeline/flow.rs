@@ -1,9 +1,9 @@
 //! One call on its way through the gates.
 
 use super::refusal::Refusal;
-use super::undo::UndoCall;
-use super::{Pipeline, Served, record};
+use super::{Pipeline, Served, entry, throttle};
 use crate::action::Names;
+use crate::blocking::Blocking;
 use crate::call::{Context, Facts};
 use crate::envelope::{self, Body, Stamp};
 use crate::error::{EffectKnown, Kind};
@@ -94,6 +94,8 @@ pub(crate) struct Pending {
 pub(crate) struct Replay {
     pub(crate) body: Body,
     pub(crate) first_call: String,
+    /// Time at which the first call began, in ms since 1970.
+    pub(crate) first_at_ms: Option<u64>,
     pub(crate) differs: Vec<String>,
 }
 
@@ -110,8 +112,8 @@ pub(crate) struct Flow {
     pub(super) redacted: Option<Box<RawValue>>,
     /// After gate 3, for what changes the world.
     pub(super) names: Option<Names>,
-    /// After gate 7: the undo, where the arguments alone make it.
-    pub(super) undo: Option<UndoCall>,
+    /// After gate 3: the call that it names in order to do the same again on purpose.
+    pub(super) again_after: Option<String>,
 }
 
 impl Flow {
@@ -127,7 +129,7 @@ impl Flow {
             arguments: None,
             redacted: None,
             names: None,
-            undo: None,
+            again_after: None,
         })
     }
 
@@ -145,7 +147,12 @@ impl Flow {
     }
 
     /// What a body sees, or a `reconcile` function; `action` is the key of what it runs for.
-    pub(super) fn context(&self, credential: Option<SecretString>, action: Option<Hash>) -> Option<Context> {
+    pub(super) fn context(
+        &self,
+        credential: Option<SecretString>,
+        action: Option<Hash>,
+        blocking: Blocking,
+    ) -> Option<Context> {
         let facts = Facts {
             id: self.id.clone(),
             principal: self.principal.clone()?,
@@ -154,12 +161,17 @@ impl Flow {
             deadline: Instant::now() + self.tool().timeout,
             action,
         };
-        Some(Context { state: self.pipeline.state.clone(), credential, facts: Arc::new(facts) })
+        Some(Context { state: self.pipeline.state.clone(), credential, facts: Arc::new(facts), blocking })
+    }
+
+    /// The owner of an action that this call begins: the user it acts for, if any.
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.principal.as_ref().and_then(Principal::user)
     }
 
     /// Who asked for what, as every record of the call holds it.
     pub(super) fn entry(&self) -> Entry {
-        record::entry(self)
+        entry::entry(self)
     }
 
     /// The answer with a body of this call's own.
@@ -172,25 +184,26 @@ impl Flow {
     pub(super) fn stopped(&self, stop: Stop) -> Answer {
         match stop {
             Stop::Replayed(replay) => {
-                record::replayed(self, &replay);
+                throttle::replayed(self, &replay);
                 let stamp = Stamp {
                     call: &self.id,
                     replayed: true,
                     first_call: Some(&replay.first_call),
+                    first_at_ms: replay.first_at_ms,
                     differs: replay.differs.iter().map(String::as_str).collect(),
                 };
                 Answer { envelope: replay.body.envelope(&stamp), is_error: replay.body.is_error, receipt: None }
             }
             Stop::Pending(Pending { approval, asked }) => {
                 if !asked {
-                    record::asked_after(self);
+                    throttle::asked_after(self);
                 }
                 let asks = format!("an operator's agreement to `{}` with these arguments", self.tool().name);
                 let envelope = envelope::pending(&approval.id, &asks, approval.expires_ms, &self.id);
                 Answer { envelope, is_error: false, receipt: None }
             }
             Stop::Refused(refusal) => {
-                record::refused(self, &refusal);
+                throttle::refused(self, &refusal);
                 let stamp = Stamp { call: &self.id, first_call: refusal.first_call.as_deref(), ..Stamp::default() };
                 let body = Body::error(&refusal.error, self.source());
                 Answer { envelope: body.envelope(&stamp), is_error: true, receipt: None }

@@ -1,29 +1,35 @@
 //! Gate 8: the intent is durable before anything runs.
 
-use super::dedupe::{in_progress, known_action};
+use super::dedupe::{self, Awaiting, in_progress};
 use super::flow::{Flow, Stop};
+use super::lease;
 use super::refusal::Refusal;
-use super::undo;
 use crate::error::Kind;
-use crate::ledger::{Claim, Claimed, LedgerError, Version};
-use crate::tool::Key;
-use std::time::Duration;
+use crate::ledger::{Claim, Claimed, Hash, LedgerError, Version};
+use crate::tool::{Approve, Key};
 
-/// What an action may take beside its body, which has its timeout twice: its credential, its outcome.
-const BESIDE_BODY: Duration = Duration::from_secs(60);
+/// An action that is this call's to run.
+pub(super) struct Won {
+    /// The version to settle.
+    pub(super) version: Version,
+    /// The name of the effect for the backend.
+    pub(super) effect_key: Hash,
+}
 
-/// Claims the action, with the approval of that version where one is used up; the answer is the version to settle.
-pub(super) async fn pass(flow: &mut Flow, approved: Option<Version>) -> Result<Version, Stop> {
-    flow.undo = undo::of_arguments(flow);
+/// Claims the action, with the approval of that version where one is used up.
+pub(super) async fn pass(flow: &Flow, approved: Option<Version>) -> Result<Won, Stop> {
     let claim = Claim { approved, ..claim(flow)? };
     match flow.pipeline.ledger.claim(claim).await {
-        Ok(Claimed::Won { version }) => Ok(version),
-        // Another server was faster; the loser gets the answer that gate 5 would have given.
-        Ok(Claimed::Exists(action)) => match known_action(flow, &action).await {
-            Err(stop) => Err(stop),
-            // It ended, or its approval did, since gate 5 looked.
-            Ok(()) => Err(in_progress(action.call).into()),
-        },
+        Ok(Claimed::Won { version, effect_key }) => Ok(Won { version, effect_key }),
+        // Another call was faster since gate 5 looked; the loser gets the answer that gate 5 would have given.
+        Ok(Claimed::Known(standing)) => Err(match dedupe::known(flow, standing).await {
+            Err(stop) => stop,
+            Ok(Some(Awaiting { action, .. })) => in_progress(action.call).into(),
+            Ok(None) => {
+                let ended = "another call ended just now without an effect; nothing ran for this one";
+                Refusal::new("intent", Kind::Transient, ended).code("raced").suggest("call again").into()
+            }
+        }),
         // Another call used up the approval: this one has to ask again.
         Err(LedgerError::Superseded) => {
             let used = "the approval was used up by another call; nothing ran for this one";
@@ -31,24 +37,32 @@ pub(super) async fn pass(flow: &mut Flow, approved: Option<Version>) -> Result<V
             Err(refusal.suggest("call again: it is answered, or asked for anew").into())
         }
         Err(error) => {
-            tracing::error!(call = flow.id, tool = flow.tool().name, %error, "the intent was not recorded");
+            let (tool, error) = (flow.tool().name, error.to_string());
+            tracing::error!(call = flow.id, tool, error, "the intent was not recorded");
             Err(unavailable("intent").into())
         }
     }
 }
 
-/// What the call wants to start.
+/// The claim of this call, without an approval.
 pub(super) fn claim(flow: &Flow) -> Result<Claim, Refusal> {
     let Some(names) = &flow.names else { return Err(unavailable("intent")) };
+    let tool = flow.tool();
     Ok(Claim {
         entry: flow.entry(),
         key: names.key,
         digest: names.digest,
         arguments: names.arguments.clone(),
-        natural: matches!(flow.tool().key, Key::Natural(_)),
-        undo: flow.undo.as_ref().and_then(|undo| undo.key),
+        subjects: names.subjects.clone(),
+        natural: matches!(tool.key, Key::Natural(_)),
+        needs_approval: !matches!(tool.approve, Approve::None(_)),
+        again_after: flow.again_after.clone(),
+        every: match tool.key {
+            Key::Parts { every, .. } => every,
+            Key::None | Key::Client | Key::Natural(_) => None,
+        },
         approved: None,
-        lives: flow.tool().timeout * 2 + BESIDE_BODY,
+        lives: lease::length(tool),
     })
 }
 

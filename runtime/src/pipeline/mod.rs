@@ -2,27 +2,34 @@
 
 mod approval;
 mod authenticate;
+mod body;
 mod credential;
 mod dedupe;
+mod entry;
 mod execute;
 mod flight;
 mod flow;
 mod intent;
+mod lease;
 mod limits;
 mod outcome;
 mod policy;
 mod reconcile;
-mod record;
 mod refusal;
 mod scope;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
+mod throttle;
 mod undo;
 mod validate;
 
 pub(crate) use flight::Flights;
 pub(crate) use flow::{Answer, Request};
 pub(crate) use limits::Limits;
-pub(crate) use record::Recorder;
+pub(crate) use throttle::Throttle;
 
+use crate::clock::BootClock;
 use crate::credential::CredentialBroker;
 use crate::identity::{Identity, Principal};
 use crate::input::Violation;
@@ -51,9 +58,11 @@ pub(crate) struct Pipeline {
     pub(crate) policy: Option<Arc<dyn Policy>>,
     pub(crate) broker: Arc<dyn CredentialBroker>,
     pub(crate) ledger: Ledger,
-    pub(crate) recorder: Recorder,
+    pub(crate) throttle: Throttle,
     pub(crate) flights: Flights,
     pub(crate) effects: TaskTracker,
+    /// What leases are measured by.
+    pub(crate) clock: BootClock,
 }
 
 impl Pipeline {
@@ -92,7 +101,7 @@ impl Pipeline {
     pub(crate) fn principal(&self, bearer: Option<&str>) -> Option<Principal> {
         let principal = self.identity.authenticate(bearer);
         if principal.is_none() {
-            self.recorder.unauthenticated(&self.ledger);
+            self.throttle.unauthenticated(&self.ledger);
         }
         principal
     }
@@ -140,23 +149,28 @@ async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<Version>, call
             tracing::debug!("the caller has gone; the outcome is in the ledger");
         }
     };
-    let version = match intent::pass(&mut flow, approved).await {
-        Ok(version) => version,
+    // Measured from before the claim is sent, so that it ends here before it ends in the ledger.
+    let lease = lease::begin(&flow);
+    let intent::Won { version, effect_key } = match intent::pass(&flow, approved).await {
+        Ok(won) => won,
         Err(stop) => return answer(flow.stopped(stop)),
     };
     let secret = match credential::pass(&flow).await {
         Ok(secret) => secret,
         Err(refusal) => return answer(outcome::nothing_ran(&flow, version, refusal).await),
     };
-    let mut body = execute::write(&mut flow, secret);
+    let mut body = execute::write(&mut flow, secret, effect_key, lease);
     let timeout = flow.tool().timeout;
-    match tokio::time::timeout(timeout, &mut body).await {
+    match tokio::time::timeout(timeout, body.ended()).await {
         Ok(ended) => answer(outcome::write(&flow, &lead, version, ended).await),
         Err(_) => {
             let doubt = outcome::timed_out(&flow, &lead, version).await;
             answer(doubt.answer);
             // The body of a write is never cut at its deadline: it has once its timeout again to settle the doubt.
-            let ended = tokio::time::timeout(timeout, body).await.ok();
+            let ended = match tokio::time::timeout(timeout, body.ended()).await {
+                Ok(ended) => ended,
+                Err(_) => body.cut().await,
+            };
             // Without the doubt's version it was not recorded, or only later: the intent's names it too.
             outcome::late(&flow, doubt.version.unwrap_or(version), ended).await;
             drop(lead);

@@ -1,9 +1,10 @@
 //! Gate 11: the outcome is durable before it is answered.
 
-use super::execute::{Ended, had_no_effect};
+use super::execute::Ended;
 use super::flight::Lead;
 use super::flow::{Answer, Flow, Stop};
 use super::intent::unavailable;
+use super::lease;
 use super::refusal::Refusal;
 use super::undo;
 use crate::envelope::{Body, ErrorBody};
@@ -23,7 +24,10 @@ pub(super) fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
             // Whatever went wrong: a read has no effect.
             (Body::error(&said(ErrorReport { effect: EffectKnown::None, ..error }), flow.source()), code)
         }
-        Ended::Panicked => (Body::error(&internal(EffectKnown::None), flow.source()), Cow::Borrowed("internal")),
+        // A read has no lease and is not cut: its deadline ends it before this.
+        Ended::Panicked | Ended::LeaseOver(_) | Ended::Cut => {
+            (Body::error(&internal(EffectKnown::None), flow.source()), Cow::Borrowed("internal"))
+        }
     };
     match flow.pipeline.ledger.note(flow.entry(), NoteEvent::Read { code }) {
         Ok(()) => Ok(flow.answer(&body, None)),
@@ -72,15 +76,12 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: Version) -> Dou
     Doubt { answer: flow.answer(&body, settled.map(|settled| settled.receipt)), version }
 }
 
-/// A body ended after its caller was told that it is in doubt, or was cut when its time was over for the second time.
-pub(super) async fn late(flow: &Flow, version: Version, ended: Option<Ended>) {
-    let outcome = match ended {
-        Some(ended) => judged(flow, ended).1,
-        None => Outcome::InDoubt { code: Cow::Borrowed("timeout"), running: false },
-    };
+/// A body ended, or was dropped, after its caller was told that it is in doubt.
+pub(super) async fn late(flow: &Flow, version: Version, ended: Ended) {
+    let outcome = judged(flow, ended).1;
     let settles = !matches!(outcome, Outcome::InDoubt { .. });
     if settle(flow, version, outcome, How::Late).await.is_ok() {
-        tracing::info!(call = flow.id, tool = flow.tool().name, settles, "a body ended behind its deadline");
+        tracing::info!(call = flow.id, tool = flow.tool().name, settles, "a body ended after its deadline");
     }
 }
 
@@ -93,14 +94,15 @@ pub(super) async fn nothing_ran(flow: &Flow, version: Version, refusal: Refusal)
     }
 }
 
-/// What a caller is told, and what the ledger holds, of an effect that happened.
-pub(super) fn done(flow: &Flow, produced: &Produced) -> (Body, Outcome) {
-    let undo = undo::call(flow, produced);
+/// The answer and the record of an effect that happened, in the action that `call` began.
+pub(super) fn done(flow: &Flow, call: &str, produced: &Produced) -> (Body, Outcome) {
+    let undo = undo::of(flow, call, produced);
     let body = Body::success(produced, flow.source(), undo.as_ref().map(|undo| undo.call.as_slice()));
     let outcome = Outcome::Completed {
         payload: body.stored(),
         code: Cow::Borrowed(status(produced)),
-        undo: undo.and_then(|undo| undo.key),
+        subjects: undo.map(|undo| undo.subjects).unwrap_or_default(),
+        stored_error: false,
     };
     (body, outcome)
 }
@@ -109,19 +111,20 @@ pub(super) fn done(flow: &Flow, produced: &Produced) -> (Body, Outcome) {
 fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
     let source = flow.source();
     match ended {
-        Ended::Finished(Ok(produced)) => done(flow, &produced),
+        Ended::Finished(Ok(produced)) => done(flow, &flow.id, &produced),
         Ended::Finished(Err(error)) if error.effect == EffectKnown::Unknown => {
             let code = error.code.clone();
             (Body::error(&in_doubt(error.code, error.message), source), Outcome::InDoubt { code, running: false })
         }
-        Ended::Finished(Err(error)) if had_no_effect(&error) => {
-            let code = error.code.clone();
-            (Body::error(&said(error), source), Outcome::Failed { code })
-        }
         Ended::Finished(Err(error)) => {
-            let code = error.code.clone();
+            let (code, stored, effect) = (error.code.clone(), error.stored, error.effect);
             let body = Body::error(&said(error), source);
-            let outcome = Outcome::Completed { payload: body.stored(), code, undo: None };
+            let outcome = if stored || effect == EffectKnown::Applied {
+                let stored_error = effect == EffectKnown::None;
+                Outcome::Completed { payload: body.stored(), code, subjects: Vec::new(), stored_error }
+            } else {
+                Outcome::Failed { code }
+            };
             (body, outcome)
         }
         Ended::Panicked => {
@@ -131,7 +134,36 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
             );
             (Body::error(&error, source), Outcome::InDoubt { code: Cow::Borrowed("internal"), running: false })
         }
+        Ended::LeaseOver(over) => lease_over(flow, over),
+        Ended::Cut => {
+            let error = in_doubt(
+                Cow::Borrowed("timeout"),
+                "it did not end in time; whether the effect happened is not known".to_owned(),
+            );
+            (Body::error(&error, source), Outcome::InDoubt { code: Cow::Borrowed("timeout"), running: false })
+        }
     }
+}
+
+/// The machine or the process stood still, so that others may take the action for ended: it does not go on.
+fn lease_over(flow: &Flow, over: lease::Over) -> (Body, Outcome) {
+    let code = Cow::Borrowed("lease_over");
+    let (call, tool) = (&flow.id, flow.tool().name);
+    if over.begun {
+        tracing::error!(
+            call,
+            tool,
+            "the server stood still while a body ran, for longer than its action's lease; the body was stopped where it \
+             was, and the action is in doubt: look at the target before you resolve it"
+        );
+        let message = "the server stood still while it ran and did not go on; whether the effect happened is not known";
+        let error = in_doubt(code.clone(), message.to_owned());
+        return (Body::error(&error, flow.source()), Outcome::InDoubt { code, running: false });
+    }
+    tracing::warn!(call, tool, "the server stood still before a body began, so it never began; nothing ran");
+    let message = "the server stood still before it began; nothing ran";
+    let refusal = Refusal::new("execute", Kind::Transient, message).code("lease_over");
+    (Body::error(&refusal.error, flow.source()), Outcome::Failed { code })
 }
 
 /// Records an outcome; when that fails after an effect may have happened, the ledger closes for good.
@@ -187,6 +219,7 @@ fn said(error: ErrorReport) -> ErrorBody {
         suggested_action: error.suggest.map(Cow::Borrowed),
         effect: error.effect,
         violations: Vec::new(),
+        superseded: None,
     }
 }
 

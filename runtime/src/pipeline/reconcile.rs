@@ -4,7 +4,6 @@ use super::execute;
 use super::flow::{Flow, Request};
 use super::{Pipeline, credential, outcome};
 use crate::action;
-use crate::envelope::Body;
 use crate::identity::Principal;
 use crate::input::Decoder;
 use crate::ledger::{Action, How, LedgerError, Listed, Outcome, Settle};
@@ -15,51 +14,48 @@ use std::sync::Arc;
 /// Doubts that are read at once.
 const PAGE: usize = 64;
 
-/// What came of an attempt.
-pub(super) enum Reconciled {
-    /// It happened; this is the answer from now on.
-    Applied(Body),
-    /// It did not happen: the key is free.
-    NotApplied,
-    /// Still in doubt.
-    Unknown,
+/// What the asking call does once the doubt is resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goes {
+    /// It goes on, and runs what did not happen.
+    On,
+    /// Nobody runs anything: a server starts.
+    Nowhere,
 }
 
-/// Asks the tool's `reconcile` about an action in doubt, and records what it says; that it did not happen only when the
-/// call `goes_on` then.
-pub(super) async fn pass(flow: &Flow, action: &Action, goes_on: bool) -> Reconciled {
+/// Asks the tool's `reconcile` about an action in doubt, and records what it says; says if the doubt is resolved. The action's
+/// owner asks: a backend may show each user only their own.
+pub(super) async fn pass(flow: &Flow, action: &Action, goes: Goes) -> bool {
     if !flow.tool().reconcile {
-        return Reconciled::Unknown;
+        return false;
     }
-    let Ok(secret) = credential::pass(flow).await else { return Reconciled::Unknown };
+    let Ok(secret) = credential::pass(flow).await else { return false };
     match execute::reconcile(flow, action, secret).await {
         Some(Reconciliation::Applied(produced)) => {
-            let (body, outcome) = outcome::done(flow, &produced);
-            settle(flow, action, outcome, Reconciled::Applied(body)).await
+            settle(flow, action, outcome::done(flow, &action.call, &produced).1).await
         }
         // It may have happened in part, and somebody must be there to go on: the next call is, the start of a server is not.
-        Some(Reconciliation::NotApplied) if !goes_on => Reconciled::Unknown,
+        Some(Reconciliation::NotApplied) if goes == Goes::Nowhere => false,
         Some(Reconciliation::NotApplied) => {
-            let outcome = Outcome::Failed { code: Cow::Borrowed("not_applied") };
-            settle(flow, action, outcome, Reconciled::NotApplied).await
+            settle(flow, action, Outcome::Failed { code: Cow::Borrowed("not_applied") }).await
         }
-        Some(Reconciliation::Unknown) | None => Reconciled::Unknown,
+        Some(Reconciliation::Unknown) | None => false,
     }
 }
 
 /// Still in doubt unless it is recorded.
-async fn settle(flow: &Flow, action: &Action, outcome: Outcome, reconciled: Reconciled) -> Reconciled {
+async fn settle(flow: &Flow, action: &Action, outcome: Outcome) -> bool {
     let settle = Settle { entry: flow.entry(), key: action.key, version: action.version, outcome, how: How::Reconcile };
     match flow.pipeline.ledger.settle(settle).await {
         Ok(_) => {
             tracing::info!(call = flow.id, first_call = action.call, tool = flow.tool().name, "a doubt was reconciled");
-            reconciled
+            true
         }
-        // A late outcome, an operator or another server was faster; the next call hears of it.
-        Err(LedgerError::Superseded) => Reconciled::Unknown,
+        // A late outcome, an operator or another server was faster: that stands.
+        Err(LedgerError::Superseded) => true,
         Err(error) => {
             tracing::error!(call = flow.id, tool = flow.tool().name, %error, "what reconcile found was not recorded");
-            Reconciled::Unknown
+            false
         }
     }
 }
@@ -81,14 +77,13 @@ impl Pipeline {
                     return;
                 }
                 let Some(flow) = again(&self, &action).await else { continue };
-                let names = flow.names.as_ref().map(|names| (names.flight, names.arguments.clone()));
-                let Some((flight, arguments)) = names else { continue };
+                let Some(names) = &flow.names else { continue };
                 if !self.ledger.ended(&action).await.unwrap_or(false) {
                     continue;
                 }
                 // A call of the same intent asks by itself.
-                if let Ok(_lead) = self.flights.board(flight, &flow.id, &arguments) {
-                    pass(&flow, &action, false).await;
+                if let Ok(_lead) = self.flights.board(names, &flow.id, flow.owner(), None) {
+                    pass(&flow, &action, Goes::Nowhere).await;
                 }
             }
         }
@@ -126,10 +121,9 @@ async fn again(pipeline: &Arc<Pipeline>, action: &Action) -> Option<Flow> {
     flow.names = Some(action::Names {
         digest: action.digest,
         key: action.key,
-        beside: [None; 2],
-        flight: action.key,
         arguments: digests,
         encoded,
+        subjects: action.subjects.clone(),
     });
     let agent = Principal::agent(entry.agent).in_tenant(entry.tenant);
     flow.principal = Some(match entry.user {

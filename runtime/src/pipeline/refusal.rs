@@ -1,6 +1,6 @@
 //! A gate's decision to stop a call.
 
-use crate::envelope::ErrorBody;
+use crate::envelope::{ErrorBody, SupersededBy};
 use crate::error::{EffectKnown, Kind};
 use crate::input::Violation;
 use std::borrow::Cow;
@@ -27,6 +27,7 @@ impl Refusal {
                 suggested_action: None,
                 effect: EffectKnown::None,
                 violations: Vec::new(),
+                superseded: None,
             }),
             first_call: None,
         }
@@ -34,6 +35,12 @@ impl Refusal {
 
     pub(crate) fn code(mut self, code: &'static str) -> Self {
         self.error.code = Cow::Borrowed(code);
+        self
+    }
+
+    /// Says what superseded the action.
+    pub(crate) fn superseded(mut self, superseded: SupersededBy) -> Self {
+        self.error.superseded = Some(superseded);
         self
     }
 

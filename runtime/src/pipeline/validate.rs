@@ -6,7 +6,6 @@ use crate::action::{self, Intent};
 use crate::error::Kind;
 use crate::identity::Principal;
 use crate::input::{Decoder, Example, Violation};
-use crate::ledger::now_ms;
 use crate::tool::Key;
 use crate::writer;
 use serde_json::value::RawValue;
@@ -33,7 +32,6 @@ pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
     }));
     flow.redacted = redacted.ok().and_then(|text| RawValue::from_string(text).ok());
     if tool.effect.changes() {
-        // `published.again_after` is not read here yet.
         let client_key = client_key(flow, published.idempotency_key)?;
         let principal = flow.principal.as_ref();
         let intent = Intent {
@@ -42,11 +40,12 @@ pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
             turn: flow.request.turn.as_deref(),
             investigation: flow.request.investigation.as_deref(),
             client_key: client_key.as_deref(),
-            now_ms: now_ms(),
+            again_after: published.again_after.as_deref(),
         };
         let names = action::names(tool, arguments.as_ref(), &intent, redactor);
         flow.names = Some(names.map_err(|violations| refusal("validate", violations))?);
     }
+    flow.again_after = published.again_after;
     flow.arguments = Some(arguments);
     Ok(())
 }

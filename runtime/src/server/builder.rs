@@ -5,10 +5,11 @@ use super::error::ServeError;
 use super::face::ServerInfo;
 use super::instructions;
 use super::mcp::Reached;
+use crate::clock::BootClock;
 use crate::credential::{CredentialBroker, FromEnvironment};
 use crate::identity::{Identity, Principal, StaticBearer, from_environment};
 use crate::ledger::Ledger;
-use crate::pipeline::{Flights, Limits, Pipeline, Recorder, Served};
+use crate::pipeline::{Flights, Limits, Pipeline, Served, Throttle};
 use crate::policy::Policy;
 use crate::tool::{Descriptor, Effect, RunsOn, SafeTool, Undo, effect};
 use std::marker::PhantomData;
@@ -46,6 +47,7 @@ pub struct Server<K, S> {
     broker: Arc<dyn CredentialBroker>,
     ledger: Option<Ledger>,
     instructions: Option<String>,
+    clock: BootClock,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -87,6 +89,7 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
             broker: Arc::new(FromEnvironment),
             ledger: None,
             instructions: None,
+            clock: BootClock::default(),
             kind: PhantomData,
         }
     }
@@ -143,6 +146,13 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
         self
     }
 
+    /// The clock by which leases end.
+    #[cfg(test)]
+    pub(crate) fn clock(mut self, clock: BootClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Checks what only the whole server can tell, opens the ledger, and begins to reconcile what is in doubt there.
     pub(super) async fn build(self, reached: Reached) -> Result<Arc<Door>, ServeError> {
         check_tools(&self.tools)?;
@@ -173,9 +183,10 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
             policy: self.policy,
             broker: self.broker,
             ledger,
-            recorder: Recorder::default(),
+            throttle: Throttle::new(self.clock.clone()),
             flights: Flights::default(),
             effects: TaskTracker::new(),
+            clock: self.clock,
         };
         let instructions = instructions::text(self.instructions.as_deref());
         let info = ServerInfo { name: self.name, version: self.version, instructions };

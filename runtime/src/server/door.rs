@@ -14,6 +14,9 @@ use std::time::Duration;
 
 const DAY: u64 = 24 * 60 * 60;
 
+/// The wait for room in the ledger when the server ends.
+const ROOM: Duration = Duration::from_millis(10);
+
 pub(super) struct Door {
     pub(super) pipeline: Arc<Pipeline>,
     info: ServerInfo,
@@ -35,16 +38,20 @@ impl Door {
         self.pipeline.effects.spawn(self.pipeline.clone().reconcile_all());
     }
 
-    /// Writes the sums of seconds that are over, and lets the ledger do what is due.
+    /// Writes the sums of minutes that are over, and lets the ledger do what is due.
     pub(super) fn tick(&self) {
-        self.pipeline.recorder.sweep(&self.pipeline.ledger, false);
+        self.pipeline.throttle.flush(&self.pipeline.ledger, false);
         self.pipeline.ledger.tick();
     }
 
     /// Ends the server's records, once every effect has its outcome: a body has at most twice its timeout.
     pub(super) async fn close(&self) -> Result<(), ServeError> {
         self.pipeline.landed().await;
-        self.pipeline.recorder.sweep(&self.pipeline.ledger, true);
+        let (throttle, ledger) = (&self.pipeline.throttle, &self.pipeline.ledger);
+        // A ledger that is only slow makes room.
+        while !throttle.flush(ledger, true) && ledger.health().is_ok() {
+            tokio::time::sleep(ROOM).await;
+        }
         Ok(self.pipeline.ledger.close().await?)
     }
 

@@ -13,9 +13,9 @@ use super::super::front::{Answer, BATCH_BYTES, BATCH_OPERATIONS, Operation as As
 use super::super::hash::Hash;
 use super::super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
 use super::super::shared::{Shared, Status};
+use super::super::subject::{Meeting, Slot};
 use super::super::sync::threads::{SyncSender, TrySendError};
 use super::super::sync::{tasks, thread};
-use super::super::subject::{Meeting, Slot};
 use super::super::{Claimed, Receipt, Settled};
 use super::applier::Applied;
 use super::index::{Head, Index};

@@ -23,7 +23,8 @@ use super::super::sync::tasks;
 use super::super::sync::thread::{self, JoinHandle};
 use super::super::sync::threads::{SyncSender, sync_channel};
 use super::super::{
-    Ask, Asked, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Settle, Settled, Standing, Store,
+    Ask, Asked, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Settle, Settled, Standing,
+    Store,
 };
 use super::applier::{self, Applied};
 use super::committer::{Committer, Expire, Opened, Operation};

@@ -6,14 +6,15 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::Receipt;
-use super::super::action::{Action, State, Step, Transition, Version};
-use super::super::changes::Changes;
+use super::super::action::{Action, Moment, State, Step, Transition, Version};
+use super::super::changes::{Before, Changes};
 use super::super::checkpoint::Signer;
 use super::super::decide::{self, Draft, Landed, Terms, View};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
-use super::super::record::{Anchor, Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
+use super::super::record::{Anchor, Event, FORMAT, Line, Tail, TailFound, time_text, write_payload, write_record};
 use super::super::shared::Shared;
+use super::super::subject::{Meeting, Slot, touching};
 use super::operation::{Decided, Operation, Own as OwnOperation};
 use super::version::version;
 
@@ -44,19 +45,41 @@ pub(super) struct Conditions<'a> {
     pub(super) shared: &'a Shared,
     /// How long a completed action answers, in ms.
     pub(super) retention_ms: u64,
+    /// The database's clock is trusted.
+    pub(super) trusted: bool,
 }
+
+/// The time and the place of a batch, as the database gives them once its rows are locked.
+#[derive(Clone, Copy)]
+pub(super) struct Time {
+    /// The database's clock, in ms since 1970.
+    pub(super) at_ms: u64,
+    /// Number of the batch: a batch that waited for another one's locks has a greater one.
+    pub(super) order: u64,
+    /// The latest time until which any action answers, in ms since 1970.
+    pub(super) longest_ms: u64,
+}
+
+/// Bits of a moment that count the records of a batch; the batch's number is above them.
+const RECORD_BITS: u32 = 16;
 
 /// What is decided and not yet written.
 pub(super) struct Batch<'a> {
     pub(super) own: Own,
     /// Sequence of the last durable record.
     durable: u64,
+    /// The database's time, in ms since 1970.
     pub(super) at_ms: u64,
     at: String,
+    /// The place of this batch in the order of the ledger.
+    order: u64,
     conditions: Conditions<'a>,
-    /// Epochs whose server is gone.
-    gone: BTreeSet<u64>,
+    /// Epochs whose server is dead.
+    dead: BTreeSet<u64>,
     rows: HashMap<Hash, Arc<Action>>,
+    meetings: HashMap<Slot, Arc<Meeting>>,
+    /// The latest time until which any action answers, in ms since 1970.
+    longest_ms: u64,
     crashed: HashSet<Hash>,
     changes: Changes,
     payloads: HashMap<Hash, &'a [u8]>,
@@ -76,20 +99,30 @@ pub(super) struct Write<'a> {
 
 impl<'a> Batch<'a> {
     pub(super) fn new(own: Own, conditions: Conditions<'a>) -> Batch<'a> {
-        let (at_ms, at) = now();
         Batch {
             durable: own.tail.sequence,
             own,
-            at_ms,
-            at,
+            at_ms: 0,
+            at: String::new(),
+            order: 0,
             conditions,
-            gone: BTreeSet::new(),
+            dead: BTreeSet::new(),
             rows: HashMap::new(),
+            meetings: HashMap::new(),
+            longest_ms: 0,
             crashed: HashSet::new(),
             changes: Changes::default(),
             payloads: HashMap::new(),
             lines: Vec::new(),
         }
+    }
+
+    /// Takes the time and the place of the batch.
+    pub(super) fn begin(&mut self, Time { at_ms, order, longest_ms }: Time) {
+        self.at_ms = at_ms;
+        self.at = time_text(at_ms);
+        self.order = order;
+        self.longest_ms = longest_ms;
     }
 
     /// Takes over what the database holds. Rows that are here already stay as they are.
@@ -102,29 +135,31 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Epochs of the started actions here.
+    /// Takes over what meets at the slots that the database holds.
+    pub(super) fn meet(&mut self, meetings: Vec<(Slot, Meeting)>) {
+        self.meetings.extend(meetings.into_iter().map(|(slot, meeting)| (slot, Arc::new(meeting))));
+    }
+
+    /// The slots where actions meet that touch one of those here.
+    pub(super) fn slots(&self) -> Vec<Slot> {
+        self.rows.values().flat_map(|action| touching(&action.subjects)).collect()
+    }
+
+    /// Epochs of the actions here that may run.
     pub(super) fn epochs(&self) -> BTreeSet<u64> {
-        let epoch = |action: &Action| match action.state {
-            State::Started { epoch } => Some(epoch),
-            _ => None,
-        };
-        self.rows.values().filter_map(|action| epoch(action)).collect()
+        let open = self.meetings.values().flat_map(|meeting| meeting.open.iter().map(|touch| touch.epoch));
+        self.rows.values().map(|action| action.epoch).chain(open).filter(|epoch| *epoch != 0).collect()
     }
 
-    /// Takes over whose servers are gone.
-    pub(super) fn gone(&mut self, epochs: BTreeSet<u64>) {
-        self.gone = epochs;
-    }
-
-    /// The keys of the undo calls of `completed`, which their claims knew and their outcomes need not.
-    pub(super) fn undo_of(&self, completed: &[Hash]) -> Vec<Hash> {
-        completed.iter().filter_map(|key| self.rows.get(key)?.undo).collect()
+    /// Takes over whose servers are dead.
+    pub(super) fn dead(&mut self, epochs: BTreeSet<u64>) {
+        self.dead = epochs;
     }
 
     /// Decides on one operation.
     pub(super) fn take(&mut self, operation: &'a Operation) -> Result<Decided, LedgerError> {
-        let (mut keys, mut undone) = (Vec::new(), Vec::new());
-        super::operation::keys(operation, &mut keys, &mut undone);
+        let mut keys = Vec::new();
+        super::operation::keys(operation, &mut keys);
         for key in &keys {
             self.presume_dead(key)?;
         }
@@ -152,7 +187,7 @@ impl<'a> Batch<'a> {
     /// Puts the action of `key` in doubt if its server is dead.
     fn presume_dead(&mut self, key: &Hash) -> Result<(), LedgerError> {
         let dead =
-            |action: &Arc<Action>| matches!(action.state, State::Started { epoch } if self.gone.contains(&epoch));
+            |action: &Arc<Action>| matches!(action.state, State::Started { epoch } if self.dead.contains(&epoch));
         let Some(action) = self.action(key)?.filter(dead) else { return Ok(()) };
         decide::presume_dead(self, action, true)?;
         self.crashed.insert(*key);
@@ -162,6 +197,7 @@ impl<'a> Batch<'a> {
     /// Adds a record and gives its version.
     pub(super) fn record(&mut self, line: Line<'_>) -> Result<Version, LedgerError> {
         let mut bytes = Vec::new();
+        let line = Line { moment: Some(self.next_moment().0), ..line };
         self.own.tail = write_record(&mut bytes, self.own.tail, self.durable, &self.at, line)
             .map_err(|error| LedgerError::io("encode a record of", "the journal")(error.into()))?;
         bytes.pop();
@@ -215,8 +251,8 @@ impl<'a> Batch<'a> {
         let keys: Vec<Hash> = expired.iter().map(|action| action.key).collect();
         let version = self.record(Line { keys: &keys, ..Line::new(Event::Expired) })?;
         for action in expired {
-            let step = Step { version, at_ms: self.at_ms, key: action.key, change: Transition::Leave };
-            self.step(step, Some(action))?;
+            let (moment, at_ms, key) = (self.moment(), self.at_ms, action.key);
+            self.step(Step { version, moment, at_ms, key, change: Transition::Leave }, Some(action))?;
         }
         Ok(())
     }
@@ -238,7 +274,41 @@ impl<'a> Batch<'a> {
     fn step(&mut self, step: Step, before: Option<Arc<Action>>) -> Result<(), LedgerError> {
         self.crashed.remove(&step.key);
         self.payloads.remove(&step.key);
-        self.changes.step(step, before)
+        let mut changes = std::mem::take(&mut self.changes);
+        let stepped = changes.step(step, before, self);
+        self.changes = changes;
+        stepped
+    }
+
+    /// The moment of the record that was added last.
+    fn moment(&self) -> Moment {
+        Moment((self.order << RECORD_BITS) | self.lines.len() as u64)
+    }
+
+    /// The moment of the record to be added.
+    fn next_moment(&self) -> Moment {
+        Moment((self.order << RECORD_BITS) | (self.lines.len() as u64 + 1))
+    }
+
+    /// The slots that change, with what meets there from now on.
+    pub(super) fn changed_slots(&self) -> impl Iterator<Item = (&Slot, &Arc<Meeting>)> {
+        self.changes.slots()
+    }
+
+    /// True if the database holds the slot.
+    pub(super) fn holds(&self, slot: &Slot) -> bool {
+        self.meetings.contains_key(slot)
+    }
+}
+
+/// What the database holds, before the changes of the batch.
+impl Before for Batch<'_> {
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        Ok(self.meetings.get(slot).cloned())
+    }
+
+    fn longest_ms(&self) -> u64 {
+        self.longest_ms
     }
 }
 
@@ -250,10 +320,14 @@ impl View for Batch<'_> {
         })
     }
 
-    fn undone_by(&self, key: &Hash) -> Result<BTreeSet<Hash>, LedgerError> {
-        let mut undone: BTreeSet<Hash> = self.changes.undone_by(key).collect();
-        undone.extend(self.rows.values().filter(|action| action.undo == Some(*key)).map(|action| action.key));
-        Ok(undone)
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        Ok(self.changes.meeting(slot).or_else(|| self.meetings.get(slot)).cloned())
+    }
+
+    /// Its server holds the lock of its epoch, or its lease has not passed: the lock is the connection's, and a server that has
+    /// lost its connection still runs what it runs.
+    fn may_run(&self, epoch: u64, until_ms: u64) -> bool {
+        epoch != 0 && (!self.dead.contains(&epoch) || self.at_ms <= until_ms)
     }
 
     fn presumed_dead(&self, key: &Hash) -> bool {
@@ -267,6 +341,7 @@ impl<'a> decide::Batch<'a> for Batch<'a> {
             at_ms: self.at_ms,
             epoch: self.own.epoch,
             retention_ms: self.conditions.retention_ms,
+            trusted: self.conditions.trusted,
             status: self.conditions.shared.status(),
         }
     }
@@ -277,7 +352,8 @@ impl<'a> decide::Batch<'a> for Batch<'a> {
         let stored = payload.map(|body| write_payload(&mut Vec::new(), 0, 0, body));
         let version = self.record(draft.line(stored.as_ref().map(|stored| stored.hash)))?;
         let key = draft.key;
-        let (step, before) = draft.step(version, self.at_ms, stored);
+        self.longest_ms = self.longest_ms.max(draft.expires_ms().unwrap_or(0));
+        let (step, before) = draft.step(version, self.moment(), self.at_ms, stored);
         self.step(step, before)?;
         self.payloads.extend(payload.map(|payload| (key, payload)));
         let Tail { sequence, hash } = self.own.tail;

@@ -13,9 +13,10 @@ use super::super::checkpoint::Signer;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Anchor, Tail};
-use super::batch::{Batch, Conditions, Own, Row};
-use super::operation::{Decided, Operation, keys as keys_of};
-use super::session::{Session, Statements, gone};
+use super::super::subject::{Meeting, Slot};
+use super::batch::{Batch, Conditions, Own, Row, Time};
+use super::operation::{Decided, Operation, keys as keys_of, slots as slots_of};
+use super::session::{Session, Statements, dead};
 use super::{said, sql};
 
 /// Why a batch was not committed.
@@ -91,8 +92,7 @@ pub(super) async fn write<'a>(
     beside: Beside<'_>,
 ) -> Result<Written<'a>, Failed> {
     let (transaction, statements, pid) = session.begin().await?;
-    let mut batch = Batch::new(own.clone(), conditions);
-    let expired = load(&transaction, statements, mine, operations, beside, &mut batch).await?;
+    let (mut batch, expired) = load(&transaction, statements, (own, mine, conditions), operations, beside).await?;
     let mut replies = Vec::with_capacity(operations.len());
     for operation in operations {
         replies.push(batch.take(operation)?);
@@ -113,39 +113,59 @@ pub(super) async fn write<'a>(
     Ok(Written { transaction, replies, tail, signed })
 }
 
-/// Locks and reads the rows that the operations are about; the answer is what may have expired.
-async fn load(
+/// Locks and reads the rows that the operations are about, keys before slots, each in their order; with them goes what may have
+/// expired.
+async fn load<'a>(
     transaction: &Transaction<'_>,
     statements: &Statements,
-    mine: &BTreeSet<u64>,
+    (own, mine, conditions): (&Own, &BTreeSet<u64>, Conditions<'a>),
     operations: &[Operation],
     beside: Beside<'_>,
-    batch: &mut Batch<'_>,
-) -> Result<Vec<(Hash, Version)>, Failed> {
-    let (mut keys, mut completed) = (Vec::new(), Vec::new());
+) -> Result<(Batch<'a>, Vec<(Hash, Version)>), Failed> {
+    let (mut keys, mut slots) = (Vec::new(), Vec::new());
     for operation in operations {
-        keys_of(operation, &mut keys, &mut completed);
+        keys_of(operation, &mut keys);
+        slots_of(operation, &mut slots);
     }
+    let (mut found, mut expired) = (Vec::new(), Vec::new());
     if !keys.is_empty() {
-        let found = transaction.query(&statements.lock_keys, &[&bytes(&keys)]).await?;
-        batch.load(rows(&found)?);
+        found = rows(&transaction.query(&statements.lock_keys, &[&bytes(&keys)]).await?)?;
     }
-    if !completed.is_empty() {
-        // Asked only now: whoever completed one of a pair of actions meanwhile has let go of it.
-        let undo = batch.undo_of(&completed);
-        let found = transaction.query(&statements.lock_undone, &[&bytes(&completed), &bytes(&undo)]).await?;
-        batch.load(rows(&found)?);
-    }
-    let mut expired = Vec::new();
     if beside.expire {
-        let now = i64::try_from(batch.at_ms).unwrap_or(i64::MAX);
-        let found = rows(&transaction.query(&statements.lock_expired, &[&now]).await?)?;
-        expired.extend(found.iter().map(|row| (row.action.key, row.action.version)));
-        batch.load(found);
+        let over = rows(&transaction.query(&statements.lock_expired, &[]).await?)?;
+        expired.extend(over.iter().map(|row| (row.action.key, row.action.version)));
+        found.extend(over);
     }
+    let mut batch = Batch::new(own.clone(), conditions);
+    batch.load(found);
+    slots.extend(batch.slots());
+    slots.sort_unstable();
+    slots.dedup();
+    if !slots.is_empty() {
+        let slots: Vec<&[u8]> = slots.iter().map(|slot| slot.0.as_slice()).collect();
+        batch.meet(meetings(&transaction.query(&statements.lock_slots, &[&slots]).await?)?);
+    }
+    // Only now: whoever held one of the rows has ended, at an earlier time and place.
+    batch.begin(time(transaction, statements).await?);
     let others: BTreeSet<u64> = batch.epochs().difference(mine).copied().collect();
-    batch.gone(gone(transaction, statements, &others).await?);
-    Ok(expired)
+    batch.dead(dead(transaction, statements, &others).await?);
+    Ok((batch, expired))
+}
+
+/// The time of the database and the next place in the order of the ledger.
+pub(super) async fn time(transaction: &Transaction<'_>, statements: &Statements) -> Result<Time, Failed> {
+    let row = transaction.query_one(&statements.time, &[]).await?;
+    Ok(Time { at_ms: unsigned(row.get(0)), order: unsigned(row.get(1)), longest_ms: unsigned(row.get(2)) })
+}
+
+/// The meetings in the rows of a query.
+pub(super) fn meetings(found: &[Found]) -> Result<Vec<(Slot, Meeting)>, LedgerError> {
+    let unreadable = |_| LedgerError::Index { reason: "a row of the subjects cannot be read".to_owned() };
+    let meeting = |row: &Found| {
+        let slot = row.get::<_, &[u8]>(0).try_into().unwrap_or([0; 16]);
+        Ok((Slot(slot), serde_json::from_str(row.get(1)).map_err(unreadable)?))
+    };
+    found.iter().map(meeting).collect()
 }
 
 /// Writes rows, records and head.
@@ -173,7 +193,6 @@ pub(super) async fn store(
         columns.state.push(state);
         columns.epoch.push(epoch);
         columns.crashed.push(write.crashed);
-        columns.undo.push(action.undo.map(|undo| undo.0.to_vec()));
         columns.expires_ms.push(action.expires_ms.map(to_i64));
         columns
             .action
@@ -196,6 +215,7 @@ pub(super) async fn store(
         transaction.execute(&statements.records, &[&batch.own.log, &sequences, &lines]).await?;
         Ok(())
     };
+    let slots = write_slots(transaction, statements, batch);
     // All are on their way before the first is answered. The head comes first: nobody else may write this chain.
     let rows = async {
         tokio::try_join!(
@@ -204,7 +224,26 @@ pub(super) async fn store(
             deleted.delete(transaction, statements)
         )
     };
-    tokio::try_join!(head, rows, records).map(drop)
+    tokio::try_join!(head, rows, slots, records).map(drop)
+}
+
+/// Writes what meets at the slots that changed.
+async fn write_slots(transaction: &Transaction<'_>, statements: &Statements, batch: &Batch<'_>) -> Result<(), Failed> {
+    let (mut slots, mut until_ms, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut new = 0;
+    for (slot, meeting) in batch.changed_slots() {
+        new += u64::from(!batch.holds(slot));
+        slots.push(slot.0.to_vec());
+        until_ms.push(to_i64(meeting.until_ms));
+        texts.push(serde_json::to_string(meeting).map_err(|_| Failed::Lost("a subject cannot be encoded".into()))?);
+    }
+    if slots.is_empty() {
+        return Ok(());
+    }
+    let held: Vec<bool> = batch.changed_slots().map(|(slot, _)| batch.holds(slot)).collect();
+    // A row that was not there could not be locked: if another server made it meanwhile, the batch is decided anew.
+    let row = transaction.query_one(&statements.slots, &[&slots, &until_ms, &texts, &held]).await?;
+    if unsigned(row.get(0)) == new { Ok(()) } else { Err(Failed::Again) }
 }
 
 /// The rows that change in one way, column by column.
@@ -216,7 +255,6 @@ struct Columns<'a> {
     state: Vec<&'static str>,
     epoch: Vec<Option<i64>>,
     crashed: Vec<bool>,
-    undo: Vec<Option<Vec<u8>>>,
     expires_ms: Vec<Option<i64>>,
     action: Vec<String>,
     payload: Vec<Option<&'a [u8]>>,
@@ -228,12 +266,9 @@ impl Columns<'_> {
         if self.key.is_empty() {
             return Ok(());
         }
-        let Columns { key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, .. } = self;
+        let Columns { key, version, intent, state, epoch, crashed, expires_ms, action, payload, .. } = self;
         let written = transaction
-            .execute(
-                &statements.insert,
-                &[key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload],
-            )
+            .execute(&statements.insert, &[key, version, intent, state, epoch, crashed, expires_ms, action, payload])
             .await?;
         self.all(written)
     }
@@ -242,11 +277,11 @@ impl Columns<'_> {
         if self.key.is_empty() {
             return Ok(());
         }
-        let Columns { key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, replaces } = self;
+        let Columns { key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaces } = self;
         let written = transaction
             .execute(
                 &statements.update,
-                &[key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, replaces],
+                &[key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaces],
             )
             .await?;
         self.all(written)
@@ -309,6 +344,7 @@ pub(super) fn state(action: &Action) -> (&'static str, Option<i64>) {
         State::AwaitingApproval(_) => ("awaiting_approval", None),
         State::Started { epoch } => ("started", Some(to_i64(epoch))),
         State::Completed => ("completed", None),
+        State::Failed => ("failed", None),
         State::InDoubt => ("in_doubt", None),
     }
 }

@@ -17,7 +17,7 @@ use super::super::redact::Redactor;
 use super::super::shared::Status;
 use super::super::{Claimed, LedgerOptions};
 use super::batch::{Batch, Conditions, Own};
-use super::commit::{Beside, Failed, Written, anchors, store, to_i64, unsigned, write};
+use super::commit::{Beside, Failed, Written, anchors, store, time, to_i64, unsigned, write};
 use super::link::Link;
 use super::operation::{Decided, Operation, Own as OwnOperation, answer, is_held, refuse};
 use super::session::{Connector, Session, keep};
@@ -183,7 +183,11 @@ impl Committer {
         let mine = self.link.mine();
         for tried in 0..ATTEMPTS {
             let Some(session) = &mut self.session else { break };
-            let conditions = Conditions { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
+            let conditions = Conditions {
+                shared: &self.link.shared,
+                retention_ms: self.options.retention_ms(),
+                trusted: self.link.trusted(),
+            };
             match attempt(session, &self.own, &mine, conditions, &operations, beside).await {
                 Attempt::Committed { replies, tail, signed } => {
                     self.own.tail = tail.unwrap_or(self.own.tail);
@@ -259,7 +263,7 @@ impl Committer {
                     waiting.push((Held { operation, until: Some(Instant::now() + OUTAGE) }, decided));
                 }
                 operation => {
-                    if let (Operation::Claim(claim, _), Decided::Claimed(Ok(Claimed::Won { version }))) =
+                    if let (Operation::Claim(claim, _), Decided::Claimed(Ok(Claimed::Won { version, .. }))) =
                         (&operation, &decided)
                     {
                         claims.push((claim.key, *version));
@@ -388,8 +392,13 @@ impl Committer {
             mine.extend(keep(&transaction, &self.link.mine()).await?);
             found = Some(TailFound { sequence: tail.sequence, hash: tail.hash, clean: false, cut: 0 });
         }
-        let conditions = Conditions { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
+        let conditions = Conditions {
+            shared: &self.link.shared,
+            retention_ms: self.options.retention_ms(),
+            trusted: self.link.trusted(),
+        };
         let mut batch = Batch::new(own.clone(), conditions);
+        batch.begin(time(&transaction, statements).await?);
         batch.open(&self.signer, found, &anchors(&transaction, &own.log).await?)?;
         store(&transaction, statements, pid, own.tail, &batch, false).await?;
         let tail = batch.own.tail;
@@ -421,7 +430,11 @@ impl Committer {
         self.link.set_connected(false);
         if self.closing.is_some() {
             let beside = Beside { checkpoint: Some(&self.signer), close: true, ..PLAIN };
-            let conditions = Conditions { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
+            let conditions = Conditions {
+                shared: &self.link.shared,
+                retention_ms: self.options.retention_ms(),
+                trusted: self.link.trusted(),
+            };
             let closing = async {
                 let written = write(&mut session, &self.own, &self.link.mine(), conditions, &[], beside).await?;
                 Ok(written.transaction.commit().await?)

@@ -25,6 +25,11 @@ impl Link {
         if self.connected.load(Ordering::SeqCst) { Ok(()) } else { Err(LedgerError::Unavailable) }
     }
 
+    /// The database's clock is trusted; see [`LedgerClock`].
+    pub(super) fn trusted(&self) -> bool {
+        true
+    }
+
     /// Epochs of the connections whose actions this server runs.
     pub(super) fn mine(&self) -> BTreeSet<u64> {
         self.mine.read().unwrap_or_else(PoisonError::into_inner).clone()

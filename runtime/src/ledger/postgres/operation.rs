@@ -4,7 +4,8 @@ use super::super::action::{Action, Version};
 use super::super::error::LedgerError;
 use super::super::front::{Answer, Operation as Asked, reply};
 use super::super::hash::Hash;
-use super::super::{Claimed, Outcome, Settled};
+use super::super::subject::{Slot, touching};
+use super::super::{Asked as Approval, Claimed, Outcome, Settled};
 
 /// A request to the committer of a shared ledger. It is kept until it is answered: a batch that others got in the way of is
 /// decided anew.
@@ -23,24 +24,31 @@ pub(super) enum Own {
 /// The decision on an operation.
 pub(super) enum Decided {
     Claimed(Result<Claimed, LedgerError>),
-    Asked(Result<Action, LedgerError>),
+    Asked(Result<Approval, LedgerError>),
     Settled(Result<Settled, LedgerError>),
     Examined(Option<Action>),
     Nothing,
 }
 
-/// Collects the keys whose rows `operation` is about, and those whose undone rows it is about.
-pub(super) fn keys(operation: &Operation, keys: &mut Vec<Hash>, completed: &mut Vec<Hash>) {
+/// Collects the keys whose rows `operation` is about.
+pub(super) fn keys(operation: &Operation, keys: &mut Vec<Hash>) {
     keys.extend(operation.key());
+    if let Operation::Own(Own::Examine(key, _) | Own::NeverRan(key, _)) = operation {
+        keys.push(*key);
+    }
+}
+
+/// Collects the slots of the subjects that `operation` names.
+pub(super) fn slots(operation: &Operation, slots: &mut Vec<Slot>) {
     match operation {
+        Operation::Claim(claim, _) => slots.extend(touching(&claim.subjects)),
+        Operation::Ask(ask, _) => slots.extend(touching(&ask.claim.subjects)),
         Operation::Settle(settle, _) => {
-            if let Outcome::Completed { undo, .. } = &settle.outcome {
-                keys.extend(undo);
-                completed.push(settle.key);
+            if let Outcome::Completed { subjects, .. } = &settle.outcome {
+                slots.extend(touching(subjects));
             }
         }
-        Operation::Own(Own::Examine(key, _) | Own::NeverRan(key, _)) => keys.push(*key),
-        _ => {}
+        Operation::Decide(..) | Operation::Note(..) | Operation::Tick | Operation::Close(_) | Operation::Own(_) => {}
     }
 }
 

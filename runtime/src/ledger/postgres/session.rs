@@ -13,7 +13,7 @@ use super::commit::{to_i64, unsigned};
 use super::{failed, said, schema, sql};
 
 /// What is above the number in the id of an advisory lock: they are shared with whatever else uses the database.
-const LOCKS: i64 = 0x5A_FE70 << 40;
+pub(super) const LOCKS: i64 = 0x5A_FE70 << 40;
 /// The lock under which the schema is made.
 pub(super) const SCHEMA_LOCK: i64 = LOCKS;
 
@@ -67,7 +67,9 @@ where
 /// The statements of a batch.
 pub(super) struct Statements {
     pub(super) lock_keys: Statement,
-    pub(super) lock_undone: Statement,
+    pub(super) lock_slots: Statement,
+    pub(super) slots: Statement,
+    pub(super) time: Statement,
     pub(super) lock_expired: Statement,
     pub(super) probe: Statement,
     pub(super) insert: Statement,
@@ -154,8 +156,8 @@ pub(super) async fn keep(
     Ok(rows.iter().map(|row| unsigned(row.get(0))).collect())
 }
 
-/// Of `epochs`, those whose server is gone. They stay so: a connection of that epoch is never made again.
-pub(super) async fn gone(
+/// Of `epochs`, those whose server is dead. They stay so: a connection of that epoch is never made again.
+pub(super) async fn dead(
     transaction: &Transaction<'_>,
     statements: &Statements,
     epochs: &BTreeSet<u64>,
@@ -183,7 +185,9 @@ async fn durable(client: &Client) -> Result<(), LedgerError> {
 async fn prepare(client: &Client) -> Result<Statements, tokio_postgres::Error> {
     Ok(Statements {
         lock_keys: client.prepare(sql::LOCK_KEYS).await?,
-        lock_undone: client.prepare(sql::LOCK_UNDONE).await?,
+        lock_slots: client.prepare(sql::LOCK_SLOTS).await?,
+        slots: client.prepare(sql::SLOTS).await?,
+        time: client.prepare(sql::TIME).await?,
         lock_expired: client.prepare(sql::LOCK_EXPIRED).await?,
         probe: client.prepare(sql::PROBE).await?,
         insert: client.prepare(sql::INSERT).await?,

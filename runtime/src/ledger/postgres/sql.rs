@@ -52,32 +52,59 @@ pub(super) const OTHER_HEADS: &str = "
 
 pub(super) const LOOKUP: &str = "SELECT action::text FROM safe_tool.actions WHERE key = $1";
 
+pub(super) const MEETINGS: &str = "SELECT slot, meeting::text FROM safe_tool.subjects WHERE slot = ANY($1)";
+
+pub(super) const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// Epochs whose lock is free, so that their servers have ended or lost their connection. The locks are free again as soon as
+/// it is answered.
+pub(super) const FREE: &str = "
+    WITH epochs AS MATERIALIZED (SELECT unnest($1::bigint[]) AS e)
+    SELECT e FROM epochs WHERE pg_try_advisory_xact_lock($2 | e)";
+
 /// Always in the order of the keys, so that two servers do not wait for one another.
 pub(super) const LOCK_KEYS: &str = "
     SELECT crashed, action::text FROM safe_tool.actions WHERE key = ANY($1) ORDER BY key FOR UPDATE";
 
-pub(super) const LOCK_UNDONE: &str = "
-    SELECT crashed, action::text FROM safe_tool.actions WHERE undo = ANY($1) OR key = ANY($2) ORDER BY key FOR UPDATE";
+pub(super) const LOCK_SLOTS: &str = "
+    SELECT slot, meeting::text FROM safe_tool.subjects WHERE slot = ANY($1) ORDER BY slot FOR UPDATE";
+
+/// The database's time in ms, the next number of a batch, and the latest time until which any action answers.
+pub(super) const TIME: &str = "
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, nextval('safe_tool.orders'),
+        coalesce((SELECT max(expires_ms) FROM safe_tool.actions WHERE state IN ('completed', 'failed')), 0)";
+
+/// Writes slots; the answer is how many were made anew, of those that were not there.
+pub(super) const SLOTS: &str = "
+    WITH new AS (SELECT slot, until_ms, meeting, held
+            FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::boolean[]) AS new (slot, until_ms, meeting, held)),
+        changed AS (UPDATE safe_tool.subjects AS old SET until_ms = new.until_ms, meeting = new.meeting::json
+            FROM new WHERE new.held AND old.slot = new.slot),
+        made AS (INSERT INTO safe_tool.subjects (slot, until_ms, meeting)
+            SELECT slot, until_ms, meeting::json FROM new WHERE NOT held ORDER BY slot
+            ON CONFLICT (slot) DO NOTHING RETURNING 1)
+    SELECT count(*) FROM made";
 
 pub(super) const LOCK_EXPIRED: &str = "
-    SELECT crashed, action::text FROM safe_tool.actions WHERE state = 'completed' AND expires_ms <= $1
+    SELECT crashed, action::text FROM safe_tool.actions
+    WHERE state IN ('completed', 'failed') AND expires_ms <= extract(epoch FROM clock_timestamp()) * 1000
     ORDER BY expires_ms LIMIT 500 FOR UPDATE SKIP LOCKED";
 
 pub(super) const INSERT: &str = "
-    INSERT INTO safe_tool.actions (key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload)
-    SELECT key, version, intent, state, epoch, crashed, undo, expires_ms, action::json, payload
-    FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[], $7::bytea[],
-        $8::bigint[], $9::text[], $10::bytea[])
-        AS new (key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload)
+    INSERT INTO safe_tool.actions (key, version, intent, state, epoch, crashed, expires_ms, action, payload)
+    SELECT key, version, intent, state, epoch, crashed, expires_ms, action::json, payload
+    FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[],
+        $7::bigint[], $8::text[], $9::bytea[])
+        AS new (key, version, intent, state, epoch, crashed, expires_ms, action, payload)
     ORDER BY key ON CONFLICT (key) DO NOTHING";
 
 pub(super) const UPDATE: &str = "
     UPDATE safe_tool.actions AS old SET version = new.version, intent = new.intent, state = new.state,
-        epoch = new.epoch, crashed = new.crashed, undo = new.undo, expires_ms = new.expires_ms,
+        epoch = new.epoch, crashed = new.crashed, expires_ms = new.expires_ms,
         action = new.action::json, payload = new.payload
-    FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[], $7::bytea[],
-        $8::bigint[], $9::text[], $10::bytea[], $11::bigint[])
-        AS new (key, version, intent, state, epoch, crashed, undo, expires_ms, action, payload, replaced)
+    FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[],
+        $7::bigint[], $8::text[], $9::bytea[], $10::bigint[])
+        AS new (key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaced)
     WHERE old.key = new.key AND old.version = new.replaced";
 
 pub(super) const DELETE: &str = "
@@ -130,5 +157,5 @@ pub(super) const ALL_ACTIONS: &str = "
             WHERE chain = version >> 40 AND records.sequence = version & 1099511627775),
         (SELECT line FROM safe_tool.heads JOIN safe_tool.records USING (log)
             WHERE chain = intent >> 40 AND records.sequence = intent & 1099511627775),
-        intent, epoch, undo, expires_ms
+        intent, epoch, expires_ms
     FROM safe_tool.actions WHERE key > $1 ORDER BY key LIMIT 500";

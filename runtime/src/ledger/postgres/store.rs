@@ -1,5 +1,6 @@
 //! The [`Store`] whose committer writes to a database.
 
+use std::collections::{BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,20 +18,23 @@ use tokio_postgres::{Config, NoTls, Row};
 
 use super::super::action::{Action, State, Version};
 use super::super::checkpoint::{self, Signer};
+use super::super::decide::{self, Terms, View};
 use super::super::error::LedgerError;
 use super::super::front::{self, Front};
 use super::super::hash::Hash;
-use super::super::record::{now_ms, read_intent};
+use super::super::record::read_intent;
 use super::super::redact::Redactor;
 use super::super::shared::Shared;
+use super::super::subject::{Meeting, Slot, touching};
 use super::super::{
-    Ask, Claim, Claimed, Decide, Entry, Intent, Ledger, LedgerOptions, Listed, NoteEvent, Settle, Settled, Store,
+    Ask, Asked, Claim, Claimed, Decide, Entry, Intent, Ledger, LedgerOptions, Listed, NoteEvent, Settle, Settled,
+    Standing, Store,
 };
-use super::commit::{read, to_i64};
+use super::commit::{meetings, read, to_i64, unsigned};
 use super::committer::Committer;
 use super::link::Link;
 use super::operation::{Operation, Own};
-use super::session::{Connector, lock_of};
+use super::session::{Connector, LOCKS, lock_of};
 use super::version::place;
 use super::{failed, random, said, sql, tls};
 
@@ -166,17 +170,25 @@ impl PostgresStore {
             .inspect_err(|error| tracing::warn!(%error, "a look-up failed"))
     }
 
-    async fn known(&self, key: Hash) -> Result<Option<Action>, LedgerError> {
+    /// The row of an action. One that another server had started is first put in doubt if that server is dead.
+    async fn row(&self, key: Hash) -> Result<Option<Arc<Action>>, LedgerError> {
         let rows = self.read(sql::LOOKUP, vec![Box::new(key.0.to_vec())]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let mut found = Some(read(row.get(0))?);
         if let Some(Action { state: State::Started { epoch }, .. }) = &found
             && !self.link.mine().contains(epoch)
         {
-            // Whether its server lives is the committer's to find out.
+            // That its server is dead is the committer's to find out.
             found = self.front.ask(|answer| Operation::Own(Own::Examine(key, Some(answer)))).await?;
         }
-        Ok(found.filter(|action| action.answers(now_ms())))
+        Ok(found.map(Arc::new))
+    }
+
+    async fn known(&self, key: Hash) -> Result<Option<Action>, LedgerError> {
+        let Some(known) = self.row(key).await? else { return Ok(None) };
+        let rows = self.read(sql::NOW, Vec::new()).await?;
+        let at_ms = rows.first().map_or(0, |row| unsigned(row.get(0)));
+        Ok(Some(Arc::unwrap_or_clone(known)).filter(|known| !self.link.trusted() || known.answers(at_ms)))
     }
 
     async fn stored(&self, action: Action) -> Result<Vec<u8>, LedgerError> {
@@ -225,7 +237,77 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// Judges a call by what the database holds now. What comes of a claim is decided anew, with the rows locked.
+    async fn stands(&self, claim: Claim) -> Result<Standing, LedgerError> {
+        let known = self.row(claim.key).await?;
+        let mut slots = touching(&claim.subjects);
+        slots.extend(known.iter().flat_map(|known| touching(&known.subjects)));
+        slots.sort_unstable();
+        slots.dedup();
+        let slots: Vec<Vec<u8>> = slots.iter().map(|slot| slot.0.to_vec()).collect();
+        let rows = self.read(sql::MEETINGS, vec![Box::new(slots)]).await?;
+        let meetings: HashMap<Slot, Arc<Meeting>> =
+            meetings(&rows)?.into_iter().map(|(slot, meeting)| (slot, Arc::new(meeting))).collect();
+        let mine = self.link.mine();
+        let open = meetings.values().flat_map(|meeting| meeting.open.iter().map(|touch| touch.epoch));
+        let epochs: BTreeSet<u64> = known
+            .iter()
+            .map(|known| known.epoch)
+            .chain(open)
+            .filter(|epoch| *epoch != 0 && !mine.contains(epoch))
+            .collect();
+        let mut dead = BTreeSet::new();
+        if !epochs.is_empty() {
+            let epochs: Vec<i64> = epochs.iter().map(|epoch| to_i64(*epoch)).collect();
+            let rows = self.read(sql::FREE, vec![Box::new(epochs), Box::new(LOCKS)]).await?;
+            dead.extend(rows.iter().map(|row| unsigned(row.get(0))));
+        }
+        let rows = self.read(sql::NOW, Vec::new()).await?;
+        let at_ms = rows.first().map_or(0, |row| unsigned(row.get(0)));
+        let terms = Terms {
+            at_ms,
+            epoch: 0,
+            retention_ms: u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX),
+            trusted: self.link.trusted(),
+            status: self.shared().status(),
+        };
+        decide::standing(&Snapshot { known, meetings, dead, at_ms }, &terms, &claim)
+    }
+}
+
+/// The rows of a call as they stand, unlocked.
+struct Snapshot {
+    known: Option<Arc<Action>>,
+    meetings: HashMap<Slot, Arc<Meeting>>,
+    /// Epochs whose lock is free.
+    dead: BTreeSet<u64>,
+    at_ms: u64,
+}
+
+impl View for Snapshot {
+    fn action(&self, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
+        Ok(self.known.clone().filter(|known| known.key == *key))
+    }
+
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        Ok(self.meetings.get(slot).cloned())
+    }
+
+    fn may_run(&self, epoch: u64, until_ms: u64) -> bool {
+        epoch != 0 && (!self.dead.contains(&epoch) || self.at_ms <= until_ms)
+    }
+
+    fn presumed_dead(&self, _key: &Hash) -> bool {
+        false
+    }
+}
+
 impl Store for PostgresStore {
+    fn standing(&self, claim: Claim) -> BoxFuture<'_, Result<Standing, LedgerError>> {
+        Box::pin(self.stands(claim))
+    }
+
     fn lookup(&self, key: &Hash) -> BoxFuture<'_, Result<Option<Action>, LedgerError>> {
         Box::pin(self.known(*key))
     }
@@ -238,7 +320,7 @@ impl Store for PostgresStore {
         Box::pin(self.front.ask(|answer| Operation::Claim(Box::new(claim), answer)))
     }
 
-    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Action, LedgerError>> {
+    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Asked, LedgerError>> {
         Box::pin(self.front.ask(|answer| Operation::Ask(Box::new(ask), answer)))
     }
 

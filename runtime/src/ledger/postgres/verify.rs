@@ -342,9 +342,6 @@ impl Walk {
         }
         let expired = record.event == Event::Expired;
         for step in record.into_steps(None)? {
-            for freed in step.frees() {
-                *self.removed.entry(*freed).or_default() += 1;
-            }
             match step.change {
                 Transition::Leave if expired => *self.removed.entry(step.key).or_default() += 1,
                 Transition::Leave => {}
@@ -389,14 +386,12 @@ impl Walk {
                 let action = read(row.get(3)).map_err(|_| wrong("cannot be read"))?;
                 let (stored, state) = (Version(unsigned(row.get(1))), row.get::<_, &str>(2));
                 let epoch: Option<i64> = row.get(8);
-                let (intent, expires_ms): (i64, Option<i64>) = (row.get(7), row.get(10));
-                let undo: Option<&[u8]> = row.get(9);
+                let (intent, expires_ms): (i64, Option<i64>) = (row.get(7), row.get(9));
                 // What servers look for actions by.
                 let agrees = action.key == key
                     && action.version == stored
                     && super::commit::state(&action) == (state, epoch)
                     && action.intent == Version(unsigned(intent))
-                    && action.undo.as_ref().map(|undo| undo.0.as_slice()) == undo
                     && action.expires_ms.map(to_i64) == expires_ms;
                 if !agrees {
                     return Err(wrong("is not what its columns say"));
@@ -435,11 +430,15 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
     let agrees = match (change, &action.state) {
         (Transition::Begin(beginning), state) => beginning.state == *state,
         (Transition::Decide(decision), State::AwaitingApproval(approval)) => approval.decision == Some(decision),
-        (Transition::Complete { undo, expires_ms, .. }, State::Completed) => {
-            undo == action.undo
-                && expires_ms == action.expires_ms
+        (Transition::Complete { expires_ms, stored_error, subjects, .. }, State::Completed) => {
+            expires_ms == action.expires_ms
+                && stored_error == action.stored_error
+                && subjects.iter().all(|subject| action.subjects.contains(subject))
                 && payload == action.payload.as_ref().map(|at| at.hash)
         }
+        (Transition::Fail { expires_ms }, State::Failed) => expires_ms == action.expires_ms,
+        // A repeat ended without effect: the action before it is back in its place.
+        (Transition::Fail { .. } | Transition::Leave, State::Completed) => true,
         (Transition::Doubt { running }, State::InDoubt) => running || action.epoch == 0,
         _ => false,
     };
@@ -449,12 +448,14 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
     let (Transition::Begin(beginning), _) = change_of(action, began)? else {
         return Err("was not begun by the record that it names");
     };
-    let Beginning { digest, arguments, tenant, tool, call, undo, until_ms, .. } = *beginning;
+    let Beginning { digest, arguments, tenant, tool, call, owner, subjects, bucket, again_after, until_ms, .. } =
+        *beginning;
     let begun = (digest, &arguments, &tenant, &tool, &call, until_ms);
     let stands = (action.digest, &action.arguments, &action.tenant, &action.tool, &action.call, action.until_ms);
-    // A completion may have found another undo.
-    let undoes = action.state == State::Completed || undo == action.undo;
-    if begun != stands || !undoes {
+    let asked = (&owner, bucket, &again_after) == (&action.owner, action.bucket, &action.again_after);
+    // A completion may have found more.
+    let about = subjects.iter().all(|subject| action.subjects.contains(subject));
+    if begun != stands || !asked || !about {
         return Err("is not what the record says that began it");
     }
     Ok(())

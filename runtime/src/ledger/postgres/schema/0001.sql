@@ -40,18 +40,29 @@ CREATE TABLE safe_tool.actions (
     -- The record that changed it last, and the one that began it.
     version    bigint NOT NULL,
     intent     bigint NOT NULL,
-    state      text NOT NULL CHECK (state IN ('awaiting_approval', 'started', 'completed', 'in_doubt')),
+    state      text NOT NULL CHECK (state IN ('awaiting_approval', 'started', 'completed', 'failed', 'in_doubt')),
     -- Of the connection it was started on; set while it is started.
     epoch      bigint CHECK ((state = 'started') = (epoch IS NOT NULL)),
     -- In doubt because its server was gone: an outcome that this server has all the same settles it.
     crashed    boolean NOT NULL CHECK (state = 'in_doubt' OR NOT crashed),
-    undo       bytea,
     expires_ms bigint,
     action     json NOT NULL,
     -- The stored result of a completed action, byte for byte.
     payload    bytea
 );
 
-CREATE INDEX actions_undo ON safe_tool.actions (undo) WHERE undo IS NOT NULL;
-CREATE INDEX actions_unsettled ON safe_tool.actions (state, key) WHERE state <> 'completed';
-CREATE INDEX actions_expires ON safe_tool.actions (expires_ms) WHERE state = 'completed';
+CREATE INDEX actions_unsettled ON safe_tool.actions (state, key) WHERE state NOT IN ('completed', 'failed');
+CREATE INDEX actions_expires ON safe_tool.actions (expires_ms) WHERE state IN ('completed', 'failed');
+
+-- A number for each batch: the order in which actions began and ended, whichever server ran them.
+CREATE SEQUENCE safe_tool.orders MAXVALUE 140737488355327 NO CYCLE;
+
+-- The subjects of actions, and the actions that meet there.
+CREATE TABLE safe_tool.subjects (
+    slot     bytea PRIMARY KEY CHECK (length(slot) = 16),
+    -- Remembered at least until then.
+    until_ms bigint NOT NULL,
+    meeting  json NOT NULL
+);
+
+CREATE INDEX subjects_until ON safe_tool.subjects (until_ms);
