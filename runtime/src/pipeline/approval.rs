@@ -81,7 +81,12 @@ async fn ask(flow: &mut Flow) -> Result<(Action, bool), Refusal> {
     let id = ulid::Ulid::generate().to_string();
     let ask = Ask { claim: claim(flow)?, id: id.clone(), expires_ms: now_ms().saturating_add(VALID_MS) };
     let action = flow.pipeline.ledger.ask(ask).await.map_err(|error| {
-        tracing::error!(call = flow.id, tool = flow.tool().name, %error, "an approval was not asked for");
+        tracing::error!(
+            call = flow.id,
+            tool = flow.tool().name,
+            error = error.to_string(),
+            "an approval was not asked for"
+        );
         unavailable("approval")
     })?;
     let asked = matches!(&action.state, State::AwaitingApproval(Approval { id: held, .. }) if *held == id);
@@ -104,7 +109,7 @@ async fn expired(flow: &Flow, action: &Action) -> Refusal {
         // Somebody else told it, or asked anew.
         Ok(_) | Err(LedgerError::Superseded) => {}
         Err(error) => {
-            tracing::error!(call = flow.id, %error, "the end of an approval was not recorded");
+            tracing::error!(call = flow.id, error = error.to_string(), "the end of an approval was not recorded");
             return unavailable("approval");
         }
     }

@@ -66,14 +66,14 @@ pub(super) async fn pass(flow: &mut Flow) -> Result<Passed, Stop> {
 
 async fn lookup(flow: &Flow, key: &Hash) -> Result<Option<Action>, Refusal> {
     flow.pipeline.ledger.lookup(key).await.map_err(|error| {
-        tracing::error!(call = flow.id, %error, "the ledger cannot be read");
+        tracing::error!(call = flow.id, error = error.to_string(), "the ledger cannot be read");
         unavailable("dedupe")
     })
 }
 
 async fn ended(flow: &Flow, action: &Action) -> Result<bool, Refusal> {
     flow.pipeline.ledger.ended(action).await.map_err(|error| {
-        tracing::error!(call = flow.id, %error, "the ledger cannot be read");
+        tracing::error!(call = flow.id, error = error.to_string(), "the ledger cannot be read");
         unavailable("dedupe")
     })
 }

@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use super::undo::UndoCall;
-use super::{Pipeline, Served, entry, throttle};
+use super::{Pipeline, Served, entry, guesses, throttle};
 use crate::action::Names;
 use crate::blocking::Blocking;
 use crate::call::{Context, Facts};
@@ -197,6 +197,7 @@ impl Flow {
             }
             Stop::Refused(refusal) => {
                 throttle::refused(self, &refusal);
+                guesses::refused(self, &refusal);
                 let stamp = Stamp { call: &self.id, first_call: refusal.first_call.as_deref(), ..Stamp::default() };
                 let body = Body::error(&refusal.error, self.source());
                 Answer { envelope: body.envelope(&stamp), is_error: true, receipt: None }

@@ -28,7 +28,12 @@ pub(super) async fn pass(flow: &mut Flow, approved: Option<u64>) -> Result<u64, 
             Err(refusal.suggest("call again: it is answered, or asked for anew").into())
         }
         Err(error) => {
-            tracing::error!(call = flow.id, tool = flow.tool().name, %error, "the intent was not recorded");
+            tracing::error!(
+                call = flow.id,
+                tool = flow.tool().name,
+                error = error.to_string(),
+                "the intent was not recorded"
+            );
             Err(unavailable("intent").into())
         }
     }
@@ -52,7 +57,12 @@ pub(super) fn claim(flow: &Flow) -> Result<Claim, Refusal> {
 /// A read leaves no intent, but no call is answered that cannot be recorded.
 pub(super) fn ledger_takes_records(flow: &Flow) -> Result<(), Refusal> {
     flow.pipeline.ledger.health().map_err(|error| {
-        tracing::error!(call = flow.id, tool = flow.tool().name, %error, "the ledger takes no records");
+        tracing::error!(
+            call = flow.id,
+            tool = flow.tool().name,
+            error = error.to_string(),
+            "the ledger takes no records"
+        );
         unavailable("intent")
     })
 }

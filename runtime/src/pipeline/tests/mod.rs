@@ -1,7 +1,9 @@
 //! The pipeline under clocks that the test sets.
 
 mod blocking;
+mod guesses;
 mod lease;
+mod logs;
 mod throttle;
 
 use crate::InProcess;
