@@ -120,9 +120,13 @@ async fn read(flow: &mut Flow) -> Result<Answer, Stop> {
     policy::pass(flow)?;
     limits::pass(flow)?;
     intent::ledger_takes_records(flow)?;
-    let secret = credential::pass(flow).await?;
-    let ended = execute::read(flow, secret).await?;
-    outcome::read(flow, ended)
+    let unanswered = execute::Unanswered::new(flow);
+    let ended = match credential::pass(flow).await {
+        Ok(secret) => execute::read(flow, secret).await,
+        Err(refusal) => Err(refusal),
+    };
+    unanswered.over();
+    outcome::read(flow, ended?)
 }
 
 /// What a call passes that asks to change something, up to its intent.

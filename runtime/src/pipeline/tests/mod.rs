@@ -4,6 +4,7 @@ mod blocking;
 mod guesses;
 mod lease;
 mod logs;
+mod reads;
 mod throttle;
 
 use crate::InProcess;
