@@ -48,7 +48,9 @@ impl Desk {
         let directory = ledger.directory()?;
         let opened = listen(directory);
         let (listener, path, file) = opened
-            .inspect_err(|error| tracing::warn!(%error, "operators cannot reach this server: there is no socket"))
+            .inspect_err(|error| {
+                tracing::warn!(error = error.to_string(), "operators cannot reach this server: there is no socket")
+            })
             .ok()?;
         // The ledger's files are free when the server has dropped it, whatever this task does then.
         let ledger = ledger.downgrade();
@@ -62,7 +64,7 @@ impl Drop for Desk {
         if identity(&self.path).is_ok_and(|file| file == self.file)
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::debug!(%error, "the operators' socket stays behind");
+            tracing::debug!(error = error.to_string(), "the operators' socket stays behind");
         }
     }
 }

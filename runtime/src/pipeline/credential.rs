@@ -24,7 +24,7 @@ pub(super) async fn pass(flow: &Flow) -> Result<Option<SecretString>, Refusal> {
     match minted {
         Ok(secret) => Ok(Some(secret)),
         Err(error) => {
-            tracing::error!(call = flow.id, tool = flow.tool().name, %error, "no credential");
+            tracing::error!(call = flow.id, tool = flow.tool().name, error = error.to_string(), "no credential");
             Err(Refusal::new(
                 "credential",
                 Kind::Unavailable,

@@ -34,11 +34,9 @@ pub(super) enum Ended {
 
 /// Runs a read to its end, at most until its deadline.
 pub(super) async fn read(flow: &mut Flow, secret: Option<SecretString>) -> Result<Ended, Refusal> {
-    let unanswered = Unanswered(Some((flow.entry(), flow.pipeline.ledger.clone())));
     let timeout = flow.tool().timeout;
     // What a read has started on other threads is not waited for: it changes nothing.
     let ended = tokio::time::timeout(timeout, attempts(flow, secret, None, Blocking::default())).await;
-    unanswered.over();
     ended.map_err(|_| {
         Refusal::new("execute", Kind::Transient, format!("no answer within {} ms", timeout.as_millis())).code("timeout")
     })
@@ -166,10 +164,15 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// A read whose caller goes away is dropped; the ledger hears of it.
-struct Unanswered(Option<(Entry, Ledger)>);
+pub(super) struct Unanswered(Option<(Entry, Ledger)>);
 
 impl Unanswered {
-    fn over(mut self) {
+    pub(super) fn new(flow: &Flow) -> Self {
+        Unanswered(Some((flow.entry(), flow.pipeline.ledger.clone())))
+    }
+
+    /// It was answered, and is recorded as such.
+    pub(super) fn over(mut self) {
         self.0 = None;
     }
 }

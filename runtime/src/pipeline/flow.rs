@@ -1,7 +1,7 @@
 //! One call on its way through the gates.
 
 use super::refusal::Refusal;
-use super::{Pipeline, Served, entry, throttle};
+use super::{Pipeline, Served, entry, guesses, throttle};
 use crate::action::Names;
 use crate::blocking::Blocking;
 use crate::call::{Context, Facts};
@@ -204,6 +204,7 @@ impl Flow {
             }
             Stop::Refused(refusal) => {
                 throttle::refused(self, &refusal);
+                guesses::refused(self, &refusal);
                 let stamp = Stamp { call: &self.id, first_call: refusal.first_call.as_deref(), ..Stamp::default() };
                 let body = Body::error(&refusal.error, self.source());
                 Answer { envelope: body.envelope(&stamp), is_error: true, receipt: None }

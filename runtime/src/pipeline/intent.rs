@@ -69,7 +69,12 @@ pub(super) fn claim(flow: &Flow) -> Result<Claim, Refusal> {
 /// A read leaves no intent, but no call is answered that cannot be recorded.
 pub(super) fn ledger_takes_records(flow: &Flow) -> Result<(), Refusal> {
     flow.pipeline.ledger.health().map_err(|error| {
-        tracing::error!(call = flow.id, tool = flow.tool().name, %error, "the ledger takes no records");
+        tracing::error!(
+            call = flow.id,
+            tool = flow.tool().name,
+            error = error.to_string(),
+            "the ledger takes no records"
+        );
         unavailable("intent")
     })
 }

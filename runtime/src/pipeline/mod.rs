@@ -9,6 +9,7 @@ mod entry;
 mod execute;
 mod flight;
 mod flow;
+mod guesses;
 mod intent;
 mod lease;
 mod limits;
@@ -26,6 +27,7 @@ mod validate;
 
 pub(crate) use flight::Flights;
 pub(crate) use flow::{Answer, Request};
+pub(crate) use guesses::Guesses;
 pub(crate) use limits::Limits;
 pub(crate) use throttle::Throttle;
 
@@ -59,6 +61,7 @@ pub(crate) struct Pipeline {
     pub(crate) broker: Arc<dyn CredentialBroker>,
     pub(crate) ledger: Ledger,
     pub(crate) throttle: Throttle,
+    pub(crate) guesses: Guesses,
     pub(crate) flights: Flights,
     pub(crate) effects: TaskTracker,
     /// What leases are measured by.
@@ -85,6 +88,7 @@ impl Pipeline {
     pub(crate) fn refuse_wire(self: &Arc<Self>, request: Request, violations: Vec<Violation>) -> Option<Answer> {
         let mut flow = Flow::new(self, request)?;
         let refusal = authenticate::pass(&mut flow)
+            .and_then(|()| guesses::pass(&flow))
             .and_then(|()| scope::pass(&flow))
             .err()
             .unwrap_or_else(|| validate::refusal("wire", violations));
@@ -110,19 +114,25 @@ impl Pipeline {
 /// What a call passes that asks to read.
 async fn read(flow: &mut Flow) -> Result<Answer, Stop> {
     authenticate::pass(flow)?;
+    guesses::pass(flow)?;
     scope::pass(flow)?;
     validate::pass(flow)?;
     policy::pass(flow)?;
     limits::pass(flow)?;
     intent::ledger_takes_records(flow)?;
-    let secret = credential::pass(flow).await?;
-    let ended = execute::read(flow, secret).await?;
-    outcome::read(flow, ended)
+    let unanswered = execute::Unanswered::new(flow);
+    let ended = match credential::pass(flow).await {
+        Ok(secret) => execute::read(flow, secret).await,
+        Err(refusal) => Err(refusal),
+    };
+    unanswered.over();
+    outcome::read(flow, ended?)
 }
 
 /// What a call passes that asks to change something, up to its intent.
 async fn before_effect(flow: &mut Flow) -> Result<(Lead, Option<Version>), Stop> {
     authenticate::pass(flow)?;
+    guesses::pass(flow)?;
     scope::pass(flow)?;
     validate::pass(flow)?;
     policy::pass(flow)?;

@@ -32,7 +32,11 @@ pub(super) fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
     match flow.pipeline.ledger.note(flow.entry(), NoteEvent::Read { code }) {
         Ok(()) => Ok(flow.answer(&body, None)),
         Err(error) => {
-            tracing::error!(call = flow.id, %error, "a read was not recorded, so its result is withheld");
+            tracing::error!(
+                call = flow.id,
+                error = error.to_string(),
+                "a read was not recorded, so its result is withheld"
+            );
             Err(unavailable("outcome").into())
         }
     }
@@ -176,7 +180,12 @@ async fn settle(flow: &Flow, version: Version, outcome: Outcome, how: How) -> Re
             overtaken()
         }
         error => {
-            tracing::error!(call = flow.id, tool = flow.tool().name, %error, "an outcome was not recorded; the server accepts no further changes");
+            tracing::error!(
+                call = flow.id,
+                tool = flow.tool().name,
+                error = error.to_string(),
+                "an outcome was not recorded; the server accepts no further changes"
+            );
             flow.pipeline.ledger.latch();
             unrecorded()
         }

@@ -54,7 +54,8 @@ async fn settle(flow: &Flow, action: &Action, outcome: Outcome) -> bool {
         // A late outcome, an operator or another server was faster: that stands.
         Err(LedgerError::Superseded) => true,
         Err(error) => {
-            tracing::error!(call = flow.id, tool = flow.tool().name, %error, "what reconcile found was not recorded");
+            let error = error.to_string();
+            tracing::error!(call = flow.id, tool = flow.tool().name, error, "what reconcile found was not recorded");
             false
         }
     }
@@ -67,7 +68,7 @@ impl Pipeline {
         loop {
             let doubts = match self.ledger.list(Listed::InDoubt, after, PAGE).await {
                 Ok(doubts) => doubts,
-                Err(error) => return tracing::error!(%error, "the doubts cannot be listed"),
+                Err(error) => return tracing::error!(error = error.to_string(), "the doubts cannot be listed"),
             };
             let Some(last) = doubts.last() else { return };
             after = Some(last.key);
@@ -96,10 +97,9 @@ async fn again(pipeline: &Arc<Pipeline>, action: &Action) -> Option<Flow> {
     if !served.descriptor.reconcile {
         return None;
     }
-    let intent =
-        pipeline.ledger.intent(action).await.inspect_err(
-            |error| tracing::error!(%error, first_call = action.call, "the intent of a doubt cannot be read"),
-        );
+    let intent = pipeline.ledger.intent(action).await.inspect_err(|error| {
+        tracing::error!(error = error.to_string(), first_call = action.call, "the intent of a doubt cannot be read")
+    });
     let entry = intent.ok()?.entry;
     let request = Request {
         tool: action.tool.clone(),

@@ -9,7 +9,7 @@ use crate::clock::BootClock;
 use crate::credential::{CredentialBroker, FromEnvironment};
 use crate::identity::{Identity, Principal, StaticBearer, from_environment};
 use crate::ledger::Ledger;
-use crate::pipeline::{Flights, Limits, Pipeline, Served, Throttle};
+use crate::pipeline::{Flights, Guesses, Limits, Pipeline, Served, Throttle};
 use crate::policy::Policy;
 use crate::tool::{Descriptor, Effect, RunsOn, SafeTool, Undo, effect};
 use std::marker::PhantomData;
@@ -184,6 +184,7 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
             broker: self.broker,
             ledger,
             throttle: Throttle::new(self.clock.clone()),
+            guesses: Guesses::new(self.clock.clone()),
             flights: Flights::default(),
             effects: TaskTracker::new(),
             clock: self.clock,

@@ -1,7 +1,10 @@
 //! The pipeline under clocks that the test sets.
 
 mod blocking;
+mod guesses;
 mod lease;
+mod logs;
+mod reads;
 mod throttle;
 
 use crate::InProcess;
