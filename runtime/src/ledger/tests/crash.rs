@@ -1,12 +1,13 @@
 //! What the next open makes of a ledger that was not closed.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use futures_util::FutureExt;
 
 use super::super::LedgerOptions;
+use super::super::local::journal::zeros::content;
 use super::super::record::{Event, Line, Tail, write_record};
 use super::super::{Claimed, Hash, LedgerError, State, verify};
 use super::{
@@ -33,7 +34,9 @@ async fn crashed() -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 fn append(directory: &Path, bytes: &[u8]) {
-    OpenOptions::new().append(true).open(first_segment(directory)).unwrap().write_all(bytes).unwrap();
+    let path = first_segment(directory);
+    let written = content(&fs::read(&path).unwrap()).len() as u64;
+    OpenOptions::new().write(true).open(path).unwrap().write_all_at(bytes, written).unwrap();
 }
 
 #[tokio::test]
