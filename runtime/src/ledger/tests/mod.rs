@@ -4,6 +4,7 @@
 #![cfg_attr(shuttle, allow(dead_code, reason = "some of the tests below are not compiled for shuttle"))]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -111,11 +112,23 @@ async fn run(ledger: &Ledger, name: &str, undo: Option<&str>) -> Receipt {
     ledger.settle(settle(name, version, completed(&format!("{{\"of\":\"{name}\"}}"), undo))).await.unwrap()
 }
 
+/// As a ledger wants its directory and keys; what `tempfile` and `fs::write` make may be read by everybody.
+fn private(directory: &Path) {
+    for (path, mode) in [("", 0o700), ("redact.key", 0o600), ("signing.key", 0o600)] {
+        let path = directory.join(path);
+        if path.exists() {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+}
+
 fn open(directory: &Path) -> Ledger {
+    private(directory);
     Ledger::open(directory.to_str().unwrap()).unwrap()
 }
 
 fn refused(directory: &Path) -> LedgerError {
+    private(directory);
     Ledger::open(directory.to_str().unwrap()).map(drop).unwrap_err()
 }
 
