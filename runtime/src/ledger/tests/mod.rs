@@ -35,11 +35,14 @@ mod files;
 mod golden;
 #[cfg(shuttle)]
 pub(super) mod handoff;
+mod home;
 mod life;
 mod model;
 #[cfg(not(shuttle))]
 mod poison;
 mod retention;
+#[cfg(not(shuttle))]
+mod room;
 mod scribe;
 mod tamper;
 

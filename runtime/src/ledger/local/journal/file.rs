@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::filler::{Filler, NEXT};
 use super::files::OpenFiles;
+use super::filler::{Filler, NEXT};
 use super::segment::SegmentFile;
 use super::{Journal, Position, Reader, WriteError};
 

@@ -37,10 +37,7 @@ impl Next {
     }
 
     /// Gives the next segment to `rename`; it is no longer the next one if that succeeds.
-    pub(super) fn become_segment(
-        &self,
-        rename: impl FnOnce() -> io::Result<()>,
-    ) -> io::Result<Arc<SegmentFile>> {
+    pub(super) fn become_segment(&self, rename: impl FnOnce() -> io::Result<()>) -> io::Result<Arc<SegmentFile>> {
         let segment = self.get()?;
         let mut made = self.made();
         rename()?;

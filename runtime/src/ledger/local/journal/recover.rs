@@ -86,9 +86,8 @@ impl Walk {
         last: bool,
         each: &mut dyn FnMut(Box<Record>, Option<PayloadAt>, Tail) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        let damaged = |offset, sequence, reason| {
-            Err(LedgerError::Damaged { segment: path.to_owned(), offset, sequence, reason })
-        };
+        let damaged =
+            |offset, sequence, reason| Err(LedgerError::Damaged { segment: path.to_owned(), offset, sequence, reason });
         if segment != self.chain.next_sequence() {
             return damaged(0, self.chain.next_sequence(), "the segment before is missing or incomplete");
         }

@@ -79,7 +79,9 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("segment");
         let block = usize::try_from(BLOCK).unwrap();
-        for (text, zeros) in [(0, 0), (0, 1), (0, 3 * block), (1, 0), (1, block), (block, 1), (block + 7, 2 * block - 7)] {
+        for (text, zeros) in
+            [(0, 0), (0, 1), (0, 3 * block), (1, 0), (1, block), (block, 1), (block + 7, 2 * block - 7)]
+        {
             let mut bytes = vec![0; text / 2];
             bytes.resize(text, b'x');
             bytes.resize(text + zeros, 0);
