@@ -100,7 +100,7 @@ fn index(path: &Path, journal: &Path, segments: &[u64]) -> Result<(SledIndex, Re
     });
     let (error, seen) = match opened {
         // Somebody uses it, so it is not broken.
-        Err(LedgerError::Locked { .. }) => return Err(LedgerError::Locked { path: path.to_owned() }),
+        Err(locked @ LedgerError::Locked { .. }) => return Err(locked),
         Err(error) => (error, 0),
         Ok((index, seen)) => match follow(journal, segments, &index, seen) {
             Ok((recovered, head)) => return Ok((index, recovered, head)),

@@ -104,7 +104,9 @@ impl FileJournal {
     fn next_segment(&self, first: u64) -> Result<Arc<SegmentFile>, WriteError> {
         let next = self.filler.next();
         next.get().map_err(WriteError::Refused)?;
-        self.live.cut(self.at.offset)?;
+        if self.live.cut(self.at.offset).map_err(WriteError::Refused)? {
+            self.live.file().sync_all().map_err(WriteError::Broken)?;
+        }
         let rename = || Ok(rustix::fs::renameat(&self.directory, NEXT, &self.directory, segment_name(first))?);
         let segment = next.become_segment(rename).map_err(WriteError::Refused)?;
         // The name is there by now, and nobody knows whether it lasts: neither segment may be written to.

@@ -142,17 +142,17 @@ impl SegmentFile {
         self.growth().sealed = true;
     }
 
-    /// Seals it and cuts it to `length`, durably.
-    pub(super) fn cut(&self, length: u64) -> Result<(), WriteError> {
+    /// Seals it and cuts it to `length`; says whether there was anything to cut.
+    pub(super) fn cut(&self, length: u64) -> io::Result<bool> {
         let mut growth = self.growth();
         growth.sealed = true;
-        if self.file.metadata().map_err(WriteError::Refused)?.len() == length {
-            return Ok(());
+        if self.file.metadata()?.len() == length {
+            return Ok(false);
         }
-        self.file.set_len(length).map_err(WriteError::Refused)?;
+        self.file.set_len(length)?;
         growth.reserved = length;
         self.ready.store(length, Ordering::Release);
-        self.file.sync_all().map_err(WriteError::Broken)
+        Ok(true)
     }
 
     fn growth(&self) -> MutexGuard<'_, Growth> {
