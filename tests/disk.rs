@@ -24,7 +24,7 @@ struct Small(PathBuf);
 impl Small {
     fn mount(at: &Path) -> Option<Small> {
         std::fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(at).status();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs"]).arg(at).status();
         if !mounted.is_ok_and(|status| status.success()) {
             cannot("a tmpfs cannot be mounted (needs root)");
             return None;

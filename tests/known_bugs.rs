@@ -8,6 +8,8 @@ use safe_tool_tests::witness::World;
 use safe_tool_tests::witness::history::{Here, History, Seen};
 use safe_tool_tests::witness::server::serve;
 use serde_json::{Value, json};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -244,7 +246,7 @@ async fn a_doubt_is_listed_and_resolved_and_the_key_is_free() {
 
 #[tokio::test]
 async fn only_what_an_earlier_epoch_began_is_in_doubt() {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
     let place = scratch.path().to_str().unwrap();
     let before = Ledger::open(place).unwrap();
     win(&before, "before", "c1").await;

@@ -5,6 +5,8 @@ use safe_tool::ledger::Listed;
 use safe_tool::prelude::*;
 use safe_tool::{InProcess, Ledger, Principal};
 use serde_json::{Value, json};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -137,7 +139,7 @@ fn records(directory: &std::path::Path) -> Vec<Value> {
 
 #[tokio::test]
 async fn what_happened_is_found_on_the_next_call_and_replayed_from_then_on() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
     let ledger = Ledger::open(directory.path().to_str().unwrap()).unwrap();
     let bank = Bank::default();
     let server = server(&bank, &ledger).await;

@@ -8,6 +8,8 @@ use safe_tool::{
     Allowlist, CredentialBroker, CredentialError, Identity, InProcess, Ledger, Principal, ReadServer, WriteServer,
 };
 use serde_json::{Value, json};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -825,7 +827,7 @@ async fn a_latched_ledger_stops_calls_before_their_effect() {
 
 #[tokio::test]
 async fn the_ledger_holds_every_call_and_no_secret() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
     let ledger = Ledger::open(directory.path().to_str().unwrap()).unwrap();
     let lab = Lab::default();
     let server = writer(&lab).ledger(ledger.clone()).in_process(ann()).await.unwrap();
@@ -865,7 +867,7 @@ async fn set_code(
 async fn a_sensitive_value_is_in_no_record_and_guessed_from_no_key() {
     let mut keys = Vec::new();
     for _ in 0..2 {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
         let ledger = Ledger::open(directory.path().to_str().unwrap()).unwrap();
         let server = Server::write("locks", Lab::default()).tool::<set_code>();
         let server = server.ledger(ledger).in_process(ann()).await.unwrap();
@@ -881,7 +883,7 @@ async fn a_sensitive_value_is_in_no_record_and_guessed_from_no_key() {
 
 #[tokio::test]
 async fn many_refusals_alike_are_summed_up() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
     let ledger = Ledger::open(directory.path().to_str().unwrap()).unwrap();
     let lab = Lab::default();
     let server = writer(&lab).ledger(ledger.clone()).in_process(ann()).await.unwrap();

@@ -25,6 +25,8 @@ use tear::Tear;
 
 /// The committer, as the system names its thread.
 const COMMITTER: &str = "ledger";
+/// What fills segments ahead.
+const FILLER: &str = "ledger-fill";
 /// What removes expired results.
 const SWEEPER: &str = "ledger-sweep";
 /// Whoever calls; its name is cut to what the system keeps.
@@ -74,8 +76,8 @@ fn bases(at: &Path) -> Vec<Arc<Base>> {
     left("closed", Script::Life, &to_the_end, &nothing);
     left("started", Script::Life, &in_an_effect, &nothing);
     left("crowded", Script::Crowd, &|_| Point::Message { nth: 30, counted: true }, &nothing);
-    left("torn", Script::Life, &|ledger| Point::Thread(COMMITTER, journal(ledger, "fdatasync"), 9), &|ledger| {
-        assert!(Tear::Half.tear(ledger).unwrap());
+    left("torn", Script::Life, &|ledger| Point::Thread(COMMITTER, journal(ledger, "pwrite64"), 9), &|ledger| {
+        Tear::Half.tear(ledger, &std::fs::read_to_string(ledger.with_extension("strace")).unwrap()).unwrap();
     });
     left("without index", Script::Life, &in_an_effect, &|ledger| {
         std::fs::remove_dir_all(ledger.join("index")).unwrap();
@@ -92,11 +94,11 @@ fn all_series(bases: &[Arc<Base>]) -> Vec<Series> {
     let mut add = |base: &Arc<Base>, script, struck, blow, tear| {
         series.push(Series { base: Arc::clone(base), script, struck, blow, tear });
     };
-    for script in [Script::Crowd, Script::Life, Script::Volume] {
+    for script in [Script::Crowd, Script::Life, Script::Volume, Script::Long] {
         for counted in [true, false] {
             add(new, script, Struck::Message(counted), Blow::Kill, None);
         }
-        for syscall in ["write", "fdatasync", "openat", "fsync"] {
+        for syscall in ["pwrite64", "fallocate", "openat", "ftruncate", "fsync", "renameat"] {
             for blow in blows(syscall) {
                 for files in [Files::Journal, Files::Directories] {
                     add(new, script, Struck::Thread(COMMITTER, files, syscall), *blow, None);
@@ -104,7 +106,12 @@ fn all_series(bases: &[Arc<Base>]) -> Vec<Series> {
             }
         }
         for tear in Tear::ALL {
-            add(new, script, Struck::Thread(COMMITTER, Files::Journal, "fdatasync"), Blow::Kill, Some(tear));
+            add(new, script, Struck::Thread(COMMITTER, Files::Journal, "pwrite64"), Blow::Kill, Some(tear));
+        }
+        for syscall in ["pwrite64", "fdatasync", "openat"] {
+            for blow in blows(syscall) {
+                add(new, script, Struck::Thread(FILLER, Files::Journal, syscall), *blow, None);
+            }
         }
         for syscall in ["openat", "pread64"] {
             add(new, script, Struck::Thread(CALLER, Files::Journal, syscall), Blow::Error("EIO"), None);
@@ -129,7 +136,7 @@ fn all_series(bases: &[Arc<Base>]) -> Vec<Series> {
             add(new, Script::Sweep, Struck::Thread(SWEEPER, files, syscall), *blow, None);
         }
     }
-    for syscall in ["write", "fdatasync"] {
+    for syscall in ["pwrite64", "fallocate"] {
         for blow in blows(syscall) {
             add(new, Script::Sweep, Struck::Thread(COMMITTER, Files::Journal, syscall), *blow, None);
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Files that are treated alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Files {
-    /// The segments of the journal.
+    /// The segments of the journal, and what becomes one.
     Journal,
     /// What a segment is before it is swept, and after.
     Swept,
@@ -14,8 +14,6 @@ pub(super) enum Files {
     Directories,
     /// Keys, and what they are before they are named so.
     Keys,
-    /// The lock.
-    Lock,
     /// sled's.
     Index,
 }
@@ -32,7 +30,11 @@ impl Files {
                 let swept = (1..SEQUENCES).map(|first| ledger.join(format!("journal/{first:020}.swept")));
                 swept.chain(Files::Journal.paths(ledger)).collect()
             }
-            Files::Journal => (1..SEQUENCES).map(|first| ledger.join(format!("journal/{first:020}.jsonl"))).collect(),
+            Files::Journal => {
+                let names = |first| [format!("{first:020}.jsonl"), format!("{first:020}.recovered")];
+                let names = (1..SEQUENCES).flat_map(names).chain(["next.filled".to_owned()]);
+                names.map(|name| ledger.join("journal").join(name)).collect()
+            }
             Files::Directories => {
                 let mut paths = under(&["journal", "index"]);
                 paths.extend([ledger.to_owned()]);
@@ -40,7 +42,6 @@ impl Files {
                 paths
             }
             Files::Keys => under(&["redact.key", "redact.new", "signing.key", "signing.new"]),
-            Files::Lock => under(&["LOCK"]),
             Files::Index => {
                 let mut paths = under(&["index/conf", "index/db", "index/blobs"]);
                 let found = std::fs::read_dir(ledger.join("index")).into_iter().flatten();
@@ -55,10 +56,20 @@ impl Files {
     /// What opening a ledger does with them.
     pub(super) const fn opening(self) -> &'static [&'static str] {
         match self {
-            Files::Journal => &["openat", "read", "write", "fsync", "fdatasync", "ftruncate"],
-            Files::Directories => &["mkdir", "openat", "getdents64", "fsync"],
+            Files::Journal => &[
+                "openat",
+                "read",
+                "pread64",
+                "write",
+                "pwrite64",
+                "fallocate",
+                "fsync",
+                "ftruncate",
+                "rename",
+                "unlink",
+            ],
+            Files::Directories => &["mkdir", "openat", "flock", "renameat", "getdents64", "fsync"],
             Files::Keys => &["openat", "read", "write", "fsync", "rename"],
-            Files::Lock => &["openat", "flock"],
             Files::Swept => &[],
             Files::Index => &[
                 "mkdir",
@@ -75,13 +86,13 @@ impl Files {
     }
 
     /// All of them.
-    pub(super) const ALL: [Files; 5] = [Files::Journal, Files::Directories, Files::Keys, Files::Lock, Files::Index];
+    pub(super) const ALL: [Files; 4] = [Files::Journal, Files::Directories, Files::Keys, Files::Index];
 }
 
 /// What is done at a system call.
 pub(super) fn blows(syscall: &str) -> &'static [Blow] {
     match syscall {
-        "write" | "pwrite64" | "openat" | "mkdir" | "ftruncate" => {
+        "write" | "pwrite64" | "fallocate" | "openat" | "mkdir" | "ftruncate" | "renameat" => {
             &[Blow::Kill, Blow::Error("EIO"), Blow::Error("ENOSPC")]
         }
         "fdatasync" => &[Blow::Kill, Blow::Error("EIO"), Blow::Errors("EIO")],

@@ -127,7 +127,7 @@ fn play(mut command: Command, ledger: &Path, plan: &Plan, history: &mut History)
 /// # Errors
 /// When the server does not end well.
 pub(super) fn traced(ledger: &Path, script: Script) -> Result<String, String> {
-    const CALLS: &str = "trace=openat,mkdir,rename,write,fsync,fdatasync,sendto";
+    const CALLS: &str = "trace=openat,mkdir,rename,renameat,write,pwrite64,fsync,fdatasync,sendto";
     let trace = ledger.with_extension("strace");
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-qq", "-s", "200000", "-e", CALLS, "-o"]).arg(&trace);
@@ -146,6 +146,8 @@ fn strace(trace: &Path, call: &Call, blow: Blow, nth: u32) -> Command {
         Blow::Error(error) => format!("inject={}:error={error}:when={nth}", call.syscall),
         Blow::Errors(error) => format!("inject={}:error={error}:when={nth}+", call.syscall),
     };
+    // All of what is written, so that a part of it can be put on the disk afterwards.
+    command.args(["-xx", "-s", "1000000"]);
     command.arg("-o").arg(trace).arg("-e").arg(format!("trace={}", call.syscall)).arg("-e").arg(inject);
     for path in &call.paths {
         command.arg("-P").arg(path);

@@ -119,8 +119,13 @@ impl Series {
 
     /// Whether nothing more may be accepted once this has failed.
     fn closes(&self) -> bool {
-        let (Struck::Any(files, syscall) | Struck::Thread(_, files, syscall)) = self.struck else { return false };
-        files == Files::Journal && matches!(syscall, "write" | "fdatasync" | "fsync")
+        let (thread, files, syscall) = match self.struck {
+            Struck::Any(files, syscall) => ("", files, syscall),
+            Struck::Thread(thread, files, syscall) => (thread, files, syscall),
+            Struck::Message(_) => return false,
+        };
+        // What was not filled ahead is written all the same.
+        thread != super::FILLER && files == Files::Journal && matches!(syscall, "pwrite64" | "fsync")
     }
 
     /// One run: the server is struck at the nth point, and then everything has to hold.
@@ -137,7 +142,9 @@ impl Series {
             return Err("the journal failed, and the server went on as if nothing had happened".to_owned());
         }
         if let Some(tear) = self.tear.filter(|_| went == Went::Killed) {
-            tear.tear(&ledger).map_err(|error| error.to_string())?;
+            let trace = std::fs::read_to_string(ledger.with_extension("strace"));
+            let torn = trace.and_then(|trace| tear.tear(&ledger, &trace));
+            torn.map_err(|error| format!("not torn: {error}"))?;
         }
         runtime.block_on(oracle::holds(&ledger, history))?;
         Ok(went)
@@ -164,6 +171,7 @@ impl Series {
 /// Copies a directory; a socket that a killed server left behind is none of the ledger's files.
 pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
+    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());

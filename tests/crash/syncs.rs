@@ -26,6 +26,8 @@ struct Reader {
     /// Made, and their directory is not synced since.
     unnamed: BTreeSet<String>,
     made: HashSet<String>,
+    /// What is written there is on the disk when the write comes back.
+    in_place: HashSet<String>,
     /// What a sync will have made durable when it comes back, by thread.
     syncing: HashMap<String, (String, BTreeSet<Recorded>, BTreeSet<String>)>,
     /// Calls that have not come back, by thread.
@@ -74,6 +76,15 @@ fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 
 fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// The records of actions in what is written.
+fn recorded(call: &str) -> impl Iterator<Item = Recorded> {
+    let text = call.split_once('"').map_or("", |(_, text)| text);
+    text.split(r#"\"event\":\""#).skip(1).filter_map(|record| {
+        let (event, rest) = record.split_once(r#"\""#)?;
+        Some((event.to_owned(), member(rest, "call")?.to_owned()))
+    })
 }
 
 impl Reader {
@@ -127,12 +138,12 @@ impl Reader {
         }
         let path = file(call);
         if call.starts_with("write(") && path.ends_with(".jsonl") {
-            let text = call.split_once('"').map_or("", |(_, text)| text);
-            let records = text.split(r#"\"event\":\""#).skip(1).filter_map(|record| {
-                let (event, rest) = record.split_once(r#"\""#)?;
-                Some((event.to_owned(), member(rest, "call")?.to_owned()))
-            });
-            self.written.entry(path.to_owned()).or_default().extend(records);
+            self.written.entry(path.to_owned()).or_default().extend(recorded(call));
+        }
+        if call.starts_with("pwrite64(") && self.in_place.contains(path) {
+            self.found.synced += 1;
+            let records = recorded(call).map(|record| (record, path.to_owned()));
+            self.durable.extend(records);
         }
         if let Some((path, records, names)) = self.syncing.remove(thread) {
             self.found.synced += u64::from(path.ends_with(".jsonl"));
@@ -143,6 +154,10 @@ impl Reader {
             }
             self.durable.extend(records.into_iter().map(|record| (record, path.clone())));
         }
+        if call.starts_with("openat(") && call.contains("O_DSYNC") {
+            self.in_place.insert(quoted(call, 0).to_owned());
+        }
+        let renamed = format!("{path}/{}", quoted(call, 1));
         let made = match call.split_once('(').map_or("", |(name, _)| name) {
             "openat" if call.contains("O_CREAT") => quoted(call, 0),
             "mkdir" => quoted(call, 0),
@@ -150,10 +165,16 @@ impl Reader {
                 self.unnamed.remove(quoted(call, 0));
                 quoted(call, 1)
             }
+            "renameat" => {
+                if self.in_place.remove(&format!("{path}/{}", quoted(call, 0))) {
+                    self.in_place.insert(renamed.clone());
+                }
+                renamed.as_str()
+            }
             _ => return,
         };
-        // The lock and the operators' socket hold nothing, and the index may be lost.
-        let holds = !made.contains("/index/") && !made.ends_with("LOCK") && !made.ends_with(".sock");
+        // What becomes a segment and the operators' socket hold nothing, and the index may be lost.
+        let holds = !made.contains("/index/") && !made.ends_with("next.filled") && !made.ends_with(".sock");
         let counts = made.starts_with(ledger) && holds;
         if counts && self.made.insert(made.to_owned()) {
             self.unnamed.insert(made.to_owned());

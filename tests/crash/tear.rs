@@ -1,62 +1,49 @@
-//! What a disk may hold of a batch that was written and not synced.
+//! What a disk may hold of a batch whose write did not come back.
 
 use safe_tool_tests::witness::journal::segments;
-use serde_json::Value;
+use std::fs::OpenOptions;
+use std::io::{Error, ErrorKind};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// How much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tear {
-    /// Nothing.
-    All,
+    /// All.
+    Whole,
     /// The first half.
     Half,
     /// All but the last byte.
     OneByte,
-    /// All, with zeros in place of its first bytes: a later page reached the disk before an earlier one.
+    /// All but its first bytes: a later page reached the disk before an earlier one.
     Front,
 }
 
 impl Tear {
     /// All of them.
-    pub(super) const ALL: [Tear; 4] = [Tear::All, Tear::Half, Tear::OneByte, Tear::Front];
+    pub(super) const ALL: [Tear; 4] = [Tear::Whole, Tear::Half, Tear::OneByte, Tear::Front];
 
-    /// Tears the unsynced end of a journal; `false` when there is none.
-    pub(super) fn tear(self, ledger: &Path) -> std::io::Result<bool> {
-        let Some(path) = segments(ledger).pop() else { return Ok(false) };
-        let mut bytes = std::fs::read(&path)?;
-        let synced = synced(&bytes);
-        let unsynced = bytes.len() - synced;
-        if unsynced == 0 {
-            return Ok(false);
-        }
-        match self {
-            Tear::All => bytes.truncate(synced),
-            Tear::Half => bytes.truncate(synced + unsynced / 2),
-            Tear::OneByte => bytes.truncate(bytes.len() - 1),
-            Tear::Front => {
-                let front = (unsynced / 2).min(4096);
-                bytes.iter_mut().skip(synced).take(front).for_each(|byte| *byte = 0);
-            }
-        }
-        std::fs::write(&path, bytes)?;
-        Ok(true)
+    /// Puts on the disk a part of what a server was writing when it was killed; `trace` says what that was.
+    pub(super) fn tear(self, ledger: &Path, trace: &str) -> std::io::Result<()> {
+        let path = segments(ledger).pop().ok_or(ErrorKind::NotFound)?;
+        let (batch, offset) = writing(trace).ok_or_else(|| Error::other("the trace does not show a write"))?;
+        let half = batch.len() / 2;
+        let (from, to) = match self {
+            Tear::Whole => (0, batch.len()),
+            Tear::Half => (0, half),
+            Tear::OneByte => (0, batch.len() - 1),
+            Tear::Front => (half.min(4096), batch.len()),
+        };
+        OpenOptions::new().write(true).open(path)?.write_all_at(&batch[from..to], offset + from as u64)
     }
 }
 
-/// Bytes up to the end of the record that the last one knew to be synced.
-fn synced(bytes: &[u8]) -> usize {
-    let mut durable = 0;
-    let mut ends = Vec::new();
-    let mut at = 0;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        at += line.len();
-        if let Ok(record) = serde_json::from_slice::<Value>(line)
-            && let (Some(sequence), Some(known)) = (record["seq"].as_u64(), record["durable"].as_u64())
-        {
-            ends.push((sequence, at));
-            durable = known;
-        }
-    }
-    ends.iter().rev().find(|(sequence, _)| *sequence <= durable).map_or(0, |(_, at)| *at)
+/// The bytes and the offset of the write that did not come back.
+fn writing(trace: &str) -> Option<(Vec<u8>, u64)> {
+    let call = trace.lines().rev().find(|line| line.contains("pwrite64(") && line.ends_with("= ?"))?;
+    let mut parts = call.split('"');
+    let bytes = parts.nth(1)?.split("\\x").skip(1).map(|byte| u8::from_str_radix(byte, 16));
+    let bytes: Vec<u8> = bytes.collect::<Result<_, _>>().ok()?;
+    let (_, offset) = parts.next()?.split_once(')')?.0.rsplit_once(", ")?;
+    Some((bytes, offset.parse().ok()?)).filter(|(bytes, _)| !bytes.is_empty())
 }

@@ -6,7 +6,7 @@ use safe_tool_tests::witness::World;
 use safe_tool_tests::witness::journal::segments;
 use safe_tool_tests::witness::line::{Line, Told};
 use safe_tool_tests::witness::script::Script;
-use safe_tool_tests::witness::server::{open, open_forgetful, serve};
+use safe_tool_tests::witness::server::{open, open_forgetful, open_long, serve};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,11 @@ async fn main() -> Result<(), Failure> {
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let line = Arc::new(Line::new(socket));
     let directory = Path::new(&directory);
-    let opened = if script == Script::Sweep { open_forgetful(directory) } else { open(directory) };
+    let opened = match script {
+        Script::Sweep => open_forgetful(directory),
+        Script::Long | Script::Load(_) => open_long(directory),
+        _ => open(directory),
+    };
     let ledger = match opened {
         Ok(ledger) => ledger,
         Err(error) => {

@@ -6,6 +6,8 @@ use safe_tool::{Ledger, Principal};
 use safe_tool_examples::soc::connected::call;
 use safe_tool_examples::soc::stage::Stage;
 use serde_json::{Value, json};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -111,7 +113,7 @@ async fn where_no_ledger_is_none_is_made() {
 
 #[tokio::test]
 async fn a_ledger_that_is_held_and_not_listened_for_is_left_alone() {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
     let _held = Ledger::open(scratch.path().to_str().unwrap()).unwrap();
     let ran = run(&[&"doubts", &"list", &"--ledger", &scratch.path()]);
     assert!(ran.code == 2 && ran.err.contains("does not listen for operators"), "{ran:?}");
@@ -134,7 +136,7 @@ async fn wipe_host(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_lets_an_action_start_once() {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
     let ledger = scratch.path();
     let wiped = Arc::new(AtomicU32::new(0));
     let principal = Principal::agent("cleaner").on_behalf_of("ann").with_scope("hosts:wipe");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to.join("journal")).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
     for segment in fs::read_dir(from.join("journal")).unwrap() {
         let segment = segment.unwrap();
         fs::copy(segment.path(), to.join("journal").join(segment.file_name())).unwrap();

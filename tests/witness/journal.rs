@@ -124,8 +124,12 @@ impl Journal {
     pub fn read(ledger: &Path) -> Result<Journal, String> {
         let mut journal = Journal::default();
         let mut payload = None;
-        for segment in segments(ledger) {
-            let text = std::fs::read_to_string(&segment).map_err(|error| error.to_string())?;
+        let segments = segments(ledger);
+        for (place, segment) in segments.iter().enumerate() {
+            let text = std::fs::read_to_string(segment).map_err(|error| error.to_string())?;
+            // Room for what comes is zero bytes, in the last one only.
+            let last = place + 1 == segments.len();
+            let text = if last { text.trim_end_matches('\0') } else { &text };
             for line in text.split_terminator('\n') {
                 if line.starts_with(r#"{"payload""#) {
                     let read: Payload = serde_json::from_str(line).map_err(|error| error.to_string())?;

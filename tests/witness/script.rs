@@ -31,6 +31,8 @@ pub enum Script {
     Brief,
     /// As [`Script::Volume`], with results that expire at once and are swept at the end.
     Sweep,
+    /// One caller, results of 12,000 bytes, in segments that are long enough to be filled ahead.
+    Long,
     /// Eight callers at once without an end, results of so many bytes.
     Load(u32),
 }
@@ -42,6 +44,7 @@ impl Script {
         match self {
             Script::Life => Box::new(life().into_iter()),
             Script::Volume | Script::Sweep => Box::new(volume().into_iter()),
+            Script::Long => Box::new((0..24).map(|number| vec![put(&format!("g-{number}"), 12_000)])),
             Script::Crowd => Box::new(crowd().into_iter()),
             Script::Brief => {
                 Box::new([put("brief", 9), put("brief", 9), level("brief", 1)].into_iter().map(|asked| vec![asked]))
@@ -61,6 +64,7 @@ impl Display for Script {
             Script::Crowd => f.write_str("crowd"),
             Script::Brief => f.write_str("brief"),
             Script::Sweep => f.write_str("sweep"),
+            Script::Long => f.write_str("long"),
             Script::Load(bytes) => write!(f, "load-{bytes}"),
         }
     }
@@ -73,7 +77,7 @@ impl FromStr for Script {
         if let Some(bytes) = name.strip_prefix("load-") {
             return bytes.parse().map(Script::Load).map_err(|_| ());
         }
-        let named = [Script::Life, Script::Volume, Script::Crowd, Script::Brief, Script::Sweep];
+        let named = [Script::Life, Script::Volume, Script::Crowd, Script::Brief, Script::Sweep, Script::Long];
         named.into_iter().find(|script| script.to_string() == name).ok_or(())
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// Short, so that every script makes several segments.
 const SEGMENT_BYTES: u64 = 8 * 1024;
+/// For scripts that write enough to have segments of this length filled ahead.
+const LONG_BYTES: u64 = 128 * 1024;
 
 /// Opens a ledger whose segments are short.
 ///
@@ -18,7 +20,15 @@ pub fn open(ledger: &Path) -> Result<Ledger, LedgerError> {
     options().open(&ledger.to_string_lossy())
 }
 
-/// The same, and what is completed from now on expires at once.
+/// The same with segments that are long enough to be filled ahead.
+///
+/// # Errors
+/// As [`Ledger::open`].
+pub fn open_long(ledger: &Path) -> Result<Ledger, LedgerError> {
+    options().segment_bytes(LONG_BYTES).open(&ledger.to_string_lossy())
+}
+
+/// The same as [`open`], and what is completed from now on expires at once.
 ///
 /// # Errors
 /// As [`Ledger::open`].

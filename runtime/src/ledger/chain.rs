@@ -5,6 +5,7 @@ use super::hash::Hash;
 use super::record::{Parsed, Record, Tail, parse};
 
 /// The walk along a journal: what the last record was, and the payload that waits for its record.
+#[derive(Clone)]
 pub(super) struct Chain {
     sequence: u64,
     /// `None` where the walk begins in the middle and the record before was not read.

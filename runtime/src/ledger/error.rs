@@ -14,6 +14,22 @@ pub enum LedgerError {
         /// The directory of the ledger.
         path: PathBuf,
     },
+    /// The directory, or a key in it, belongs to another user: that user decides what the ledger says.
+    Owner {
+        /// The directory or file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who runs this server.
+        user: u32,
+    },
+    /// The directory, or a key in it, can be used by others than its owner.
+    Exposed {
+        /// The directory or file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// A file could not be used while opening.
     Io {
         /// What was tried.
@@ -85,6 +101,11 @@ pub enum LedgerError {
         /// Sequence of that record.
         sequence: u64,
     },
+    /// There was no room for the records of a batch. Nothing of it was written, and the ledger works again once there is.
+    NoRoom {
+        /// What the system said.
+        reason: String,
+    },
     /// Poisoned by an earlier I/O error, or the committer ended: nothing is accepted any more.
     Unavailable,
     /// Latched: an outcome could not be recorded, so nothing new may start.
@@ -121,6 +142,18 @@ impl fmt::Display for LedgerError {
             LedgerError::Locked { path } => {
                 write!(f, "the ledger in {} is in use: one server writes to a ledger at a time", path.display())
             }
+            LedgerError::Owner { path, owner, user } => write!(
+                f,
+                "{path} belongs to user {owner}, who could change what the ledger says, and this server runs as user {user}: \
+                 run it as user {owner}, or, if you trust what is there, type: chown {user} {path}",
+                path = path.display()
+            ),
+            LedgerError::Exposed { path, mode } => write!(
+                f,
+                "{path} may be used by other users than its owner (mode {mode:04o}), who could change what the ledger says: if \
+                 you trust what is there, type: chmod go= {path}",
+                path = path.display()
+            ),
             LedgerError::Io { action, path, source } => {
                 write!(f, "the ledger cannot {action} {}: {source}", path.display())
             }
@@ -178,6 +211,11 @@ impl fmt::Display for LedgerError {
                     "record {sequence} of the journal continues an action that no earlier record began; restore the journal from a copy"
                 )
             }
+            LedgerError::NoRoom { reason } => write!(
+                f,
+                "the ledger has no room for a record ({reason}), and nothing of it was written; make room on its file system, \
+                 and it goes on by itself"
+            ),
             LedgerError::Unavailable => {
                 f.write_str("the ledger failed to write and accepts nothing more; see the log, then restart")
             }

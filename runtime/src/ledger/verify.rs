@@ -15,6 +15,7 @@ use super::anchor::Anchor;
 use super::chain::{Chain, Linked};
 use super::checkpoint::Checkpoint;
 use super::hash::Hash;
+use super::local::journal::recover::durable_of;
 use super::local::reader::segments;
 #[cfg(feature = "postgres")]
 use super::record::Tail;
@@ -259,23 +260,34 @@ impl Verification {
                 return Err(broken(walk.next_sequence(), 1, "the segment before is missing or incomplete"));
             }
             let mut lines = segment.lines().map_err(io)?;
-            let (mut number, mut recorded) = (0, 0);
-            let mut end = 0;
+            let (mut number, mut recorded, mut end) = (0, 0, 0);
+            // Where a batch begins that is not whole.
+            let mut unfinished = None;
             while let Some(line) = lines.read().map_err(io)? {
                 let next = walk.next_sequence();
                 number = line.number;
-                end = line.offset + line.bytes.len() as u64 + u64::from(line.whole);
-                if !line.whole && !last {
-                    return Err(broken(next, number, "the line is incomplete"));
+                end = line.end;
+                if !line.whole {
+                    if !last {
+                        return Err(broken(next, number, "the line is incomplete"));
+                    }
+                    unfinished = unfinished.or(Some(number));
                 }
-                if line.whole {
-                    let taken = walk.take(segment.first, line.offset, line.bytes);
-                    let taken = taken.map_err(|wrong| match wrong {
-                        Wrong::Broken(reason) => broken(next, number, reason),
-                        Wrong::Anchor(error) => error,
-                    })?;
-                    if taken.is_some() {
-                        recorded = end;
+                match unfinished {
+                    // Whoever wrote this line knew that all of the batch was there.
+                    Some(hole) if durable_of(line.bytes) >= next => {
+                        return Err(broken(next, hole, "the line is incomplete, and a later record knows it whole"));
+                    }
+                    Some(_) => {}
+                    None => {
+                        let taken = walk.take(segment.first, line.offset, line.bytes);
+                        let taken = taken.map_err(|wrong| match wrong {
+                            Wrong::Broken(reason) => broken(next, number, reason),
+                            Wrong::Anchor(error) => error,
+                        })?;
+                        if taken.is_some() {
+                            recorded = end;
+                        }
                     }
                 }
                 progress(read + end);

@@ -155,7 +155,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::{AT_ONCE, Desk, MOST_BYTES, NAME, Short};
     use crate::ledger::Ledger;
-    use std::fs;
+    use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -200,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_dead_server_left_is_replaced_and_what_another_made_stays() {
-        let scratch = tempfile::tempdir().unwrap();
+        let scratch = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
         let ledger = Ledger::open(scratch.path().to_str().unwrap()).unwrap();
         drop(std::os::unix::net::UnixListener::bind(scratch.path().join(NAME)).unwrap());
         fs::write(scratch.path().join("operator.new"), b"").unwrap();
@@ -215,7 +215,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn clients_that_hang_do_not_keep_others_out() {
-        let scratch = tempfile::tempdir().unwrap();
+        let scratch = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
         let ledger = Ledger::open(scratch.path().to_str().unwrap()).unwrap();
         let _desk = Desk::open(&ledger).unwrap();
         let mut hanging = Vec::new();

@@ -1,5 +1,6 @@
 //! The one writer: decides, writes, syncs, answers.
 
+use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use super::super::sync::{tasks, thread};
 use super::super::{Claimed, Receipt, Settled};
 use super::applier::Applied;
 use super::index::{Head, Index};
-use super::journal::{Journal, Position};
+use super::journal::{Journal, Position, WriteError};
 
 /// Where callers come in crowds, a batch waits at most this long for more of them, and only while somebody comes in the time
 /// that other threads get [`TURNS`] turns.
@@ -63,11 +64,13 @@ pub(in crate::ledger) struct Committer {
     signed: (u64, Instant),
 }
 
-/// An answer that waits for the batch to be durable.
-type Ready = Box<dyn FnOnce() + Send>;
+/// An answer that waits for the batch to be durable, or for the reason why it is refused.
+type Ready = Box<dyn FnOnce(Option<LedgerError>) + Send>;
 
 /// What is decided and not yet written.
 struct Pending {
+    /// Where the journal and its checkpoints end without it.
+    before: (Head, (u64, Instant)),
     position: Position,
     at_ms: u64,
     at: String,
@@ -81,7 +84,7 @@ struct Pending {
 
 impl Pending {
     fn answer<T: Send + 'static>(&mut self, answer: Answer<T>, result: Result<T, LedgerError>) {
-        self.others.push(Box::new(move || reply(answer, result)));
+        self.others.push(Box::new(move |refused| reply(answer, refused.map_or(result, Err))));
     }
 }
 
@@ -116,7 +119,7 @@ impl Committer {
             committer.crashed(&mut batch, &key)?;
         }
         committer.checkpoint(&mut batch)?;
-        committer.write(&batch)?;
+        committer.write(&batch).map_err(unwritten)?;
         committer.index.apply(&batch.changes, &committer.head)?;
         Ok(committer)
     }
@@ -191,8 +194,11 @@ impl Committer {
         if closing.is_some() {
             let mut batch = self.batch()?;
             self.checkpoint(&mut batch)?;
-            self.record(&mut batch, Line::new(Event::Close))?;
+            let close = self.record(&mut batch, Line::new(Event::Close))?;
             self.commit(batch, applier)?;
+            if self.durable < close {
+                return Err(LedgerError::NoRoom { reason: "for the `close` record".to_owned() });
+            }
         }
         Ok(closing)
     }
@@ -202,6 +208,7 @@ impl Committer {
         let position = self.journal.begin(next).map_err(LedgerError::io("extend", "the journal"))?;
         let (at_ms, at) = now();
         Ok(Pending {
+            before: (self.head.clone(), self.signed),
             position,
             at_ms,
             at,
@@ -293,18 +300,26 @@ impl Committer {
     }
 
     /// Makes the batch durable.
-    fn write(&mut self, batch: &Pending) -> Result<(), LedgerError> {
-        self.journal.append(&batch.bytes).map_err(LedgerError::io("write", "the journal"))?;
+    fn write(&mut self, batch: &Pending) -> Result<(), WriteError> {
+        self.journal.append(&batch.bytes)?;
         self.durable = self.head.sequence;
         Ok(())
     }
 
-    /// Makes the batch durable, then visible, then answers.
+    /// Makes the batch durable, then visible, then answers. A batch that the journal refuses is as if it had not been.
     fn commit(&mut self, batch: Pending, applier: &SyncSender<Applied>) -> Result<(), LedgerError> {
         let written = !batch.bytes.is_empty();
         if written {
-            // Before the callers hear of it, so that the log names the cause.
-            self.write(&batch).inspect_err(|error| self.shared.poison(error))?;
+            match self.write(&batch) {
+                Ok(()) => {}
+                Err(WriteError::Refused(source)) => return self.refuse(batch, &source),
+                // Before the callers hear of it, so that the log names the cause.
+                Err(broken) => {
+                    let error = unwritten(broken);
+                    self.shared.poison(&error);
+                    return Err(error);
+                }
+            }
             self.shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&batch.changes);
         }
         for (answer, claimed) in batch.claimed {
@@ -314,13 +329,36 @@ impl Committer {
             reply(answer, settled);
         }
         for ready in batch.others {
-            ready();
+            ready(None);
         }
         if written {
             hand_over(applier, Applied { changes: batch.changes, head: self.head.clone() })?;
         }
         Ok(())
     }
+
+    /// Goes back to where the journal was, and refuses all that was asked for: what was decided rests on what is not there.
+    fn refuse(&mut self, batch: Pending, source: &io::Error) -> Result<(), LedgerError> {
+        tracing::error!(%source, "the ledger has no room for a record: what asked for it is refused, and nothing was written");
+        (self.head, self.signed) = batch.before;
+        let refused = || LedgerError::NoRoom { reason: source.to_string() };
+        for (answer, _) in batch.claimed {
+            reply(answer, Err(refused()));
+        }
+        for (answer, _) in batch.settled {
+            reply(answer, Err(refused()));
+        }
+        for ready in batch.others {
+            ready(Some(refused()));
+        }
+        Ok(())
+    }
+}
+
+/// Why nothing of a batch may be relied upon.
+fn unwritten(error: WriteError) -> LedgerError {
+    let (WriteError::Refused(source) | WriteError::Broken(source)) = error;
+    LedgerError::io("write", "the journal")(source)
 }
 
 /// What is durable, before the changes of the batch.

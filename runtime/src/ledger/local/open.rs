@@ -1,7 +1,7 @@
 //! Opening a ledger: lock, journal, key, index, in the order that lets a crash in between be told from a loss.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use super::super::redact::{self, Redactor};
 use super::super::{Ledger, LedgerOptions};
 use super::catch_up::follow;
 use super::committer::Opened;
+use super::guard;
 use super::index::memory::MemoryIndex;
 use super::index::sled::SledIndex;
 use super::index::{Head, Index};
@@ -54,7 +55,7 @@ fn memory(options: &LedgerOptions) -> Result<Ledger, LedgerError> {
 
 fn directory(path: &Path, options: &LedgerOptions) -> Result<Ledger, LedgerError> {
     create_directory(path).map_err(LedgerError::io("create", path))?;
-    let lock = lock(path)?;
+    let held = guard::hold(path)?;
     let journal_path = path.join("journal");
     let index_path = path.join("index");
     let (redact_path, signing_path) = (path.join("redact.key"), path.join("signing.key"));
@@ -85,26 +86,9 @@ fn directory(path: &Path, options: &LedgerOptions) -> Result<Ledger, LedgerError
     };
     let journal = FileJournal::resume(&journal_path, end, options.segment_bytes)
         .map_err(LedgerError::io("resume", &journal_path))?;
-    let home = Home { directory: path.to_owned(), _lock: lock };
+    let home = Home { directory: path.to_owned(), _lock: held };
     let store = LocalStore::start(Box::new(journal), Arc::new(index), opened, keys, options, Some(home))?;
     Ok(Ledger::with(Arc::new(store)))
-}
-
-/// The one writer of the ledger holds this.
-fn lock(directory: &Path) -> Result<File, LedgerError> {
-    let path = directory.join("LOCK");
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(LedgerError::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LedgerError::Locked { path: directory.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(LedgerError::io("lock", path)(source)),
-    }
 }
 
 /// The index, up to the end of the journal; rebuilt when it does not open or does not fit.
@@ -115,6 +99,8 @@ fn index(path: &Path, journal: &Path, segments: &[u64]) -> Result<(SledIndex, Re
         Ok((index, seen))
     });
     let (error, seen) = match opened {
+        // Somebody uses it, so it is not broken.
+        Err(locked @ LedgerError::Locked { .. }) => return Err(locked),
         Err(error) => (error, 0),
         Ok((index, seen)) => match follow(journal, segments, &index, seen) {
             Ok((recovered, head)) => return Ok((index, recovered, head)),
@@ -140,11 +126,15 @@ fn signer(key: &[u8], path: impl FnOnce() -> PathBuf) -> Result<Signer, LedgerEr
 
 /// Reads a key; makes it when the journal has no record yet. Empty when it is missing otherwise.
 fn key<const N: usize>(path: &Path, fresh: bool) -> Result<Vec<u8>, LedgerError> {
-    match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && fresh => create_key::<N>(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        other => other.map_err(LedgerError::io("read", path)),
-    }
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fresh => return create_key::<N>(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(LedgerError::io("read", path))?,
+    };
+    guard::private(&file, path)?;
+    let mut key = Vec::new();
+    file.read_to_end(&mut key).map_err(LedgerError::io("read", path))?;
+    Ok(key)
 }
 
 /// Makes a key, whole or not at all.

@@ -11,6 +11,7 @@ use super::super::{
     redact::Redactor,
 };
 use super::journal::file::{segment_path, segments as firsts};
+use super::journal::zeros::Content;
 
 /// Bytes read at a time.
 const BUFFER: usize = 256 * 1024;
@@ -33,16 +34,16 @@ pub(crate) fn segments(directory: &Path) -> Result<Vec<Segment>, (PathBuf, io::E
 }
 
 impl Segment {
-    /// Its lines from the first on.
+    /// Its lines from the first on, as far as they are written when it begins.
     pub(crate) fn lines(&self) -> io::Result<Lines> {
-        let file = BufReader::with_capacity(BUFFER, File::open(&self.path)?);
+        let file = BufReader::with_capacity(BUFFER, Content::of(File::open(&self.path)?)?);
         Ok(Lines { file, line: Vec::new(), next: 0, number: 0 })
     }
 }
 
 /// The lines of one segment.
 pub(crate) struct Lines {
-    file: BufReader<File>,
+    file: BufReader<Content<File>>,
     line: Vec<u8>,
     next: u64,
     number: u64,
@@ -56,8 +57,10 @@ pub(crate) struct LineAt<'a> {
     pub(crate) number: u64,
     /// The line without its line break.
     pub(crate) bytes: &'a [u8],
-    /// It has a line break.
+    /// It has a line break, and no zero byte: those are where a batch is not written yet, or did not reach the disk.
     pub(crate) whole: bool,
+    /// The first byte behind it and its line break.
+    pub(crate) end: u64,
 }
 
 impl Lines {
@@ -72,10 +75,10 @@ impl Lines {
         self.next += read as u64;
         self.number += 1;
         let (bytes, whole) = match self.line.strip_suffix(b"\n") {
-            Some(bytes) => (bytes, true),
+            Some(bytes) => (bytes, !bytes.contains(&0)),
             None => (self.line.as_slice(), false),
         };
-        Ok(Some(LineAt { offset, number: self.number, bytes, whole }))
+        Ok(Some(LineAt { offset, number: self.number, bytes, whole, end: self.next }))
     }
 }
 

@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::action::Version;
@@ -18,6 +19,7 @@ use super::super::record::{Parsed, is_payload, now_ms, parse};
 use super::super::sync::threads::Receiver;
 use super::super::sync::{oneshot, tasks};
 use super::committer::{Expire, Operation};
+use super::journal::Reader;
 use super::journal::file::{segment_path, segments, sync_directory_of};
 
 /// Actions that one operation removes: callers wait for no more than this.
@@ -33,6 +35,8 @@ pub(in crate::ledger) struct Sweeper {
     /// Before this time, in ms since 1970, that segment is not due.
     due_ms: u64,
     queue: tasks::Sender<Operation>,
+    /// Has segments open that are written anew.
+    reader: Arc<dyn Reader>,
 }
 
 /// Sweeps what is due on the first tick, and then on ticks a minute apart, until there are no more to come.
@@ -53,8 +57,13 @@ pub(in crate::ledger) fn run(mut sweeper: Sweeper, ticks: &Receiver<()>) {
 
 impl Sweeper {
     /// For the journal in `directory`, from the segment that begins at `next` on.
-    pub(in crate::ledger) fn new(directory: PathBuf, next: u64, queue: tasks::Sender<Operation>) -> Sweeper {
-        Sweeper { directory, next, due_ms: 0, queue }
+    pub(in crate::ledger) fn new(
+        directory: PathBuf,
+        next: u64,
+        queue: tasks::Sender<Operation>,
+        reader: Arc<dyn Reader>,
+    ) -> Sweeper {
+        Sweeper { directory, next, due_ms: 0, queue, reader }
     }
 
     /// Sweeps the segments that are due at `now_ms`, in ms since 1970. What it writes itself waits for the next time.
@@ -92,6 +101,7 @@ impl Sweeper {
         }
         if held.payloads {
             without_payloads(&path).map_err(LedgerError::io("rewrite", &path))?;
+            self.reader.rewritten(first);
         }
         self.expire(Vec::new(), Some(following))?;
         self.next = following;

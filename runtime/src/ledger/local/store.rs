@@ -102,7 +102,8 @@ impl LocalStore {
             home,
         };
         if let Some(home) = &store.home {
-            let sweeper = Sweeper::new(home.directory.join("journal"), swept, queue);
+            let reader = Arc::clone(&store.reader);
+            let sweeper = Sweeper::new(home.directory.join("journal"), swept, queue, reader);
             let (ticks, ticked) = sync_channel(1);
             let thread = thread::Builder::new().name("ledger-sweep".to_owned());
             let thread = thread.spawn(move || retention::run(sweeper, &ticked));

@@ -2,16 +2,18 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use futures_util::FutureExt;
 
 use super::super::LedgerOptions;
+use super::super::local::journal::zeros::content;
 use super::super::record::{Event, Line, Tail, write_record};
 use super::super::{Claimed, Hash, LedgerError, State, verify};
 use super::{
     claim, completed, copy, entry, failed, first_segment, in_doubt, journal_lines, key, known, lookup, open, payload,
-    records, refused, run, settle, state, win,
+    private, records, refused, run, settle, state, win,
 };
 
 /// A ledger with actions in every state, still open, and what a crash would leave of it.
@@ -33,7 +35,9 @@ async fn crashed() -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 fn append(directory: &Path, bytes: &[u8]) {
-    OpenOptions::new().append(true).open(first_segment(directory)).unwrap().write_all(bytes).unwrap();
+    let path = first_segment(directory);
+    let written = content(&fs::read(&path).unwrap()).len() as u64;
+    OpenOptions::new().write(true).open(path).unwrap().write_all_at(bytes, written).unwrap();
 }
 
 #[tokio::test]
@@ -340,4 +344,120 @@ async fn records_that_the_index_began_to_take_over_are_not_cut() {
     index.insert("m/begun", &[1, 99]).unwrap();
     drop(index);
     assert!(matches!(refused(scratch.path()), LedgerError::IndexAhead { seen: 99, .. }));
+}
+
+/// Bytes of a file that is not in the page cache any more, but for what is not on the disk.
+fn evict(path: &Path) {
+    let file = fs::File::open(path).unwrap();
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+}
+
+/// After a failed write, writing to the same place again does not bring it to the disk (ext4): recovery may read the old
+/// file only, and goes on in a new one.
+#[tokio::test]
+async fn what_nobody_knows_to_be_synced_goes_on_in_a_new_file() {
+    let (scratch, directory) = crashed().await;
+    append(&directory, b"{\"hash\":\"0123");
+    let (path, old) = (first_segment(&directory), scratch.path().join("old"));
+    let before = fs::read(&path).unwrap();
+    fs::hard_link(&path, &old).unwrap();
+    let ledger = open(&directory);
+    run(&ledger, "later", None).await;
+    assert_ne!(fs::metadata(&path).unwrap().ino(), fs::metadata(&old).unwrap().ino());
+    assert_eq!(fs::read(&old).unwrap(), before, "the old file was written to");
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    // What the next one reads is what is on the disk.
+    let left = scratch.path().join("left again");
+    for entry in fs::read_dir(directory.join("journal")).unwrap() {
+        evict(&entry.unwrap().path());
+    }
+    copy(&directory, &left);
+    drop(ledger);
+    assert_eq!(state(&open(&left), "later"), Some(State::Completed));
+    verify(&left).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_synced_is_not_copied() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = open(scratch.path());
+    run(&ledger, "a", None).await;
+    ledger.close().await.unwrap();
+    drop(ledger);
+    let path = first_segment(scratch.path());
+    assert!(!fs::read(&path).unwrap().contains(&0), "a closed journal has no zero bytes");
+    let inode = fs::metadata(&path).unwrap().ino();
+    drop(open(scratch.path()));
+    assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+}
+
+#[tokio::test]
+async fn zeros_behind_the_last_line_are_room_and_not_damage() {
+    let (_scratch, directory) = crashed().await;
+    let path = first_segment(&directory);
+    let written = content(&fs::read(&path).unwrap()).to_vec();
+    for zeros in [1, 4096, 1 << 20] {
+        fs::write(&path, [&written[..], &vec![0; zeros]].concat()).unwrap();
+        let report = verify(&directory).unwrap();
+        assert_eq!(report.unfinished_bytes, 0, "{zeros}");
+    }
+    let last = verify(&directory).unwrap().last_sequence;
+    drop(open(&directory));
+    let tail = &records(&directory, "open")[1]["tail"];
+    assert_eq!((&tail["cut"], &tail["sequence"]), (&0.into(), &last.into()));
+    assert!(!fs::read(&path).unwrap().contains(&0));
+}
+
+#[tokio::test]
+async fn a_hole_is_damage_where_a_later_record_knows_better() {
+    for later_knows in [false, true] {
+        let (_scratch, directory) = crashed().await;
+        let last = verify(&directory).unwrap().last_sequence;
+        torn_batch(&directory, if later_knows { last + 2 } else { last }).await;
+        match verify(&directory) {
+            Ok(report) => assert!(!later_knows && report.unfinished_bytes > 0 && report.last_sequence == last + 1),
+            Err(error) => assert!(later_knows, "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn zeros_behind_a_segment_that_is_complete_are_damage() {
+    let scratch = tempfile::tempdir().unwrap();
+    private(scratch.path());
+    let ledger = LedgerOptions::default().segment_bytes(1).open(scratch.path().to_str().unwrap()).unwrap();
+    run(&ledger, "a", None).await;
+    drop(ledger);
+    OpenOptions::new().append(true).open(first_segment(scratch.path())).unwrap().write_all(&[0; 100]).unwrap();
+    fs::remove_dir_all(scratch.path().join("index")).unwrap();
+    assert!(matches!(refused(scratch.path()), LedgerError::Damaged { .. }));
+}
+
+/// A server that writes a lot is killed: what was filled ahead is cut, and the next one goes on.
+#[tokio::test]
+async fn what_was_filled_ahead_is_cut() {
+    let scratch = tempfile::tempdir().unwrap();
+    let live = scratch.path().join("live");
+    let ledger = open(&live);
+    let path = first_segment(&live);
+    let mut number = 0;
+    // The filler works when it gets its turn.
+    while content(&fs::read(&path).unwrap()).len() + 64 * 1024 > fs::read(&path).unwrap().len() {
+        assert!(number < 10_000, "nothing is filled ahead");
+        run(&ledger, &format!("{number} {}", "x".repeat(2_000)), None).await;
+        number += 1;
+    }
+    let left = scratch.path().join("left");
+    copy(&live, &left);
+    verify(&live).unwrap();
+    verify(&left).unwrap();
+    drop(ledger);
+    assert!(!fs::read(&path).unwrap().contains(&0));
+    let ledger = open(&left);
+    assert!(!records(&left, "open").is_empty());
+    run(&ledger, "later", None).await;
+    drop(ledger);
+    assert!(!left.join("journal/next.filled").exists());
+    assert_eq!(records(&left, "completed").len(), number + 1);
+    verify(&left).unwrap();
 }

@@ -38,7 +38,7 @@ async fn only_the_owner_may_read() {
     for path in ["", "journal", "index"] {
         assert_eq!(mode(path), 0o700, "{path}");
     }
-    for path in ["LOCK", "redact.key", "journal/00000000000000000001.jsonl"] {
+    for path in ["redact.key", "signing.key", "journal/00000000000000000001.jsonl"] {
         assert_eq!(mode(path), 0o600, "{path}");
     }
 }

@@ -4,6 +4,7 @@
 #![cfg_attr(shuttle, allow(dead_code, reason = "some of the tests below are not compiled for shuttle"))]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,8 +17,10 @@ use super::checkpoint::Signer;
 use super::local::committer::Opened;
 use super::local::index::memory::MemoryIndex;
 use super::local::index::{Head, Index};
+use super::local::journal::file::create_directory;
 use super::local::journal::memory::MemoryJournal;
-use super::local::journal::{Journal, Position, Reader};
+use super::local::journal::zeros::content;
+use super::local::journal::{Journal, Position, Reader, WriteError};
 use super::local::store::{Keys, LocalStore};
 use super::redact::Redactor;
 use super::{
@@ -32,11 +35,14 @@ mod files;
 mod golden;
 #[cfg(shuttle)]
 pub(super) mod handoff;
+mod home;
 mod life;
 mod model;
 #[cfg(not(shuttle))]
 mod poison;
 mod retention;
+#[cfg(not(shuttle))]
+mod room;
 mod scribe;
 mod tamper;
 
@@ -109,17 +115,29 @@ async fn run(ledger: &Ledger, name: &str, undo: Option<&str>) -> Receipt {
     ledger.settle(settle(name, version, completed(&format!("{{\"of\":\"{name}\"}}"), undo))).await.unwrap()
 }
 
+/// As a ledger wants its directory and keys; what `tempfile` and `fs::write` make may be read by everybody.
+fn private(directory: &Path) {
+    for (path, mode) in [("", 0o700), ("redact.key", 0o600), ("signing.key", 0o600)] {
+        let path = directory.join(path);
+        if path.exists() {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+}
+
 fn open(directory: &Path) -> Ledger {
+    private(directory);
     Ledger::open(directory.to_str().unwrap()).unwrap()
 }
 
 fn refused(directory: &Path) -> LedgerError {
+    private(directory);
     Ledger::open(directory.to_str().unwrap()).map(drop).unwrap_err()
 }
 
 /// What a crash leaves: the files of a ledger that is still open, seen by somebody else.
 fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
+    create_directory(to).unwrap();
     for item in fs::read_dir(from).unwrap() {
         let item = item.unwrap();
         let target = to.join(item.file_name());
@@ -133,8 +151,9 @@ fn copy(from: &Path, to: &Path) {
 
 /// All lines of the first segment.
 fn journal_lines(directory: &Path) -> Vec<String> {
-    let text = fs::read_to_string(first_segment(directory)).unwrap();
-    text.lines().map(str::to_owned).collect()
+    let bytes = fs::read(first_segment(directory)).unwrap();
+    // Zero bytes follow while a server writes.
+    String::from_utf8(content(&bytes).to_vec()).unwrap().lines().map(str::to_owned).collect()
 }
 
 /// The records of the first segment with this event.
@@ -151,6 +170,7 @@ fn first_segment(directory: &Path) -> std::path::PathBuf {
 /// What an append of a [`Gated`] journal is told to do.
 enum Append {
     Write,
+    Refuse,
     Fail,
     Panic,
 }
@@ -173,12 +193,13 @@ impl Journal for Gated {
         self.inner.begin(next)
     }
 
-    fn append(&mut self, batch: &[u8]) -> std::io::Result<()> {
+    fn append(&mut self, batch: &[u8]) -> Result<(), WriteError> {
         self.arrived.send(()).unwrap();
         match self.verdicts.recv() {
             // The test has left: nothing is held back any more.
             Ok(Append::Write) | Err(_) => self.inner.append(batch),
-            Ok(Append::Fail) => Err(std::io::Error::other("injected")),
+            Ok(Append::Refuse) => Err(WriteError::Refused(std::io::Error::other("injected"))),
+            Ok(Append::Fail) => Err(WriteError::Broken(std::io::Error::other("injected"))),
             Ok(Append::Panic) => panic!("injected"),
         }
     }

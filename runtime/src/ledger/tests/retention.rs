@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::local::journal::file::{segment_path, segments};
 use super::super::{Claimed, Ledger, LedgerOptions, Listed, State, verify};
-use super::{claim, completed, in_doubt, journal_lines, key, known, lookup, payload, run, settle, state, win};
+use super::{claim, completed, in_doubt, journal_lines, key, known, lookup, payload, private, run, settle, state, win};
 
 /// Each record begins a segment, and nothing completed answers any longer.
 fn at_once() -> LedgerOptions {
@@ -14,6 +14,7 @@ fn at_once() -> LedgerOptions {
 }
 
 fn open(directory: &Path, options: &LedgerOptions) -> Ledger {
+    private(directory);
     options.open(directory.to_str().unwrap()).unwrap()
 }
 

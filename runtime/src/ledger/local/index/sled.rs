@@ -64,6 +64,7 @@ impl SledIndex {
         let opened = thread::Builder::new()
             .name("ledger-open".to_owned())
             .spawn(move || {
+                let held = path.clone();
                 let config = ::sled::Config::default()
                     .path(path)
                     .segment_size(SEGMENT_BYTES)
@@ -73,8 +74,12 @@ impl SledIndex {
                 loop {
                     match config.open() {
                         Ok(db) => return Ok(SledIndex { db: Some(db) }),
-                        // Who holds our own lock is alone here: it can only be what was closed a moment ago.
-                        Err(error) if error.to_string().contains("lock") && begun.elapsed() < CLOSE => {
+                        // Who has the directory of the ledger is alone here, and what it closed a moment ago may need
+                        // that moment. Anyone else uses these files: they are not broken, and not to be removed.
+                        Err(error) if error.to_string().contains("lock") => {
+                            if begun.elapsed() >= CLOSE {
+                                return Err(LedgerError::Locked { path: held });
+                            }
                             thread::sleep(Duration::from_millis(10));
                         }
                         Err(error) => return Err(failed(error)),

@@ -1,48 +1,133 @@
 //! The journal as a directory of segments, `<first sequence>.jsonl`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufReader, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::super::super::action::PayloadAt;
-use super::{Journal, Position, Reader, find_record};
+use super::files::OpenFiles;
+use super::filler::{Filler, NEXT};
+use super::segment::SegmentFile;
+use super::{Journal, Position, Reader, WriteError};
 
 /// A segment this old is followed by a new one: retention waits for the end of a segment.
 const SEGMENT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Segments with fewer bytes are not filled ahead, so that a small ledger stays small.
+const FILL_FROM: u64 = 16 * 1024;
+/// Segments are filled as far ahead as they are long, up to this many bytes.
+const AHEAD: u64 = 4 * 1024 * 1024;
 
 /// The writing side of the segments in one directory.
 pub(in crate::ledger) struct FileJournal {
-    directory: PathBuf,
-    file: File,
+    /// Held open, so that a new segment needs no new descriptor.
+    directory: File,
+    live: Arc<SegmentFile>,
     at: Position,
     segment_bytes: u64,
     /// When the segment was made.
     made: SystemTime,
+    filler: Filler,
+    /// The next segment is asked for, with its filling.
+    prepared: bool,
+    readers: Arc<OpenFiles>,
+    /// Bytes that nobody was told of may stand behind the last record.
+    broken: bool,
+    /// A new segment could not be begun, and it is said so.
+    stays: bool,
 }
 
 impl FileJournal {
     /// Begins an empty journal: its first segment, without a record. A crash in here leaves an empty segment at most.
     pub(in crate::ledger) fn create(directory: &Path) -> io::Result<()> {
-        match create_segment(directory, 1) {
+        let path = segment_path(directory, 1);
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            other => other.map(drop),
+            other => {
+                other?.sync_all()?;
+                sync_directory_of(&path)
+            }
         }
     }
 
     /// Goes on at `at`; what lies behind it in its segment is cut. Segments get `segment_bytes` long.
     pub(in crate::ledger) fn resume(directory: &Path, at: Position, segment_bytes: u64) -> io::Result<FileJournal> {
-        let file = OpenOptions::new().append(true).open(segment_path(directory, at.segment))?;
-        let metadata = file.metadata()?;
-        if metadata.len() != at.offset {
-            file.set_len(at.offset)?;
-            file.sync_all()?;
-        }
+        let live = Arc::new(SegmentFile::open(&segment_path(directory, at.segment), at.offset)?);
         // Where the file system does not tell, the age counts from now.
-        let made = metadata.created().unwrap_or_else(|_| SystemTime::now());
-        Ok(FileJournal { directory: directory.to_owned(), file, at, segment_bytes, made })
+        let made = live.file().metadata()?.created().unwrap_or_else(|_| SystemTime::now());
+        let filler = Filler::start(directory.to_owned())?;
+        let readers = Arc::new(OpenFiles::new(directory.to_owned(), at.segment, Arc::clone(live.file())));
+        let directory = File::open(directory)?;
+        Ok(FileJournal {
+            directory,
+            live,
+            at,
+            segment_bytes,
+            made,
+            filler,
+            prepared: false,
+            readers,
+            broken: false,
+            stays: false,
+        })
+    }
+
+    /// Goes on in a new segment that begins with the record `first`, or in this one where that cannot be: a segment that
+    /// gets longer than it should harms nobody.
+    fn rotate(&mut self, first: u64) -> io::Result<()> {
+        match self.next_segment(first) {
+            Ok(segment) => {
+                self.live = segment;
+                self.at = Position { segment: first, offset: 0 };
+                self.made = SystemTime::now();
+                self.readers.rotated(first, Arc::clone(self.live.file()));
+                self.prepared = false;
+                self.stays = false;
+                self.filler.prepare(0);
+                Ok(())
+            }
+            Err(WriteError::Refused(error)) => {
+                if !self.stays {
+                    tracing::warn!(%error, "the journal cannot begin a new segment: this one gets longer, and it is tried again");
+                }
+                self.stays = true;
+                Ok(())
+            }
+            Err(WriteError::Broken(error)) => {
+                self.broken = true;
+                Err(error)
+            }
+        }
+    }
+
+    fn next_segment(&self, first: u64) -> Result<Arc<SegmentFile>, WriteError> {
+        let next = self.filler.next();
+        next.get().map_err(WriteError::Refused)?;
+        if self.live.cut(self.at.offset).map_err(WriteError::Refused)? {
+            self.live.file().sync_all().map_err(WriteError::Broken)?;
+        }
+        let rename = || Ok(rustix::fs::renameat(&self.directory, NEXT, &self.directory, segment_name(first))?);
+        let segment = next.become_segment(rename).map_err(WriteError::Refused)?;
+        // The name is there by now, and nobody knows whether it lasts: neither segment may be written to.
+        self.directory.sync_all().map_err(WriteError::Broken)?;
+        Ok(segment)
+    }
+
+    /// Has done ahead what the next batches would have to wait for.
+    fn look_ahead(&mut self) {
+        let written = self.at.offset;
+        if written < FILL_FROM {
+            return;
+        }
+        let ahead = written.min(AHEAD);
+        let to = written.saturating_add(ahead).min(self.segment_bytes);
+        if self.live.ready() < written.saturating_add(ahead / 2).min(to) {
+            self.filler.fill(&self.live, to);
+        }
+        if !self.prepared && self.segment_bytes.saturating_sub(written) < ahead {
+            self.prepared = self.filler.prepare(AHEAD.min(self.segment_bytes));
+        }
     }
 }
 
@@ -50,50 +135,45 @@ impl Journal for FileJournal {
     fn begin(&mut self, next: u64) -> io::Result<Position> {
         let old = || self.made.elapsed().is_ok_and(|age| age >= SEGMENT_AGE);
         if self.at.offset >= self.segment_bytes || (self.at.offset > 0 && old()) {
-            self.file = create_segment(&self.directory, next)?;
-            self.at = Position { segment: next, offset: 0 };
-            self.made = SystemTime::now();
+            self.rotate(next)?;
         }
         Ok(self.at)
     }
 
-    fn append(&mut self, batch: &[u8]) -> io::Result<()> {
-        self.file.write_all(batch)?;
-        self.file.sync_data()?;
+    fn append(&mut self, batch: &[u8]) -> Result<(), WriteError> {
+        // Until it is known better: it may panic.
+        self.broken = true;
+        let written = self.live.write(batch, self.at.offset);
+        self.broken = matches!(written, Err(WriteError::Broken(_)));
+        written?;
         self.at.offset += batch.len() as u64;
+        self.look_ahead();
         Ok(())
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
-        Arc::new(FileReader(self.directory.clone()))
+        Arc::clone(&self.readers) as Arc<dyn Reader>
     }
 }
 
-/// The reading side of the segments in one directory.
-struct FileReader(PathBuf);
-
-impl Reader for FileReader {
-    fn payload(&self, at: &PayloadAt) -> io::Result<Vec<u8>> {
-        let file = File::open(segment_path(&self.0, at.segment))?;
-        // A length that the file cannot have must not become an allocation.
-        if at.offset.checked_add(at.length).is_none_or(|end| file.metadata().is_ok_and(|meta| meta.len() < end)) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+/// Leaves a segment without zero bytes behind it, which any program reads.
+impl Drop for FileJournal {
+    fn drop(&mut self) {
+        self.live.seal();
+        if !self.broken && self.live.cut(self.at.offset).is_err() {
+            // Whoever opens it next does that.
+            tracing::debug!("the zero bytes behind the journal stay");
         }
-        let mut body = vec![0; usize::try_from(at.length).map_err(|_| io::ErrorKind::InvalidData)?];
-        file.read_exact_at(&mut body, at.offset)?;
-        Ok(body)
-    }
-
-    fn record(&self, sequence: u64) -> io::Result<Vec<u8>> {
-        let firsts = segments(&self.0)?;
-        let first = firsts.iter().rev().find(|first| **first <= sequence).ok_or(io::ErrorKind::NotFound)?;
-        find_record(BufReader::new(File::open(segment_path(&self.0, *first))?), sequence)
     }
 }
 
 /// The file of the segment whose first record is `first`.
 pub(in crate::ledger) fn segment_path(directory: &Path, first: u64) -> PathBuf {
-    directory.join(format!("{first:020}.jsonl"))
+    directory.join(segment_name(first))
+}
+
+fn segment_name(first: u64) -> String {
+    format!("{first:020}.jsonl")
 }
 
 /// First sequences of the segments in `directory`, ascending; none when there is no such directory.
@@ -139,12 +219,4 @@ pub(in crate::ledger) fn create_directory(directory: &Path) -> io::Result<()> {
 pub(in crate::ledger) fn sync_directory_of(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
-}
-
-fn create_segment(directory: &Path, first: u64) -> io::Result<File> {
-    let path = segment_path(directory, first);
-    let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
-    file.sync_all()?;
-    sync_directory_of(&path)?;
-    Ok(file)
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::super::super::action::PayloadAt;
-use super::{Journal, Position, Reader, find_record};
+use super::{Journal, Position, Reader, WriteError, find_record};
 
 /// One segment, in memory.
 #[derive(Clone, Default)]
@@ -16,7 +16,7 @@ impl Journal for MemoryJournal {
         Ok(Position { segment: 1, offset })
     }
 
-    fn append(&mut self, batch: &[u8]) -> io::Result<()> {
+    fn append(&mut self, batch: &[u8]) -> Result<(), WriteError> {
         self.0.write().unwrap_or_else(PoisonError::into_inner).extend_from_slice(batch);
         Ok(())
     }
@@ -39,4 +39,5 @@ impl Reader for MemoryJournal {
     fn record(&self, sequence: u64) -> io::Result<Vec<u8>> {
         find_record(self.0.read().unwrap_or_else(PoisonError::into_inner).as_slice(), sequence)
     }
+    fn rewritten(&self, _segment: u64) {}
 }

@@ -7,8 +7,12 @@ use super::super::action::PayloadAt;
 use super::super::record::is_record;
 
 pub(in crate::ledger) mod file;
+mod files;
+mod filler;
 pub(in crate::ledger) mod memory;
 pub(in crate::ledger) mod recover;
+mod segment;
+pub(in crate::ledger) mod zeros;
 
 /// Where the next batch will stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +23,23 @@ pub(in crate::ledger) struct Position {
     pub(in crate::ledger) offset: u64,
 }
 
+/// Why a batch is not durable.
+#[derive(Debug)]
+pub(in crate::ledger) enum WriteError {
+    /// No byte of it is on its way: the same place takes another batch later.
+    Refused(io::Error),
+    /// Any part of it may be there: the journal is not used again.
+    Broken(io::Error),
+}
+
 /// The writing side; owned by the committer, so it has one user.
 pub(in crate::ledger) trait Journal: Send {
-    /// Where a batch whose first record is `next` will stand; may begin a new segment.
+    /// Where a batch whose first record is `next` will stand; may begin a new segment. After an error the journal is not
+    /// used again.
     fn begin(&mut self, next: u64) -> io::Result<Position>;
 
-    /// Appends a batch; on return it is durable. After an error the journal is not used again.
-    fn append(&mut self, batch: &[u8]) -> io::Result<()>;
+    /// Appends a batch; on return it is durable.
+    fn append(&mut self, batch: &[u8]) -> Result<(), WriteError>;
 
     /// The reading side.
     fn reader(&self) -> Arc<dyn Reader>;
@@ -38,6 +52,9 @@ pub(in crate::ledger) trait Reader: Send + Sync {
 
     /// The line of the record `sequence`, without its line break. Reads a segment from its begin.
     fn record(&self, sequence: u64) -> io::Result<Vec<u8>>;
+
+    /// The file of `segment` is another one now.
+    fn rewritten(&self, segment: u64);
 }
 
 /// The line of the record `sequence` among `lines`.

@@ -102,7 +102,7 @@ fn copy_live(from: &Path, to: &Path) {
     for first in segments(&journal).unwrap().into_iter().rev() {
         fs::copy(segment_path(&journal, first), segment_path(&copied, first)).unwrap();
     }
-    for file in ["LOCK", "redact.key", "signing.key"] {
+    for file in ["redact.key", "signing.key"] {
         fs::copy(from.join(file), to.join(file)).unwrap();
     }
 }

@@ -1,0 +1,177 @@
+//! The segments that readers have open: a stored result costs one read, and no descriptor that may be lacking.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+
+use super::super::super::action::PayloadAt;
+use super::file::{segment_path, segments};
+use super::zeros::Content;
+use super::{Reader, find_record};
+
+/// Segments that stay open beside the one that is written to.
+const MOST: usize = 16;
+
+/// The reading side of the segments in one directory.
+pub(super) struct OpenFiles {
+    directory: PathBuf,
+    open: Mutex<Open>,
+}
+
+struct Open {
+    /// The one that is written to, which always stays.
+    live: Arc<Reading>,
+    /// The others; the last is the one that was used last.
+    others: VecDeque<Arc<Reading>>,
+}
+
+struct Reading {
+    segment: u64,
+    file: Arc<File>,
+    /// Its length when it was looked at last; it may have grown.
+    length: AtomicU64,
+}
+
+impl Reading {
+    fn of(segment: u64, file: Arc<File>) -> Arc<Reading> {
+        Arc::new(Reading { segment, file, length: AtomicU64::new(0) })
+    }
+
+    /// Whether the file has a byte before `end`.
+    fn reaches(&self, end: u64) -> io::Result<bool> {
+        if end <= self.length.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let length = self.file.metadata()?.len();
+        self.length.store(length, Ordering::Relaxed);
+        Ok(end <= length)
+    }
+}
+
+impl OpenFiles {
+    /// For the segments in `directory`, of which `segment` is written to.
+    pub(super) fn new(directory: PathBuf, segment: u64, file: Arc<File>) -> OpenFiles {
+        let open = Open { live: Reading::of(segment, file), others: VecDeque::new() };
+        OpenFiles { directory, open: Mutex::new(open) }
+    }
+
+    /// Another segment is written to from now on.
+    pub(super) fn rotated(&self, segment: u64, file: Arc<File>) {
+        let mut open = self.open();
+        let before = std::mem::replace(&mut open.live, Reading::of(segment, file));
+        open.keep(Reading::of(before.segment, Arc::clone(&before.file)));
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file of a segment. Opened under the lock, so that a segment that is written anew is not kept as it was before.
+    fn get(&self, segment: u64) -> io::Result<Arc<Reading>> {
+        let mut open = self.open();
+        if open.live.segment == segment {
+            return Ok(Arc::clone(&open.live));
+        }
+        let held = open.others.iter().position(|reading| reading.segment == segment);
+        let reading = match held.and_then(|place| open.others.remove(place)) {
+            Some(reading) => reading,
+            None => {
+                let path = segment_path(&self.directory, segment);
+                let file = loop {
+                    match File::open(&path) {
+                        // One of those that are open gives its descriptor.
+                        Err(error)
+                            if Errno::from_io_error(&error) == Some(Errno::MFILE)
+                                && open.others.pop_front().is_some() => {}
+                        other => break other?,
+                    }
+                };
+                Reading::of(segment, Arc::new(file))
+            }
+        };
+        open.keep(Arc::clone(&reading));
+        Ok(reading)
+    }
+}
+
+impl Open {
+    fn keep(&mut self, reading: Arc<Reading>) {
+        while self.others.len() >= MOST {
+            self.others.pop_front();
+        }
+        self.others.push_back(reading);
+    }
+}
+
+impl Reader for OpenFiles {
+    fn payload(&self, at: &PayloadAt) -> io::Result<Vec<u8>> {
+        let reading = self.get(at.segment)?;
+        // A length that the file cannot have must not become an allocation.
+        let end = at.offset.checked_add(at.length).ok_or(io::ErrorKind::UnexpectedEof)?;
+        if !reading.reaches(end)? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut body = vec![0; usize::try_from(at.length).map_err(|_| io::ErrorKind::InvalidData)?];
+        reading.file.read_exact_at(&mut body, at.offset)?;
+        Ok(body)
+    }
+
+    fn record(&self, sequence: u64) -> io::Result<Vec<u8>> {
+        let firsts = segments(&self.directory)?;
+        let first = firsts.iter().rev().find(|first| **first <= sequence).ok_or(io::ErrorKind::NotFound)?;
+        let reading = self.get(*first)?;
+        find_record(BufReader::new(Content::of(&*reading.file)?), sequence)
+    }
+
+    fn rewritten(&self, segment: u64) {
+        self.open().others.retain(|reading| reading.segment != segment);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs::{self, File};
+    use std::sync::Arc;
+
+    use super::super::super::super::hash::Hash;
+    use super::{MOST, OpenFiles, PayloadAt, Reader, segment_path};
+
+    #[test]
+    fn open_segments_are_few_and_never_stale() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = |segment| segment_path(scratch.path(), segment);
+        let all = 1..=2 * MOST as u64;
+        for segment in all.clone() {
+            fs::write(path(segment), format!("{segment:08}")).unwrap();
+        }
+        let live = Arc::new(File::open(path(*all.end())).unwrap());
+        let files = OpenFiles::new(scratch.path().to_owned(), *all.end(), live);
+        let read = |segment| {
+            let body = files.payload(&PayloadAt { segment, offset: 0, length: 8, hash: Hash::ZERO });
+            body.map(|body| String::from_utf8(body).unwrap())
+        };
+        for segment in all.clone().chain(all.clone().rev()) {
+            assert_eq!(read(segment).unwrap(), format!("{segment:08}"));
+            assert!(files.open().others.len() <= MOST);
+        }
+        // The name now has another file, and who has it open still reads the one before.
+        fs::rename(path(2), path(1)).unwrap();
+        assert_eq!(read(1).unwrap(), "00000001");
+        files.rewritten(1);
+        assert_eq!(read(1).unwrap(), "00000002");
+        // One that grows is not taken for short.
+        let mut grown = PayloadAt { segment: 1, offset: 0, length: 9, hash: Hash::ZERO };
+        assert!(files.payload(&grown).is_err());
+        fs::write(path(1), "123456789").unwrap();
+        assert_eq!(files.payload(&grown).unwrap(), b"123456789");
+        grown.length = u64::MAX;
+        assert!(files.payload(&grown).is_err());
+    }
+}
