@@ -4,7 +4,6 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::thread;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
@@ -23,6 +22,7 @@ use super::super::hash::Hash;
 use super::super::record::{now_ms, read_intent};
 use super::super::redact::Redactor;
 use super::super::shared::Shared;
+use super::super::sync::thread;
 use super::super::{
     Ask, Claim, Claimed, Decide, Entry, Intent, Ledger, LedgerOptions, Listed, NoteEvent, Settle, Settled, Store,
 };
