@@ -1,7 +1,7 @@
 //! What broke in others, as tests of ours: one for every row of the list, in this file or where [`ROWS`] says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use safe_tool::ledger::{Action, Claim, Claimed, Entry, Hash, How, Listed, Outcome, Receipt, Settle, State};
+use safe_tool::ledger::{Action, Claim, Claimed, Entry, Hash, How, Listed, Outcome, Settle, Settled, State, Version};
 use safe_tool::{InProcess, Ledger, LedgerError};
 use safe_tool_examples::soc::stage::Stage;
 use safe_tool_tests::witness::World;
@@ -135,14 +135,20 @@ async fn claim(ledger: &Ledger, name: &str, call: &str) -> Claimed {
     ledger.claim(claim).await.unwrap()
 }
 
-async fn win(ledger: &Ledger, name: &str, call: &str) -> u64 {
+async fn win(ledger: &Ledger, name: &str, call: &str) -> Version {
     match claim(ledger, name, call).await {
         Claimed::Won { version } => version,
         Claimed::Exists(action) => panic!("{action:?}"),
     }
 }
 
-async fn settle(ledger: &Ledger, name: &str, version: u64, outcome: Outcome, how: How) -> Result<Receipt, LedgerError> {
+async fn settle(
+    ledger: &Ledger,
+    name: &str,
+    version: Version,
+    outcome: Outcome,
+    how: How,
+) -> Result<Settled, LedgerError> {
     ledger.settle(Settle { entry: entry("settles"), key: key(name), version, outcome, how }).await
 }
 
@@ -190,10 +196,10 @@ async fn what_runs_is_never_handed_out_again() {
 async fn whoever_comes_late_changes_nothing() {
     let ledger = memory();
     let version = win(&ledger, "a", "first").await;
-    settle(&ledger, "a", version, completed(), How::Call).await.unwrap();
+    let settled = settle(&ledger, "a", version, completed(), How::Call).await.unwrap();
     let stands = found(&ledger, "a").await;
     for how in [How::Call, How::Late, How::Reconcile, How::Operator("ann".to_owned())] {
-        for version in [version, version + 1] {
+        for version in [version, settled.version] {
             let late = settle(&ledger, "a", version, Outcome::Failed { code: "crashed".into() }, how.clone()).await;
             assert!(matches!(late, Err(LedgerError::Superseded)), "{late:?}");
         }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use safe_tool::Ledger;
-use safe_tool::ledger::{Claimed, Decide, Decision, LedgerError, Outcome, State};
+use safe_tool::ledger::{Claimed, Decide, Decision, LedgerError, Outcome, Settled, State, Version};
 
 use crate::database::Database;
-use crate::life::{ask, claim, completed, key, settle};
+use crate::life::{ask, claim, completed, key, settle, win};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -50,10 +50,22 @@ struct Player {
     ledger: Ledger,
     /// Apart from those of other rounds on the same database.
     round: String,
-    versions: HashMap<usize, u64>,
+    versions: HashMap<usize, Version>,
+    /// Those before them, as far as nobody takes them any more.
+    stale: HashMap<usize, Version>,
+    /// One that was never that of an action here.
+    foreign: Version,
 }
 
 impl Player {
+    async fn new(ledger: Ledger, round: &str) -> Player {
+        let other = format!("{round}-other");
+        let version = win(&ledger, &other).await;
+        let failed = Outcome::Failed { code: "HOST_OFFLINE".into() };
+        let foreign = ledger.settle(settle(&other, version, failed)).await.unwrap().version;
+        Player { ledger, round: round.to_owned(), versions: HashMap::new(), stale: HashMap::new(), foreign }
+    }
+
     fn name(&self, name: usize) -> String {
         format!("{}-{}", self.round, NAMES[name])
     }
@@ -75,7 +87,7 @@ impl Player {
                 }
                 match self.ledger.claim(claim).await.unwrap() {
                     Claimed::Won { version } => {
-                        self.versions.insert(*name, version);
+                        self.learn(*name, version);
                         "won".to_owned()
                     }
                     Claimed::Exists(action) => format!("{} by {}", bare(&action.state), action.call),
@@ -88,15 +100,15 @@ impl Player {
                 }
                 let action = self.ledger.ask(ask).await.unwrap();
                 if action.call == call {
-                    self.versions.insert(*name, action.version);
+                    self.learn(*name, action.version);
                 }
                 format!("{} by {}", bare(&action.state), action.call)
             }
             Op::Decide { name, approved } => {
-                let version = self.versions.get(name).copied().unwrap_or(1);
+                let version = self.versions.get(name).copied().unwrap_or(self.foreign);
                 let decision = Decision { approved: *approved, operator: "olga".to_owned() };
                 let decided = self.ledger.decide(Decide { key: key(&self.name(*name)), version, decision }).await;
-                self.took(*name, decided.map(|receipt| receipt.sequence))
+                self.took(*name, decided)
             }
             Op::Settle { name, stale, end } => {
                 let outcome = match end {
@@ -106,18 +118,25 @@ impl Player {
                     End::Failed => Outcome::Failed { code: "HOST_OFFLINE".into() },
                     End::InDoubt => Outcome::InDoubt { code: "timeout".into(), running: false },
                 };
-                let version = self.versions.get(name).copied().unwrap_or(1) - u64::from(*stale);
+                let versions = if *stale { &self.stale } else { &self.versions };
+                let version = versions.get(name).copied().unwrap_or(self.foreign);
                 let settled = self.ledger.settle(settle(&self.name(*name), version, outcome)).await;
-                self.took(*name, settled.map(|receipt| receipt.sequence))
+                self.took(*name, settled)
             }
             Op::Reopen => String::new(),
         }
     }
 
-    fn took(&mut self, name: usize, sequence: Result<u64, LedgerError>) -> String {
-        match sequence {
-            Ok(sequence) => {
-                self.versions.insert(name, sequence);
+    fn learn(&mut self, name: usize, version: Version) {
+        if let Some(stale) = self.versions.insert(name, version) {
+            self.stale.insert(name, stale);
+        }
+    }
+
+    fn took(&mut self, name: usize, settled: Result<Settled, LedgerError>) -> String {
+        match settled {
+            Ok(settled) => {
+                self.learn(name, settled.version);
                 "recorded".to_owned()
             }
             Err(LedgerError::Superseded) => "superseded".to_owned(),
@@ -156,8 +175,10 @@ impl Player {
         }
     }
 
-    /// Whoever resolves a doubt after a restart looks the version up.
+    /// Whoever resolves a doubt after a restart looks the version up. The one before it is not stale in a shared ledger: the
+    /// server that was presumed dead may still tell the outcome.
     async fn learn_versions(&mut self) {
+        self.stale.clear();
         for name in 0..NAMES.len() {
             if let Some(action) = self.ledger.lookup(&key(&self.name(name))).await.unwrap() {
                 self.versions.insert(name, action.version);
@@ -188,8 +209,8 @@ fn memory_and_postgres_agree() {
         runtime.block_on(async {
             let open = || Ledger::open(&database.url()).unwrap();
             let ledger = postgres.take().unwrap_or_else(open);
-            let player = |ledger| Player { ledger, round: round.clone(), versions: HashMap::new() };
-            let (mut memory, mut shared) = (player(Ledger::open("memory:").unwrap()), player(ledger));
+            let mut memory = Player::new(Ledger::open("memory:").unwrap(), &round).await;
+            let mut shared = Player::new(ledger, &round).await;
             for (call, op) in ops.iter().enumerate() {
                 if let Op::Reopen = op {
                     memory.doubt_all().await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use safe_tool::Ledger;
 use safe_tool::ledger::{
-    Action, ArgumentDigest, Ask, Claim, Claimed, Entry, Hash, How, LedgerError, Listed, Outcome, Settle, State,
+    Action, ArgumentDigest, Ask, Claim, Claimed, Entry, Hash, How, LedgerError, Listed, Outcome, Settle, State, Version,
 };
 
 use crate::database::Database;
@@ -45,7 +45,7 @@ pub(crate) fn ask(name: &str, call: &str) -> Ask {
     Ask { claim: claim(name, call), id: "01J".to_owned(), expires_ms: u64::MAX / 2 }
 }
 
-pub(crate) fn settle(name: &str, version: u64, outcome: Outcome) -> Settle {
+pub(crate) fn settle(name: &str, version: Version, outcome: Outcome) -> Settle {
     Settle { entry: entry("settling"), key: key(name), version, outcome, how: How::Call }
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn completed(payload: &str, undo: Option<&str>) -> Outcome {
 }
 
 /// Claims and must win.
-pub(crate) async fn win(ledger: &Ledger, name: &str) -> u64 {
+pub(crate) async fn win(ledger: &Ledger, name: &str) -> Version {
     match ledger.claim(claim(name, name)).await.unwrap() {
         Claimed::Won { version } => version,
         Claimed::Exists(action) => panic!("exists: {action:?}"),

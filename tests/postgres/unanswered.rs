@@ -62,7 +62,7 @@ async fn an_outcome_is_recorded_once_whether_or_not_its_commit_was_heard_of() {
         let name = format!("settled {}", loses == Loses::Answer);
         let version = win(&ledger, &name).await;
         proxy.lose(loses);
-        let receipt = ledger.settle(settle(&name, version, completed("[1]", None))).await.unwrap();
+        let receipt = ledger.settle(settle(&name, version, completed("[1]", None))).await.unwrap().receipt;
         assert!(proxy.has_lost());
         let action = ledger.lookup(&key(&name)).await.unwrap().unwrap();
         assert_eq!(
@@ -72,13 +72,13 @@ async fn an_outcome_is_recorded_once_whether_or_not_its_commit_was_heard_of() {
         assert_eq!(records(&database, "completed", &name).await, 1);
         let told = database.ask(&format!("SELECT 1 FROM safe_tool.records WHERE log = '{}' AND sequence = {} AND position('\\x{}'::bytea in decode(substr(convert_from(line, 'UTF8'), 10, 64), 'hex')) = 1", receipt.log, receipt.sequence, receipt.hash)).await;
         assert_eq!(told.len(), 1, "the receipt names the record that is there");
-        // The version of a doubt, which the pipeline takes from its receipt, is good across a connection.
+        // The version of a doubt is good across a connection.
         let name = format!("doubted {}", loses == Loses::Answer);
         let version = win(&ledger, &name).await;
         proxy.lose(loses);
         let doubt = Outcome::InDoubt { code: "timeout".into(), running: false };
-        let receipt = ledger.settle(settle(&name, version, doubt)).await.unwrap();
-        ledger.settle(settle(&name, receipt.sequence, completed("[2]", None))).await.unwrap();
+        let doubted = ledger.settle(settle(&name, version, doubt)).await.unwrap();
+        ledger.settle(settle(&name, doubted.version, completed("[2]", None))).await.unwrap();
         assert_eq!(state(&ledger, &name).await, Some(State::Completed));
     }
     ledger.close().await.unwrap();

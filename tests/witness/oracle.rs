@@ -120,7 +120,9 @@ async fn compare(ledger: &Ledger, journal: &Journal) -> Result<(), String> {
 }
 
 async fn same(ledger: &Ledger, action: &Action, known: &Known) -> Result<bool, String> {
-    let names = (action.version, &action.call, &action.tool) == (known.version, &known.call, &known.tool);
+    // A version is made by a ledger only; as it is written, that of a local one is the sequence of the record.
+    let version = serde_json::to_value(action.version).map_err(|error| error.to_string())?;
+    let names = version == known.version && (&action.call, &action.tool) == (&known.call, &known.tool);
     Ok(names
         && match (&action.state, &known.standing) {
             (State::InDoubt, Standing::InDoubt) => true,

@@ -650,3 +650,43 @@ impl<'a> Draft<'a> {
         (Step { version, moment, at_ms, key: self.key, change }, self.before)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::hash::Hash;
+    use super::super::tests::claim;
+    use super::{Action, Approval, Claim, Decision, State, Version, starts_over};
+
+    fn approved(claim: &Claim, version: Version) -> Action {
+        let decision = Some(Decision { approved: true, operator: "olga".to_owned() });
+        let approval = Approval { id: "01J".to_owned(), expires_ms: 10, decision };
+        Action {
+            key: claim.key,
+            digest: claim.digest,
+            arguments: claim.arguments.clone(),
+            tenant: claim.entry.tenant.clone(),
+            tool: claim.entry.tool.clone().into_owned(),
+            state: State::AwaitingApproval(approval),
+            epoch: 0,
+            until_ms: 0,
+            version,
+            intent: version,
+            call: claim.entry.call.clone(),
+            payload: None,
+            undo: None,
+            at_ms: 0,
+            expires_ms: None,
+        }
+    }
+
+    #[test]
+    fn an_approval_starts_once_what_it_was_given_for_and_nothing_when_it_expired() {
+        let claim = Claim { approved: Some(Version(1)), ..claim("a", "second") };
+        let action = approved(&claim, Version(1));
+        assert!(starts_over(&claim, &action, 9));
+        assert!(!starts_over(&claim, &action, 10));
+        assert!(!starts_over(&Claim { digest: Hash::of(b"other"), ..claim.clone() }, &action, 9));
+        assert!(!starts_over(&Claim { approved: None, natural: true, ..claim.clone() }, &action, 9));
+        assert!(!starts_over(&claim, &Action { version: Version(2), ..action }, 9));
+    }
+}

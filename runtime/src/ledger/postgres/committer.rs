@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::action::Version;
@@ -15,6 +14,7 @@ use super::super::hash::Hash;
 use super::super::record::{Tail, TailFound, now_ms};
 use super::super::redact::Redactor;
 use super::super::shared::Status;
+use super::super::sync::tasks;
 use super::super::{Claimed, LedgerOptions};
 use super::batch::{Batch, Conditions, Own};
 use super::commit::{Beside, Failed, Written, anchors, store, time, to_i64, unsigned, write};
@@ -101,7 +101,7 @@ impl Committer {
     }
 
     /// Takes operations until nobody can ask any more, or the ledger is closed.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Operation>) {
+    pub(super) async fn run(mut self, mut queue: tasks::Receiver<Operation>) {
         while self.link.shared.not_poisoned().is_ok() {
             let Some(session) = &mut self.session else {
                 if self.reconnect(&mut queue).await { continue } else { break }
@@ -145,7 +145,7 @@ impl Committer {
     }
 
     /// Commits one batch of what is held.
-    async fn take(&mut self, queue: &mut mpsc::Receiver<Operation>) {
+    async fn take(&mut self, queue: &mut tasks::Receiver<Operation>) {
         let (mut operations, mut presumptions) = (Vec::new(), Vec::new());
         let (mut bytes, mut ticked) = (0, false);
         while operations.len() < BATCH_OPERATIONS
@@ -310,7 +310,7 @@ impl Committer {
     }
 
     /// Connects again, however long it takes; `false` when nobody needs that any more.
-    async fn reconnect(&mut self, queue: &mut mpsc::Receiver<Operation>) -> bool {
+    async fn reconnect(&mut self, queue: &mut tasks::Receiver<Operation>) -> bool {
         let mut wait = WAITS.0;
         let gives_up = Instant::now() + OUTAGE;
         let mut asked = true;

@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::thread;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
@@ -26,6 +25,7 @@ use super::super::record::read_intent;
 use super::super::redact::Redactor;
 use super::super::shared::Shared;
 use super::super::subject::{Meeting, Slot, touching};
+use super::super::sync::thread;
 use super::super::{
     Ask, Asked, Claim, Claimed, Decide, Entry, Intent, Ledger, LedgerOptions, Listed, NoteEvent, Settle, Settled,
     Standing, Store,

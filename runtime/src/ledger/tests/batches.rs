@@ -10,7 +10,7 @@ use super::super::local::index::memory::MemoryIndex;
 use super::super::local::index::{Head, Index};
 use super::super::local::journal::memory::MemoryJournal;
 use super::super::shared::Shared;
-use super::super::{Action, Claimed, Hash, LedgerError, NoteEvent, State};
+use super::super::{Action, Claimed, Hash, LedgerError, NoteEvent, State, Version};
 use super::{Append, claim, completed, entry, gated, key, known, lookup, queue, run, settle, start, state};
 
 /// Runs `queued` while the committer is held in an append, so that they all end up in the next batch.
@@ -60,8 +60,8 @@ async fn generations_hold_within_a_batch() {
             let ledger = ledger.clone();
             async move { ledger.settle(settle(name, version, completed("{}", Some(undo)))).await.unwrap() }
         });
-    let receipts = in_one_batch(&ledger, &gate, asks.into()).await;
-    assert_eq!(receipts[0].sequence + 1, receipts[1].sequence);
+    let settled = in_one_batch(&ledger, &gate, asks.into()).await;
+    assert_eq!(settled[0].receipt.sequence + 1, settled[1].receipt.sequence);
     assert_eq!(state(&ledger, "isolate"), None);
     assert_eq!(state(&ledger, "release"), Some(State::Completed));
 }
@@ -165,7 +165,7 @@ async fn what_is_queued_behind_a_close_is_recorded_and_claims_nothing() {
     queue(&mut again);
     drop(gate.verdicts);
     // The note that held them, the settlement, the close.
-    assert_eq!(settled.await.unwrap().sequence, version + 2);
+    assert_eq!(settled.await.unwrap().version, Version(version.0 + 2));
     assert!(matches!(claimed.await, Err(LedgerError::Closed)));
     assert!(matches!(again.await, Err(LedgerError::Closed)));
     closed.await.unwrap();
@@ -176,7 +176,7 @@ async fn what_is_queued_behind_a_close_is_recorded_and_claims_nothing() {
 fn what_is_applied_leaves_the_overlay() {
     let mut changes = Changes::default();
     let change = Transition::Begin(Box::new(Beginning::started(1)));
-    changes.step(Step { sequence: 1, at_ms: 0, key: key("a"), change }, None).unwrap();
+    changes.step(Step { version: Version(1), at_ms: 0, key: key("a"), change }, None).unwrap();
     let shared = Shared::default();
     shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&changes);
     let index: Arc<dyn Index> = Arc::new(MemoryIndex::default());
@@ -186,7 +186,7 @@ fn what_is_applied_leaves_the_overlay() {
     drop(batches);
     applier::run(&waiting, &index, &shared);
     assert_eq!(shared.overlay.read().unwrap_or_else(PoisonError::into_inner).len(), 0);
-    assert_eq!(index.get(&key("a")).unwrap().unwrap().version, 1);
+    assert_eq!(index.get(&key("a")).unwrap().unwrap().version, Version(1));
     assert_eq!(index.head().unwrap(), Some(head));
     shared.works().unwrap();
 }

@@ -318,7 +318,7 @@ async fn a_crash_at_any_length_opens() {
         drop(ledger);
         verify(&directory).unwrap();
     }
-    assert_eq!(settled.sequence, 4);
+    assert_eq!(settled.receipt.sequence, 4);
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ async fn segments_rotate_and_read_as_one() {
         run(&ledger, name, None).await;
     }
     let action = lookup(&ledger, "b").unwrap();
-    assert_eq!(action.payload.as_ref().unwrap().segment, action.version);
+    assert_eq!(action.payload.as_ref().unwrap().segment, action.version.0);
     assert_eq!(payload(&ledger, &action).unwrap(), br#"{"of":"b"}"#);
     drop(ledger);
     assert_eq!(segments(&directory).unwrap(), [1, 3, 4, 5, 6, 7, 8]);
@@ -198,25 +198,25 @@ async fn records_say_what_they_changed() {
     let isolated = run(&ledger, "isolate", Some("release")).await;
     let version = win(&ledger, "release", "c").await;
     let doubt = ledger.settle(settle("release", version, in_doubt())).await.unwrap();
-    let mut late = settle("release", doubt.sequence, completed("[]", Some("isolate")));
+    let mut late = settle("release", doubt.version, completed("[]", Some("isolate")));
     late.how = How::Late;
-    let receipt = ledger.settle(late).await.unwrap();
+    let settled = ledger.settle(late).await.unwrap();
     ledger.close().await.unwrap();
 
     let completed = records(scratch.path(), "completed");
-    assert_eq!(completed[0]["seq"], isolated.sequence);
-    assert_eq!(completed[0]["hash"], isolated.hash.to_string());
+    assert_eq!(completed[0]["seq"], isolated.receipt.sequence);
+    assert_eq!(completed[0]["hash"], isolated.receipt.hash.to_string());
     assert_eq!(completed[0]["undo"], key("release").to_string());
-    assert_eq!(completed[0]["supersedes"], isolated.sequence - 1);
+    assert_eq!(completed[0]["supersedes"], isolated.receipt.sequence - 1);
     assert_eq!((completed[0].get("late"), completed[0].get("frees")), (None, None));
-    assert_eq!(completed[1]["seq"], receipt.sequence);
-    assert_eq!(completed[1]["supersedes"], doubt.sequence);
+    assert_eq!(completed[1]["seq"], settled.receipt.sequence);
+    assert_eq!(completed[1]["supersedes"], doubt.receipt.sequence);
     assert_eq!(completed[1]["late"], true);
     assert_eq!(completed[1]["frees"], serde_json::json!([key("isolate").to_string()]));
     assert_eq!(completed[1]["payload"], Hash::of(b"[]").to_string());
     assert_eq!(records(scratch.path(), "in_doubt")[0]["code"], "timeout");
     let open = &records(scratch.path(), "open")[0];
-    assert_eq!((&open["log"], &open["format"]), (&receipt.log.into(), &1.into()));
+    assert_eq!((&open["log"], &open["format"]), (&settled.receipt.log.into(), &1.into()));
     // Each was awaited, so each was a batch, and knew the one before to be synced. A checkpoint goes with its open or close.
     for line in super::journal_lines(scratch.path()).iter().filter(|line| line.starts_with("{\"hash\"")) {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();

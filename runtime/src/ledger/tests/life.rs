@@ -1,7 +1,6 @@
 //! The life of an action, on every store.
 
-use super::super::local::committer::starts_over;
-use super::super::{Action, Approval, Claim, Claimed, Decision, How, LedgerError, State};
+use super::super::{Claimed, How, LedgerError, State, Version};
 use super::{
     both, claim, completed, failed, in_doubt, key, known, lookup, now, nowhere, payload, run, settle, state, win,
 };
@@ -17,10 +16,10 @@ async fn claimed_settled_and_given_back() {
         assert_eq!(started.version, version);
         assert!(matches!(payload(&ledger, &started), Err(LedgerError::Payload { .. })));
 
-        let receipt = ledger.settle(settle("a", version, completed(r#"{"x": 1}"#, Some("u")))).await.unwrap();
+        let settled = ledger.settle(settle("a", version, completed(r#"{"x": 1}"#, Some("u")))).await.unwrap();
         let action = lookup(&ledger, "a").unwrap();
         assert_eq!(action.state, State::Completed);
-        assert_eq!(action.version, receipt.sequence);
+        assert_eq!(action.version, settled.version);
         assert_eq!(action.call, "first");
         assert_eq!(action.tool, "isolate_host");
         assert_eq!(action.digest, claim("a", "").digest);
@@ -74,13 +73,13 @@ async fn of_64_concurrent_claims_one_wins() {
 async fn only_the_version_that_was_won_settles() {
     let (_directory, ledgers) = both();
     for ledger in ledgers {
-        let absent = ledger.settle(settle("a", 1, failed())).await;
+        let absent = ledger.settle(settle("a", Version(1), failed())).await;
         assert!(matches!(absent, Err(LedgerError::Superseded)));
         let version = win(&ledger, "a", "first").await;
-        let other = ledger.settle(settle("a", version + 1, failed())).await;
+        let other = ledger.settle(settle("a", Version(version.0 + 1), failed())).await;
         assert!(matches!(other, Err(LedgerError::Superseded)));
-        let receipt = ledger.settle(settle("a", version, completed("1", None))).await.unwrap();
-        for version in [version, receipt.sequence] {
+        let settled = ledger.settle(settle("a", version, completed("1", None))).await.unwrap();
+        for version in [version, settled.version] {
             let again = ledger.settle(settle("a", version, completed("2", None))).await;
             assert!(matches!(again, Err(LedgerError::Superseded)));
         }
@@ -103,7 +102,7 @@ async fn failure_frees_the_key_and_doubt_does_not() {
         assert_eq!(action.call, "second");
         assert_eq!(action.expires_ms, None);
 
-        let mut late = settle("a", doubt.sequence, completed("{}", None));
+        let mut late = settle("a", doubt.version, completed("{}", None));
         late.how = How::Late;
         ledger.settle(late).await.unwrap();
         assert_eq!(state(&ledger, "a"), Some(State::Completed));
@@ -124,7 +123,7 @@ async fn natural_claims_start_over_what_is_not_running() {
         let doubt = ledger.settle(settle("a", first, in_doubt())).await.unwrap();
         let Claimed::Won { version: second } = natural("second").await.unwrap() else { panic!("not won") };
         // The first run reports late, but the action is the second's now.
-        let late = ledger.settle(settle("a", doubt.sequence, completed("1", None))).await;
+        let late = ledger.settle(settle("a", doubt.version, completed("1", None))).await;
         assert!(matches!(late, Err(LedgerError::Superseded)));
         ledger.settle(settle("a", second, completed("2", None))).await.unwrap();
         assert!(matches!(natural("third").await.unwrap(), Claimed::Won { .. }));
@@ -215,20 +214,4 @@ async fn closed_means_closed() {
         assert!(matches!(ledger.settle(settle("a", version, failed())).await, Err(LedgerError::Closed)));
         assert!(matches!(ledger.close().await, Err(LedgerError::Closed)));
     }
-}
-
-/// The clock of a store cannot be set, so this asks what every store asks.
-#[tokio::test]
-async fn an_approval_starts_nothing_once_it_expired() {
-    let (_directory, ledgers) = both();
-    let version = win(&ledgers[0], "a", "first").await;
-    let decision = Some(Decision { approved: true, operator: "olga".to_owned() });
-    let approval = Approval { id: "01J".to_owned(), expires_ms: 10, decision };
-    let action = Action { state: State::AwaitingApproval(approval), ..lookup(&ledgers[0], "a").unwrap() };
-    let claim = Claim { approved: Some(version), ..claim("a", "second") };
-    assert!(starts_over(&claim, &action, 9));
-    assert!(!starts_over(&claim, &action, 10));
-    assert!(!starts_over(&Claim { digest: key("other"), ..claim.clone() }, &action, 9));
-    assert!(!starts_over(&Claim { approved: None, natural: true, ..claim.clone() }, &action, 9));
-    assert!(!starts_over(&claim, &Action { version: version + 1, ..action }, 9));
 }

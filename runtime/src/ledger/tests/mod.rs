@@ -24,8 +24,8 @@ use super::local::journal::{Journal, Position, Reader, WriteError};
 use super::local::store::{Keys, LocalStore};
 use super::redact::Redactor;
 use super::{
-    Action, ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Receipt,
-    Settle, State,
+    Action, ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Settle,
+    Settled, State, Version,
 };
 
 #[cfg(not(shuttle))]
@@ -64,7 +64,7 @@ fn entry(call: &str) -> Entry {
     }
 }
 
-fn claim(name: &str, call: &str) -> Claim {
+pub(super) fn claim(name: &str, call: &str) -> Claim {
     Claim {
         entry: entry(call),
         key: key(name),
@@ -77,7 +77,7 @@ fn claim(name: &str, call: &str) -> Claim {
     }
 }
 
-fn settle(name: &str, version: u64, outcome: Outcome) -> Settle {
+fn settle(name: &str, version: Version, outcome: Outcome) -> Settle {
     Settle { entry: entry("settling"), key: key(name), version, outcome, how: How::Call }
 }
 
@@ -94,7 +94,7 @@ fn in_doubt() -> Outcome {
 }
 
 /// Claims and must win.
-async fn win(ledger: &Ledger, name: &str, call: &str) -> u64 {
+async fn win(ledger: &Ledger, name: &str, call: &str) -> Version {
     match ledger.claim(claim(name, call)).await.unwrap() {
         Claimed::Won { version } => version,
         Claimed::Exists(action) => panic!("exists: {action:?}"),
@@ -110,7 +110,7 @@ async fn known(ledger: &Ledger, name: &str) -> Action {
 }
 
 /// Runs an action from claim to completion.
-async fn run(ledger: &Ledger, name: &str, undo: Option<&str>) -> Receipt {
+async fn run(ledger: &Ledger, name: &str, undo: Option<&str>) -> Settled {
     let version = win(ledger, name, name).await;
     ledger.settle(settle(name, version, completed(&format!("{{\"of\":\"{name}\"}}"), undo))).await.unwrap()
 }

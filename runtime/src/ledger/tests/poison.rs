@@ -10,14 +10,14 @@ use super::super::local::applier::{Applied, run};
 use super::super::local::index::{Head, Index};
 use super::super::local::journal::memory::MemoryJournal;
 use super::super::shared::Shared;
-use super::super::{Action, Hash, Ledger, LedgerError, NoteEvent};
+use super::super::{Action, Hash, Ledger, LedgerError, NoteEvent, Version};
 use super::{Append, claim, entry, failed, gated, key, now, queue, settle, start};
 
 async fn refuses_everything(ledger: &Ledger) {
     assert!(matches!(ledger.health(), Err(LedgerError::Unavailable)));
     assert!(matches!(now(ledger.lookup(&key("a"))), Err(LedgerError::Unavailable)));
     assert!(matches!(ledger.claim(claim("c", "later")).await, Err(LedgerError::Unavailable)));
-    assert!(matches!(ledger.settle(settle("a", 2, failed())).await, Err(LedgerError::Unavailable)));
+    assert!(matches!(ledger.settle(settle("a", Version(2), failed())).await, Err(LedgerError::Unavailable)));
     let noted = ledger.note(entry("later"), NoteEvent::Read { code: "ok".into() });
     assert!(matches!(noted, Err(LedgerError::Unavailable)));
     assert!(matches!(ledger.close().await, Err(LedgerError::Unavailable)));
@@ -119,7 +119,7 @@ async fn an_index_that_fails_ends_in_refusals() {
 fn an_index_that_fails_poisons_at_once() {
     let mut changes = Changes::default();
     let change = Transition::Begin(Box::new(Beginning::started(1)));
-    changes.step(Step { sequence: 1, at_ms: 0, key: key("a"), change }, None).unwrap();
+    changes.step(Step { version: Version(1), at_ms: 0, key: key("a"), change }, None).unwrap();
     let (batches, waiting) = channel();
     let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1 };
     batches.send(Applied { changes, head }).unwrap();

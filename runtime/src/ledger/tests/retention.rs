@@ -68,7 +68,7 @@ async fn expired_results_leave_the_disk_and_the_chain_verifies() {
     let doubt = ledger.settle(settle("doubt", version, in_doubt())).await.unwrap();
     assert_eq!(payloads(scratch.path()), 2);
     // The segment before the last is done when the one of the doubt is reached.
-    swept_to(&ledger, scratch.path(), doubt.sequence);
+    swept_to(&ledger, scratch.path(), doubt.receipt.sequence);
     assert_eq!(payloads(scratch.path()), 0);
     assert_eq!(count(scratch.path(), |line| line.contains(&format!("\"keys\":[\"{}\"]", key("a")))), 1);
     assert_eq!(known(&ledger, "doubt").await.state, State::InDoubt, "a doubt never expires");
@@ -93,11 +93,11 @@ async fn what_still_answers_keeps_its_segment() {
     let kept = run(&ledger, "new", None).await;
     run(&ledger, "newer", None).await;
     // The segment of `new` begins with its completion, and is where the sweeper stops.
-    swept_to(&ledger, scratch.path(), kept.sequence);
+    swept_to(&ledger, scratch.path(), kept.receipt.sequence);
     ledger.tick();
     drop(ledger);
     assert_eq!(payloads(scratch.path()), 2);
-    assert_eq!(count(scratch.path(), |line| line.contains(&format!("\"swept\":{}", kept.sequence + 1))), 0);
+    assert_eq!(count(scratch.path(), |line| line.contains(&format!("\"swept\":{}", kept.receipt.sequence + 1))), 0);
     let ledger = open(scratch.path(), &week);
     assert_eq!(lookup(&ledger, "old"), None);
     let new = known(&ledger, "new").await;
@@ -111,7 +111,7 @@ async fn a_segment_that_was_rewritten_is_swept_again() {
     let ledger = open(scratch.path(), &at_once());
     run(&ledger, "a", None).await;
     let last = run(&ledger, "b", None).await;
-    swept_to(&ledger, scratch.path(), last.sequence);
+    swept_to(&ledger, scratch.path(), last.receipt.sequence);
     drop(ledger);
     // The index forgets how far it came, as if the records that tell had not been written.
     fs::remove_dir_all(scratch.path().join("index")).unwrap();

@@ -407,7 +407,7 @@ async fn what_the_ledger_writes_verifies() {
     let ledger = open(scratch.path());
     run(&ledger, "isolate", Some("release")).await;
     let version = win(&ledger, "a", "c").await;
-    let receipt = ledger.settle(settle("a", version, in_doubt())).await.unwrap();
+    let receipt = ledger.settle(settle("a", version, in_doubt())).await.unwrap().receipt;
     let anchors = [Anchor::Receipt(receipt.clone())];
     // While the server runs.
     let report = against(anchors.clone(), scratch.path()).unwrap();

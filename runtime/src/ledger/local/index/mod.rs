@@ -59,7 +59,9 @@ pub(in crate::ledger) trait Index: Send + Sync {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::super::action::{Approval, Beginning, State, Step, Transition, Unsettled};
+    use std::sync::Arc;
+
+    use super::super::super::action::{Approval, Beginning, State, Step, Transition, Unsettled, Version};
     use super::super::super::changes::Changes;
     use super::super::super::hash::Hash;
     use super::memory::MemoryIndex;
@@ -72,7 +74,8 @@ mod tests {
 
     fn take(index: &dyn Index, sequence: u64, key: Hash, change: Transition) {
         let mut changes = Changes::default();
-        changes.step(Step { sequence, at_ms: sequence, key, change }, index.get(&key).unwrap()).unwrap();
+        let step = Step { version: Version(sequence), at_ms: sequence, key, change };
+        changes.step(step, index.get(&key).unwrap().map(Arc::new)).unwrap();
         index.apply(&changes, &head(sequence)).unwrap();
     }
 
@@ -114,7 +117,7 @@ mod tests {
             take(index, 6, B, complete(None, vec![A]));
             assert_eq!(index.get(&A).unwrap(), None);
             assert_eq!(index.undone_by(&UNDO).unwrap(), []);
-            assert_eq!(index.get(&B).unwrap().unwrap().version, 6);
+            assert_eq!(index.get(&B).unwrap().unwrap().version, Version(6));
             take(index, 7, A, await_approval());
             assert_eq!(index.unsettled(Unsettled::AwaitingApproval).unwrap(), [A]);
             take(index, 8, A, start());
@@ -122,7 +125,7 @@ mod tests {
             assert_eq!(index.unsettled(Unsettled::AwaitingApproval).unwrap(), []);
             assert_eq!(index.unsettled(Unsettled::Started).unwrap(), []);
             assert_eq!(index.unsettled(Unsettled::InDoubt).unwrap(), [A]);
-            assert_eq!(index.get(&A).unwrap().unwrap().intent, 8);
+            assert_eq!(index.get(&A).unwrap().unwrap().intent, Version(8));
             assert_eq!(index.head().unwrap(), Some(head(9)));
         }
         drop(sled);

@@ -26,7 +26,7 @@ use super::super::local::journal::{Journal, Reader};
 use super::super::local::store::{Keys, LocalStore};
 use super::super::redact::Redactor;
 use super::super::{Claim, Claimed, LedgerOptions, Listed, NoteEvent, Outcome, Settle};
-use super::super::{How, Ledger};
+use super::super::{How, Ledger, Version};
 use super::{claim, completed, entry, in_doubt, key, settle};
 
 /// Runs of a test in which the next thread is any,
@@ -83,7 +83,7 @@ fn natural(name: &str) -> Claim {
 }
 
 /// The version that was won.
-fn won(claimed: Claimed) -> u64 {
+fn won(claimed: Claimed) -> Version {
     match claimed {
         Claimed::Won { version } => version,
         Claimed::Exists(action) => panic!("exists: {action:?}"),
@@ -91,11 +91,11 @@ fn won(claimed: Claimed) -> u64 {
 }
 
 /// Runs an action that nobody else runs.
-fn run(ledger: &Ledger, claim: Claim, outcome: Outcome) -> u64 {
+fn run(ledger: &Ledger, claim: Claim, outcome: Outcome) -> Version {
     let (name, entry) = (claim.key, claim.entry.clone());
     let version = won(block_on(ledger.claim(claim)).unwrap());
     let settle = Settle { entry, key: name, version, outcome, how: How::Call };
-    block_on(ledger.settle(settle)).unwrap().sequence
+    block_on(ledger.settle(settle)).unwrap().version
 }
 
 #[test]
@@ -110,9 +110,9 @@ fn what_was_answered_is_seen_and_never_goes_back() {
             threads.push(thread::spawn(move || {
                 for outcome in [completed("1", None), in_doubt(), completed("2", None)] {
                     let version = won(block_on(ledger.claim(natural(name))).unwrap());
-                    answered[place].store(version, Ordering::SeqCst);
-                    let receipt = block_on(ledger.settle(settle(name, version, outcome))).unwrap();
-                    answered[place].store(receipt.sequence, Ordering::SeqCst);
+                    answered[place].store(version.0, Ordering::SeqCst);
+                    let settled = block_on(ledger.settle(settle(name, version, outcome))).unwrap();
+                    answered[place].store(settled.version.0, Ordering::SeqCst);
                 }
             }));
         }
@@ -124,7 +124,7 @@ fn what_was_answered_is_seen_and_never_goes_back() {
                     for (place, name) in names.into_iter().enumerate() {
                         let at_least = answered[place].load(Ordering::SeqCst).max(seen[place]);
                         let found = block_on(ledger.lookup(&key(name))).unwrap();
-                        seen[place] = found.as_ref().map_or(0, |action| action.version);
+                        seen[place] = found.as_ref().map_or(0, |action| action.version.0);
                         assert!(seen[place] >= at_least, "{} behind {at_least}", seen[place]);
                         // The result of what is completed is there.
                         if let Some(action) = found.filter(|action| action.state == State::Completed) {
@@ -179,9 +179,9 @@ fn callers(ledger: &Ledger, refusals: fn(&LedgerError) -> bool) -> Vec<thread::J
                         continue;
                     }
                 };
-                answered.push(version);
+                answered.push(version.0);
                 match block_on(ledger.settle(settle(&name, version, completed("1", None)))) {
-                    Ok(receipt) => answered.push(receipt.sequence),
+                    Ok(settled) => answered.push(settled.receipt.sequence),
                     Err(error) => {
                         assert!(refusals(&error), "{error}");
                         refused = true;
@@ -260,8 +260,8 @@ fn the_last_to_leave_waits_for_the_index() {
         // One whose caller leaves before there is an answer.
         drop(futures_util::FutureExt::now_or_never(ledger.claim(claim("b", "call"))));
         drop(ledger);
-        let sequence = caller.join().unwrap();
-        assert_eq!(index.get(&key("a")).unwrap().unwrap().version, sequence);
+        let version = caller.join().unwrap();
+        assert_eq!(index.get(&key("a")).unwrap().unwrap().version, version);
         let records = (1..).take_while(|sequence| written.record(*sequence).is_ok()).last();
         assert_eq!(index.head().unwrap().map(|head| head.sequence), records);
     });

@@ -46,7 +46,10 @@ impl<T> Queue<T> {
     }
 
     fn leave(&self) {
-        self.held().senders -= 1;
+        let mut held = self.held();
+        held.senders -= 1;
+        held.wakers.drain(..).for_each(Waker::wake);
+        drop(held);
         self.changed.notify_all();
     }
 
@@ -159,7 +162,7 @@ pub(in crate::ledger) mod threads {
 pub(in crate::ledger) mod tasks {
     use std::future::poll_fn;
     use std::sync::Arc;
-    use std::task::Poll;
+    use std::task::{Poll, Waker};
 
     use super::Queue;
 
@@ -217,6 +220,7 @@ pub(in crate::ledger) mod tasks {
             let mut held = self.0.held();
             held.places -= 1;
             held.waiting.push_back(value);
+            held.wakers.drain(..).for_each(Waker::wake);
             self.0.changed.notify_all();
         }
     }
@@ -237,6 +241,21 @@ pub(in crate::ledger) mod tasks {
     impl<T> Receiver<T> {
         pub(in crate::ledger) fn blocking_recv(&mut self) -> Option<T> {
             self.0.receive()
+        }
+
+        pub(in crate::ledger) async fn recv(&mut self) -> Option<T> {
+            poll_fn(|context| {
+                let mut held = self.0.held();
+                match self.0.take(&mut held) {
+                    Ok(value) => Poll::Ready(Some(value)),
+                    Err(false) => Poll::Ready(None),
+                    Err(true) => {
+                        held.wakers.push(context.waker().clone());
+                        Poll::Pending
+                    }
+                }
+            })
+            .await
         }
 
         pub(in crate::ledger) fn try_recv(&mut self) -> Result<T, bool> {

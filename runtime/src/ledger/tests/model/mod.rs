@@ -11,18 +11,22 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state
 use tempfile::TempDir;
 
 use super::super::local::journal::file::{segment_path, segments};
-use super::super::{Action, Approval, Ask as AskApproval, Decide, Decision, Listed, NoteEvent, verify};
+use super::super::{Action, Approval, Ask as AskApproval, Decide, Decision, Listed, NoteEvent, Version, verify};
 use super::{
-    ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, Outcome, Settle, State, copy, entry, failed,
-    key,
+    ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Settle, State, copy,
+    entry, failed, key,
 };
-use reference::{ACTIONS, Ask, CALLERS, End, Known, Name, Reference, Said, Stand, Turn, Version, Wanted};
+use core::Core;
+use reference::{ACTIONS, Ask, CALLERS, End, Known, Name, Reference, Said, Stand, Turn, Wanted};
 
+mod core;
 mod reference;
 
 const NAMES: [&str; ACTIONS] = ["isolate", "release", "block", "unblock"];
 /// Far from now.
 const LATER_MS: u64 = 1 << 42;
+/// As often as it can pass in one run, it is less than the 90 days for which an operator's word answers.
+const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A store to be held to the reference. Another one is one more of these, and one more line at the end of this file.
 trait Place: Sized + 'static {
@@ -30,9 +34,12 @@ trait Place: Sized + 'static {
     const REOPENS: bool;
     /// A copy of it can be made at any moment, as a crash would leave it.
     const CRASHES: bool;
+    /// Its clock can be set.
+    const HAS_CLOCK: bool = false;
 
     fn new() -> Self;
-    fn location(&self) -> String;
+    fn open(&mut self, options: &LedgerOptions) -> Ledger;
+    fn wait(&self, _time: Duration) {}
     /// Goes on with what a crash would leave now.
     fn crash(&mut self) {}
     fn lose_index(&self) {}
@@ -50,8 +57,8 @@ impl Place for Memory {
         Memory
     }
 
-    fn location(&self) -> String {
-        "memory:".to_owned()
+    fn open(&mut self, options: &LedgerOptions) -> Ledger {
+        options.open("memory:").unwrap()
     }
 }
 
@@ -74,8 +81,8 @@ impl Place for Sled {
         Sled { scratch: tempfile::tempdir().unwrap(), crashes: 0 }
     }
 
-    fn location(&self) -> String {
-        self.directory().to_str().unwrap().to_owned()
+    fn open(&mut self, options: &LedgerOptions) -> Ledger {
+        options.open(self.directory().to_str().unwrap()).unwrap()
     }
 
     fn crash(&mut self) {
@@ -116,6 +123,8 @@ enum Step {
     Note,
     Tick,
     Latch,
+    /// What is completed by now answers no longer, unless an operator said so.
+    Wait,
     Reopen {
         crash: bool,
         close: bool,
@@ -145,6 +154,7 @@ impl<P: Place> ReferenceStateMachine for Model<P> {
             1 => Just(Step::Tick),
             // Only the next open ends it.
             seldom => Just(Step::Latch),
+            3 * u32::from(P::HAS_CLOCK) => Just(Step::Wait),
             2 * seldom => (proptest::bool::weighted(0.3), any::<bool>())
                 .prop_map(|(lose_index, close)| Step::Reopen { crash: false, close, lose_index }),
             seldom * u32::from(P::CRASHES) => proptest::bool::weighted(0.3)
@@ -163,6 +173,7 @@ impl<P: Place> ReferenceStateMachine for Model<P> {
             }
             Step::Note | Step::Tick => {}
             Step::Latch => reference.latched = true,
+            Step::Wait => reference.forget(),
             Step::Reopen { .. } => reference.reopen(),
         }
         reference
@@ -217,46 +228,46 @@ struct Player<P> {
     ledger: Option<Ledger>,
     runtime: tokio::runtime::Runtime,
     forgets: bool,
-    /// The sequence of each version that the reference counted.
-    sequences: Vec<u64>,
+    /// The store's version for each that the reference counted.
+    versions: Vec<Version>,
 }
 
 /// What a store said.
 #[derive(Debug)]
 enum Heard {
-    Won(u64),
+    Won(Version),
     Known(Box<Action>),
-    Recorded(u64),
+    Recorded(Version),
     Superseded,
     Latched,
 }
 
 impl<P: Place> Player<P> {
     fn open(&mut self) {
-        let retention = if self.forgets { Duration::ZERO } else { Duration::from_secs(24 * 60 * 60) };
+        let retention = if self.forgets { Duration::ZERO } else { RETENTION };
         let options = Ledger::options().retention(retention).segment_bytes(4096).checkpoint_every(16);
-        self.ledger = Some(options.open(&self.place.location()).unwrap());
+        self.ledger = Some(self.place.open(&options));
     }
 
     fn ledger(&self) -> &Ledger {
         self.ledger.as_ref().unwrap()
     }
 
-    /// The reference's `version` is that of the record `sequence`: later versions are later records.
-    fn meet(&mut self, version: Version, sequence: u64, later_than: u64) {
-        if version == self.sequences.len() {
-            assert!(sequence > later_than, "record {sequence} is not behind {later_than}");
-            self.sequences.push(sequence);
+    /// The reference's version `counted` is `version`: later ones are those of later records.
+    fn meet(&mut self, counted: reference::Version, version: Version, later_than: Version) {
+        if counted == self.versions.len() {
+            assert!(version > later_than, "{version:?} is not behind {later_than:?}");
+            self.versions.push(version);
         }
-        assert_eq!(self.sequences[version], sequence, "version {version}");
+        assert_eq!(self.versions[counted], version, "version {counted}");
     }
 
-    fn last(&self) -> u64 {
-        self.sequences.iter().copied().max().unwrap()
+    fn last(&self) -> Version {
+        self.versions.iter().copied().max().unwrap()
     }
 
-    async fn ask(&self, Turn { name, ask, .. }: &Turn, named: Version, call: usize) -> Heard {
-        let version = self.sequences[named];
+    async fn ask(&self, Turn { name, ask, .. }: &Turn, named: reference::Version, call: usize) -> Heard {
+        let version = self.versions[named];
         let ledger = self.ledger();
         let said = match ask {
             Ask::Claim { wanted, by_approval } => {
@@ -275,7 +286,7 @@ impl<P: Place> Player<P> {
             Ask::Decide { approved } => {
                 let decision = Decision { approved: *approved, operator: "olga".to_owned() };
                 let decided = ledger.decide(Decide { key: key(NAMES[*name]), version, decision }).await;
-                decided.map(|receipt| Heard::Recorded(receipt.sequence))
+                decided.map(|settled| Heard::Recorded(settled.version))
             }
             Ask::Settle { end, how } => {
                 let how = match how {
@@ -286,7 +297,7 @@ impl<P: Place> Player<P> {
                 };
                 let entry = asked_by(call, 0);
                 let settle = Settle { entry, key: key(NAMES[*name]), version, outcome: outcome(end), how };
-                ledger.settle(settle).await.map(|receipt| Heard::Recorded(receipt.sequence))
+                ledger.settle(settle).await.map(|settled| Heard::Recorded(settled.version))
             }
         };
         match said {
@@ -312,8 +323,8 @@ impl<P: Place> Player<P> {
         let wanted = claim(name, &Wanted { arguments: known.arguments, natural: false, undo: None }, known.call);
         assert_eq!(action.state, state);
         assert_eq!(action.epoch, known.stand.epoch());
-        assert_eq!(action.version, self.sequences[known.version]);
-        assert_eq!(action.intent, self.sequences[known.intent]);
+        assert_eq!(action.version, self.versions[known.version]);
+        assert_eq!(action.intent, self.versions[known.intent]);
         assert_eq!((action.key, action.digest, &action.arguments), (wanted.key, wanted.digest, &wanted.arguments));
         assert_eq!((&action.call, &action.tenant), (&wanted.entry.call, &wanted.entry.tenant));
         assert_eq!(action.tool, wanted.entry.tool);
@@ -345,7 +356,7 @@ impl<P: Place> Player<P> {
         // Those that ran are in doubt by records of this open.
         let last = self.last();
         for (name, known) in reference.actions.iter().enumerate() {
-            let Some(known) = known.as_ref().filter(|known| known.version >= self.sequences.len()) else { continue };
+            let Some(known) = known.as_ref().filter(|known| known.version >= self.versions.len()) else { continue };
             let action = self.runtime.block_on(self.ledger().lookup(&key(NAMES[name]))).unwrap();
             self.meet(known.version, action.unwrap().version, last);
         }
@@ -359,7 +370,7 @@ impl<P: Place> StateMachineTest for Player<P> {
     fn init_test(reference: &Reference) -> Player<P> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut player =
-            Player { place: P::new(), ledger: None, runtime, forgets: reference.forgets, sequences: vec![0] };
+            Player { place: P::new(), ledger: None, runtime, forgets: reference.forgets, versions: vec![Version(0)] };
         player.open();
         player
     }
@@ -374,6 +385,7 @@ impl<P: Place> StateMachineTest for Player<P> {
             }
             Step::Tick => player.ledger().tick(),
             Step::Latch => player.ledger().latch(),
+            Step::Wait => player.place.wait(RETENTION),
             Step::Reopen { crash, close, lose_index } => player.reopen(reference, crash, close, lose_index),
         }
         player
@@ -396,13 +408,13 @@ impl<P: Place> StateMachineTest for Player<P> {
                 let action = action.unwrap_or_else(|| panic!("{} is {known:?}", NAMES[name]));
                 player.same(name, known, &action);
                 match (&known.stand, ledger.payload(&action).await) {
-                    (Stand::Completed { payload }, stored) => assert_eq!(stored.unwrap(), body(*payload)),
+                    (Stand::Completed { payload, .. }, stored) => assert_eq!(stored.unwrap(), body(*payload)),
                     (_, stored) => assert!(matches!(stored, Err(LedgerError::Payload { .. }))),
                 }
                 assert_eq!(ledger.ended(&action).await.unwrap(), known.stand.epoch() != reference.epoch);
                 let intent = ledger.intent(&action).await.unwrap();
                 let asked = asked_by(known.call, known.arguments);
-                assert_eq!(intent.sequence, action.intent);
+                assert_eq!(intent.sequence, action.intent.0);
                 assert_eq!((intent.entry.call, intent.entry.user), (asked.call, asked.user));
                 assert_eq!((intent.entry.key, intent.entry.digest), (Some(action.key), Some(action.digest)));
                 assert_eq!(
@@ -445,8 +457,8 @@ impl<P: Place> Player<P> {
         for ((turn, (_, said)), heard) in turns.iter().zip(&reference.said).zip(heard) {
             let last = self.last();
             match (said, heard) {
-                (Said::Won(version), Heard::Won(sequence)) | (Said::Recorded(version), Heard::Recorded(sequence)) => {
-                    self.meet(*version, sequence, last)
+                (Said::Won(counted), Heard::Won(version)) | (Said::Recorded(counted), Heard::Recorded(version)) => {
+                    self.meet(*counted, version, last)
                 }
                 (Said::Known(known), Heard::Known(action)) => {
                     self.meet(known.version, action.version, last);
@@ -499,6 +511,13 @@ fn outcome(end: &End) -> Outcome {
         End::Failed => failed(),
         End::InDoubt { running } => Outcome::InDoubt { code: "timeout".into(), running: *running },
     }
+}
+
+prop_state_machine! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_core_is_the_model(sequential 1..80 => Player<Core>);
 }
 
 prop_state_machine! {

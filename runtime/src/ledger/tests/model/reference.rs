@@ -19,6 +19,8 @@ pub(super) enum Stand {
     },
     Completed {
         payload: u8,
+        /// Said so: it answers for months, whatever the retention.
+        operator: bool,
     },
     /// May be running still, by the server of this epoch; 0 when it is not.
     InDoubt {
@@ -152,6 +154,13 @@ impl Reference {
         }
     }
 
+    /// Retention is over.
+    pub(super) fn forget(&mut self) {
+        for slot in &mut self.actions {
+            slot.take_if(|known| matches!(known.stand, Stand::Completed { operator: false, .. }));
+        }
+    }
+
     fn answer(&mut self, name: Name, ask: &Ask, named: Version) -> Said {
         let begins = matches!(ask, Ask::Claim { .. } | Ask::Approval { .. });
         if begins && self.latched {
@@ -206,16 +215,15 @@ impl Reference {
                     self.put(name, known, Stand::InDoubt { epoch })
                 }
                 (Some(known), End::Completed { payload, undo }) => {
-                    // What an operator says answers for months, whatever the retention.
-                    let forgets = self.forgets && *how < OPERATOR;
-                    self.complete(name, known, *payload, *undo, forgets)
+                    let stand = Stand::Completed { payload: *payload, operator: *how >= OPERATOR };
+                    self.complete(name, known, stand, *undo)
                 }
             },
         }
     }
 
     /// Frees what it undid, and the earlier run of its own undo.
-    fn complete(&mut self, name: Name, known: Known, payload: u8, undo: Option<Name>, forgets: bool) -> Said {
+    fn complete(&mut self, name: Name, known: Known, stand: Stand, undo: Option<Name>) -> Said {
         let undo = undo.or(known.undo);
         for (other, slot) in self.actions.iter_mut().enumerate().filter(|(other, _)| *other != name) {
             let related = |known: &mut Known| {
@@ -223,9 +231,9 @@ impl Reference {
             };
             slot.take_if(related);
         }
-        let said = self.put(name, Known { undo, ..known }, Stand::Completed { payload });
-        if forgets {
-            self.actions[name] = None;
+        let said = self.put(name, Known { undo, ..known }, stand);
+        if self.forgets {
+            self.forget();
         }
         said
     }
