@@ -75,6 +75,15 @@ pub enum LedgerError {
         /// The setting that is off.
         setting: &'static str,
     },
+    /// The database does not hold what it acknowledged to a server: after a failover to a standby that was behind, or an older copy.
+    SetBack {
+        /// Id of the chain that has lost records.
+        log: String,
+        /// Sequence of the newest record that is known to be missing.
+        sequence: u64,
+        /// The files outside of the database that name what is missing; none where none are kept.
+        anchors: Vec<PathBuf>,
+    },
     /// The index failed and could not be rebuilt.
     Index {
         /// What the index said.
@@ -167,6 +176,23 @@ impl fmt::Display for LedgerError {
                 "the ledger's database has `{setting} = off`, so it may lose what it acknowledged: set `{setting} = on` in \
                  postgresql.conf, or with ALTER DATABASE or ALTER ROLE where it was set there, and start again"
             ),
+            LedgerError::SetBack { log, sequence, anchors } => {
+                write!(
+                    f,
+                    "the database has lost record {sequence} of chain {log}, which it had acknowledged: a failover to a standby that \
+                     was behind, an older copy of the database, or a change by hand. Actions that were done are unknown to it and \
+                     would be done a second time, so nothing starts. If the lost records exist on another machine (the old \
+                     primary), bring them back. Otherwise compare what the tools' backends did lately with `safe-tool audit \
+                     show`, and correct what must not be done again; then "
+                )?;
+                match anchors.as_slice() {
+                    [] => f.write_str("start this server anew"),
+                    anchors => {
+                        let anchors: Vec<_> = anchors.iter().map(|path| path.display().to_string()).collect();
+                        write!(f, "accept the loss by removing {}, and start this server anew", anchors.join(" and "))
+                    }
+                }
+            }
             LedgerError::Index { reason } => write!(
                 f,
                 "the index of the ledger failed ({reason}); it is rebuilt from the journal at the next start once the \

@@ -34,10 +34,7 @@ impl fmt::Display for Failed {
         match self {
             Failed::Again => f.write_str("other servers got in the way"),
             Failed::Lost(reason) => f.write_str(reason),
-            Failed::SetBack => f.write_str(
-                "the database does not hold what it acknowledged to this server: it was set back or changed by hand. Find \
-                 out what is missing (a failover to a standby that was behind?), then start this server anew",
-            ),
+            Failed::SetBack => f.write_str("the database was set back"),
         }
     }
 }

@@ -15,9 +15,10 @@ use super::super::record::{Tail, TailFound, now_ms};
 use super::super::redact::Redactor;
 use super::super::shared::Status;
 use super::super::{Claimed, LedgerOptions};
+use super::anchor_files::{Anchors, Keeper};
 use super::batch::{Batch, Own, Terms};
 use super::commit::{Beside, Failed, Written, anchors, signed, store, unsigned, write};
-use super::link::Link;
+use super::link::{Link, SetBack};
 use super::operation::{Operation, Reply};
 use super::session::{Connector, Session, keep};
 use super::{random, schema, sql};
@@ -64,6 +65,11 @@ pub(super) struct Committer {
     session: Option<Session>,
     held: VecDeque<Held>,
     unanswered: Option<Unanswered>,
+    /// Beginnings on new connections whose commit got no answer: the last record, and whether the unanswered commit is
+    /// below it.
+    begun: Vec<(Tail, bool)>,
+    /// Of the chain, outside of the database.
+    anchor: Option<Keeper>,
     /// Where the last checkpoint stands, and when it was signed.
     signed: (u64, Instant),
     closing: Option<Answer<()>>,
@@ -80,6 +86,10 @@ impl Committer {
         let session = Session::connect(&connector).await?;
         let redactor = schema::redactor(session.client()).await?;
         let own = Own { log: hex::encode(random::<16>()?), chain: 0, tail: Tail::GENESIS, epoch: session.epoch() };
+        let anchors = match &options.anchors {
+            Some(directory) => Some(Anchors::check(directory, &own.log, session.client()).await?),
+            None => None,
+        };
         let mut committer = Committer {
             connector,
             link,
@@ -89,6 +99,8 @@ impl Committer {
             session: None,
             held: VecDeque::new(),
             unanswered: None,
+            begun: Vec::new(),
+            anchor: None,
             signed: (0, Instant::now()),
             closing: None,
         };
@@ -97,6 +109,8 @@ impl Committer {
             Failed::Again | Failed::SetBack => super::failed("begin a chain in", "it was changed meanwhile"),
         };
         committer.begin(session).await.map_err(unusable)?;
+        let tail = committer.own.tail;
+        committer.anchor = anchors.map(|anchors| anchors.keep(tail)).transpose()?;
         committer.sweep().await?;
         committer.commit(Vec::new(), false, true).await;
         committer.link.connected()?;
@@ -194,7 +208,9 @@ impl Committer {
             let terms = Terms { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
             match attempt(session, &self.own, &mine, terms, &operations, beside).await {
                 Attempt::Committed { replies, tail, signed } => {
-                    self.own.tail = tail.unwrap_or(self.own.tail);
+                    if let Some(tail) = tail {
+                        self.durable(tail);
+                    }
                     if let Some(sequence) = signed {
                         self.signed = (sequence, Instant::now());
                     }
@@ -206,6 +222,14 @@ impl Committer {
             }
         }
         self.lose(operations, None, "other servers got in the way of every attempt");
+    }
+
+    /// The chain is acknowledged up to here.
+    fn durable(&mut self, tail: Tail) {
+        self.own.tail = tail;
+        if let Some(anchor) = &self.anchor {
+            anchor.durable(tail);
+        }
     }
 
     fn checkpoint_due(&self, ticked: bool) -> bool {
@@ -245,6 +269,9 @@ impl Committer {
     fn lose(&mut self, operations: Vec<Operation>, written: Option<(Tail, Vec<Reply>)>, reason: &str) {
         self.link.set_connected(false);
         self.session = None;
+        if let Some(anchor) = &self.anchor {
+            anchor.hurry();
+        }
         tracing::error!(
             reason,
             "the connection to the ledger's database is lost: nothing starts until there is another"
@@ -346,7 +373,7 @@ impl Committer {
                     return true;
                 }
                 Err(Failed::SetBack) => {
-                    self.link.shared.poison(&Failed::SetBack);
+                    self.set_back();
                     return false;
                 }
                 Err(failed) => tracing::warn!(reason = %failed, "the ledger's database is not back yet"),
@@ -367,7 +394,7 @@ impl Committer {
         let mut own = Own { epoch: session.epoch(), ..self.own.clone() };
         let mut mine = BTreeSet::from([own.epoch]);
         let (transaction, statements, pid) = session.begin().await?;
-        let mut found = None;
+        let (mut found, mut committed) = (None, false);
         if own.chain == 0 {
             let (epoch, at_ms) = (signed(own.epoch), signed(now_ms()));
             let row =
@@ -377,13 +404,11 @@ impl Committer {
             let row = transaction.query_opt(sql::OWN_HEAD, &[&own.log]).await?.ok_or(Failed::SetBack)?;
             let hash = row.get::<_, &[u8]>(1).try_into().map_err(|_| Failed::SetBack)?;
             let tail = Tail { sequence: unsigned(row.get(0)), hash: Hash(hash) };
-            let committed = self.unanswered.as_ref().is_some_and(|unanswered| unanswered.tail == tail);
-            if !committed && tail != own.tail {
-                return Err(Failed::SetBack);
+            committed = self.ends_at(tail).ok_or(Failed::SetBack)?;
+            if !committed {
+                // This transaction holds the head: what is not committed now never will be.
+                self.resolve(false);
             }
-            // This transaction holds the head: what is not committed now never will be.
-            self.resolve(committed);
-            self.own.tail = tail;
             own.tail = tail;
             mine.extend(keep(&transaction, &self.link.mine()).await?);
             found = Some(TailFound { sequence: tail.sequence, hash: tail.hash, clean: false, cut: 0 });
@@ -393,16 +418,30 @@ impl Committer {
         batch.open(&self.signer, found, &anchors(&transaction, &own.log).await?)?;
         store(&transaction, statements, pid, own.tail, &batch, false).await?;
         let tail = batch.own.tail;
-        self.unanswered = Some(Unanswered { tail, claims: Vec::new(), waiting: Vec::new() });
+        self.begun.push((tail, committed));
         transaction.commit().await?;
-        self.unanswered = None;
-        self.own = Own { tail, ..own };
+        // What is committed may be seen before a synchronous standby has it, and be lost with the primary. Now it has.
+        self.resolve(committed);
+        self.begun.clear();
+        self.own = own;
+        self.durable(tail);
         self.link.set_mine(mine);
         Ok(())
     }
 
+    /// Whether the commit that got no answer took place, if the chain ends at `tail`; `None` when it cannot end there.
+    fn ends_at(&self, tail: Tail) -> Option<bool> {
+        if tail == self.own.tail {
+            return Some(false);
+        }
+        let unanswered = self.unanswered.iter().map(|unanswered| (unanswered.tail, true));
+        unanswered.chain(self.begun.iter().copied()).find(|(end, _)| *end == tail).map(|(_, committed)| committed)
+    }
+
     /// It is known now what became of a commit that got no answer.
     fn resolve(&mut self, committed: bool) {
+        // Where it did not take place, it is not below anything any more either.
+        self.begun.retain(|(_, below)| *below == committed);
         let Some(Unanswered { claims, waiting, .. }) = self.unanswered.take() else { return };
         if committed {
             for (key, version) in claims {
@@ -414,6 +453,14 @@ impl Committer {
         }
     }
 
+    /// The database has lost what it acknowledged: whoever asks is told, and so is the next server by the anchor.
+    fn set_back(&mut self) {
+        let anchors = self.anchor.take().map(|anchor| anchor.path().to_owned());
+        let Own { log, tail, .. } = &self.own;
+        let set_back = SetBack { log: log.clone(), sequence: tail.sequence, anchors: Vec::from_iter(anchors) };
+        self.link.set_back(set_back);
+    }
+
     /// Ends the chain if the ledger is closed, and lets go of the lock.
     async fn finish(&mut self) -> Result<(), LedgerError> {
         let Some(mut session) = self.session.take() else { return Err(LedgerError::Unavailable) };
@@ -422,13 +469,17 @@ impl Committer {
             let beside = Beside { checkpoint: Some(&self.signer), close: true, ..PLAIN };
             let terms = Terms { shared: &self.link.shared, retention_ms: self.options.retention_ms() };
             let closing = async {
-                let written = write(&mut session, &self.own, &self.link.mine(), terms, &[], beside).await?;
-                Ok(written.transaction.commit().await?)
+                let Written { transaction, tail, .. } =
+                    write(&mut session, &self.own, &self.link.mine(), terms, &[], beside).await?;
+                transaction.commit().await?;
+                Ok(tail)
             };
-            let closed = timeout(PATIENCE, closing).await.unwrap_or_else(|_| Err(silent()));
-            if let Err(failed) = closed {
-                tracing::error!(reason = %failed, "the ledger was not closed");
-                return Err(LedgerError::Unavailable);
+            match timeout(PATIENCE, closing).await.unwrap_or_else(|_| Err(silent())) {
+                Ok(tail) => self.durable(tail.unwrap_or(self.own.tail)),
+                Err(failed) => {
+                    tracing::error!(reason = %failed, "the ledger was not closed");
+                    return Err(LedgerError::Unavailable);
+                }
             }
         }
         session.end().await;

@@ -1,8 +1,9 @@
 //! What the store and its committer share.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use super::super::error::LedgerError;
 use super::super::shared::Shared;
@@ -13,9 +14,38 @@ pub(super) struct Link {
     pub(super) shared: Shared,
     connected: AtomicBool,
     mine: RwLock<BTreeSet<u64>>,
+    set_back: OnceLock<SetBack>,
+}
+
+/// The record that the database should hold and does not; as in [`LedgerError::SetBack`].
+#[derive(Clone)]
+pub(super) struct SetBack {
+    pub(super) log: String,
+    pub(super) sequence: u64,
+    pub(super) anchors: Vec<PathBuf>,
+}
+
+impl From<SetBack> for LedgerError {
+    fn from(SetBack { log, sequence, anchors }: SetBack) -> LedgerError {
+        LedgerError::SetBack { log, sequence, anchors }
+    }
 }
 
 impl Link {
+    /// The database was set back: nothing more is accepted, and everybody who asks why is told.
+    pub(super) fn set_back(&self, set_back: SetBack) {
+        let error = LedgerError::from(self.set_back.get_or_init(|| set_back).clone());
+        self.shared.poison(&error);
+    }
+
+    /// Whether claims are accepted; if not, why.
+    pub(super) fn health(&self) -> Result<(), LedgerError> {
+        match self.set_back.get() {
+            Some(set_back) => Err(set_back.clone().into()),
+            None => self.shared.accepts_claims().and_then(|()| self.connected()),
+        }
+    }
+
     pub(super) fn set_connected(&self, connected: bool) {
         self.connected.store(connected, Ordering::SeqCst);
     }

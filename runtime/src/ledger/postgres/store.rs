@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Config, NoTls, Row};
+use tokio_postgres::{Config, Row};
 
 use super::super::action::{Action, State};
 use super::super::checkpoint::{self, Signer};
@@ -30,6 +30,7 @@ use super::super::{
 };
 use super::commit::{read, signed};
 use super::committer::Committer;
+use super::hosts::Hosts;
 use super::link::Link;
 use super::operation::Operation;
 use super::session::{Connector, lock_of};
@@ -63,7 +64,7 @@ struct PostgresStore {
 
 /// Opens the ledger at a URL of a database; see [`Ledger::open`].
 pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledger, LedgerError> {
-    let connector = connector(url)?;
+    let connector = connector_to(url, Hosts::writable)?;
     let readers = readers(&connector)?;
     let signer = Signer::new(&random::<{ checkpoint::KEY_BYTES }>()?)
         .ok_or_else(|| failed("sign checkpoints in", "the key has another length"))?;
@@ -109,6 +110,10 @@ pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledge
 
 /// Where a URL leads, without trying it.
 pub(super) fn connector(url: &str) -> Result<Connector, LedgerError> {
+    connector_to(url, |hosts| hosts)
+}
+
+fn connector_to(url: &str, which: impl FnOnce(Hosts) -> Hosts) -> Result<Connector, LedgerError> {
     // What the parser says may hold a part of the password.
     let unreadable = "its URL cannot be read; it is postgres://USER:PASSWORD@HOST:PORT/DATABASE, with what is special in a \
                       URL written as %40 for @ and so on";
@@ -123,15 +128,12 @@ pub(super) fn connector(url: &str) -> Result<Connector, LedgerError> {
         // By default a server that says no to encryption would be spoken to in the clear.
         config.ssl_mode(SslMode::Require);
     }
-    Ok(Connector { config, tls })
+    Ok(Connector::new(which(Hosts::of(&config)), tls))
 }
 
 fn readers(connector: &Connector) -> Result<Pool, LedgerError> {
     let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = match &connector.tls {
-        None => Manager::from_config(connector.config.clone(), NoTls, fast),
-        Some(tls) => Manager::from_config(connector.config.clone(), tls.clone(), fast),
-    };
+    let manager = Manager::from_connect(Config::new(), connector.clone(), fast);
     Pool::builder(manager)
         .max_size(READERS)
         .runtime(Runtime::Tokio1)
@@ -312,8 +314,7 @@ impl Store for PostgresStore {
     }
 
     fn health(&self) -> Result<(), LedgerError> {
-        self.link.shared.accepts_claims()?;
-        self.link.connected()
+        self.link.health()
     }
 
     fn latch(&self) {
