@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 /// Each machine by itself, so that one that takes connections and answers nothing costs its share of the time and no more.
 pub(super) struct Hosts {
@@ -15,16 +15,29 @@ pub(super) struct Hosts {
 
 impl Hosts {
     pub(super) fn of(config: &Config) -> Hosts {
-        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len());
+        let named: Vec<Host> = config.get_hosts().iter().flat_map(apart).collect();
+        let hosts = named.len().max(config.get_hostaddrs().len());
         // A URL that does not add up is left to the driver, which says what is wrong with it.
         let adds_up = |list: usize| list == 0 || list == hosts;
         let ports = config.get_ports().len();
-        let apart = hosts > 1
-            && adds_up(config.get_hosts().len())
+        let adds_up = adds_up(named.len())
             && adds_up(config.get_hostaddrs().len())
-            && (ports <= 1 || ports == hosts);
-        let each = if apart { (0..hosts).map(|host| alone(config, host)).collect() } else { vec![config.clone()] };
+            && (ports <= 1 || ports == hosts)
+            && hosts > 0;
+        let alone = |place| alone(config, named.get(place), place);
+        let each = if adds_up { (0..hosts).map(alone).collect() } else { vec![config.clone()] };
         Hosts { each, answered: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn each(&self) -> &[Config] {
+        &self.each
+    }
+
+    /// Nothing is said in the clear.
+    pub(super) fn encrypted(&mut self) {
+        for config in &mut self.each {
+            config.ssl_mode(SslMode::Require);
+        }
     }
 
     /// The same machines, and only one that accepts writes counts: a look-up on a standby would miss what was just done.
@@ -54,13 +67,26 @@ impl Hosts {
     }
 }
 
+/// The driver takes `?host=a,b` for one name. Commas part names, as for every other program that reads such a URL.
+fn apart(host: &Host) -> Vec<Host> {
+    let text = match host {
+        Host::Tcp(name) => name.as_str(),
+        Host::Unix(path) => match path.to_str() {
+            Some(text) => text,
+            None => return vec![host.clone()],
+        },
+    };
+    let one = |name: &str| {
+        if name.starts_with('/') { Host::Unix(name.into()) } else { Host::Tcp(name.to_owned()) }
+    };
+    text.split(',').map(one).collect()
+}
+
 /// `config` for one of its machines.
-fn alone(config: &Config, place: usize) -> Config {
-    use tokio_postgres::config::Host;
+fn alone(config: &Config, host: Option<&Host>, place: usize) -> Config {
     let mut one = Config::new();
-    match config.get_hosts().get(place) {
+    match host {
         Some(Host::Tcp(name)) => drop(one.host(name.as_str())),
-        #[cfg(unix)]
         Some(Host::Unix(path)) => drop(one.host_path(path)),
         None => {}
     }
@@ -112,7 +138,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::Hosts;
     use tokio_postgres::Config;
-    use tokio_postgres::config::TargetSessionAttrs;
+    use tokio_postgres::config::{Host, TargetSessionAttrs};
 
     #[test]
     fn each_machine_keeps_everything_else_that_the_url_says() {
@@ -136,7 +162,7 @@ mod tests {
         assert_eq!(order(&hosts), [1, 2, 0]);
         assert!(hosts.in_order().all(|(place, one)| {
             let paths = ["/a", "/b", "/c"];
-            one.get_hosts() == [tokio_postgres::config::Host::Unix(paths[place].into())]
+            one.get_hosts() == [Host::Unix(paths[place].into())]
                 && one.get_target_session_attrs() == TargetSessionAttrs::ReadWrite
         }));
     }

@@ -12,7 +12,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
-use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, Row};
 
@@ -123,12 +122,13 @@ fn connector_to(url: &str, which: impl FnOnce(Hosts) -> Hosts) -> Result<Connect
     }
     config.keepalives_idle(Duration::from_secs(15));
     config.tcp_user_timeout(Duration::from_secs(30));
-    let tls = tls::tls(&config)?;
+    let mut hosts = which(Hosts::of(&config));
+    let tls = tls::tls(config.get_ssl_mode(), hosts.each())?;
     if tls.is_some() {
         // By default a server that says no to encryption would be spoken to in the clear.
-        config.ssl_mode(SslMode::Require);
+        hosts.encrypted();
     }
-    Ok(Connector::new(which(Hosts::of(&config)), tls))
+    Ok(Connector::new(hosts, tls))
 }
 
 fn readers(connector: &Connector) -> Result<Pool, LedgerError> {
