@@ -81,8 +81,6 @@ pub enum LedgerError {
         log: String,
         /// Sequence of the newest record that is known to be missing.
         sequence: u64,
-        /// The files outside of the database that name what is missing; none where none are kept.
-        anchors: Vec<PathBuf>,
     },
     /// The index failed and could not be rebuilt.
     Index {
@@ -176,23 +174,15 @@ impl fmt::Display for LedgerError {
                 "the ledger's database has `{setting} = off`, so it may lose what it acknowledged: set `{setting} = on` in \
                  postgresql.conf, or with ALTER DATABASE or ALTER ROLE where it was set there, and start again"
             ),
-            LedgerError::SetBack { log, sequence, anchors } => {
-                write!(
-                    f,
-                    "the database has lost record {sequence} of chain {log}, which it had acknowledged: a failover to a standby that \
-                     was behind, an older copy of the database, or a change by hand. Actions that were done are unknown to it and \
-                     would be done a second time, so nothing starts. If the lost records exist on another machine (the old \
-                     primary), bring them back. Otherwise compare what the tools' backends did lately with `safe-tool audit \
-                     show`, and correct what must not be done again; then "
-                )?;
-                match anchors.as_slice() {
-                    [] => f.write_str("start this server anew"),
-                    anchors => {
-                        let anchors: Vec<_> = anchors.iter().map(|path| path.display().to_string()).collect();
-                        write!(f, "accept the loss by removing {}, and start this server anew", anchors.join(" and "))
-                    }
-                }
-            }
+            LedgerError::SetBack { log, sequence } => write!(
+                f,
+                "the ledger's database has lost record {sequence} of chain {log}, which it had acknowledged: a failover to a standby \
+                 that was behind, an older copy of the database, or a change by hand. Actions that were done are unknown to it and \
+                 would be done a second time, so nothing starts. If the old primary still has them, go back to it. Otherwise \
+                 compare what the tools' backends did lately with `safe-tool audit show`, and see to it that what is missing is \
+                 not asked for again; then accept the loss, in the database, with `UPDATE safe_tool.set_backs SET accepted = \
+                 true`, and start the servers anew"
+            ),
             LedgerError::Index { reason } => write!(
                 f,
                 "the index of the ledger failed ({reason}); it is rebuilt from the journal at the next start once the \

@@ -68,7 +68,7 @@ impl LedgerOptions {
     /// The receipt is written, and synced, within a second of its record, at once when the connection is lost, and when the
     /// ledger is closed. So what can be lost unnoticed is what was recorded in the last second of a server that ended without
     /// a warning together with its database. To open fails with [`LedgerError::SetBack`] when a receipt in the directory is of this
-    /// ledger and its record is not there.
+    /// ledger, its record is not there, and no operator has accepted that.
     #[must_use]
     pub fn anchors(self, directory: impl Into<PathBuf>) -> LedgerOptions {
         LedgerOptions { anchors: Some(directory.into()), ..self }

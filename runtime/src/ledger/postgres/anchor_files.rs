@@ -22,6 +22,7 @@ use super::super::local::journal::file::{create_directory, sync_directory_of};
 use super::super::record::{Parsed, Tail, parse};
 use super::commit::{signed, unsigned};
 use super::session::LOCKS;
+use super::set_backs::SetBack;
 use super::{failed, said};
 
 /// Every file is named `postgres-SYSTEM-DATABASE-LEDGER-LOG.anchor`.
@@ -100,7 +101,7 @@ pub(super) struct Anchors {
     /// The file of the chain that begins now.
     path: PathBuf,
     log: String,
-    /// Of servers that are gone: no longer needed once there is a newer one.
+    /// No longer needed once there is a newer one.
     ended: Vec<PathBuf>,
 }
 
@@ -156,11 +157,6 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// The file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// This record is durable; it is in the file within a second.
     pub(super) fn durable(&self, tail: Tail) {
         self.slot.state().newest = tail;
@@ -243,7 +239,8 @@ impl Slot {
     }
 }
 
-/// Looks the anchors up; the answer is the files of servers that are gone.
+/// Looks the anchors up; the answer is the files that are no longer needed: of servers that are gone, and of losses that an
+/// operator has accepted.
 async fn look_up(client: &Client, kept: Vec<(PathBuf, Receipt)>) -> Result<Vec<PathBuf>, LedgerError> {
     let logs: Vec<&str> = kept.iter().map(|(_, receipt)| receipt.log.as_str()).collect();
     let sequences: Vec<i64> = kept.iter().map(|(_, receipt)| signed(receipt.sequence)).collect();
@@ -256,24 +253,33 @@ async fn look_up(client: &Client, kept: Vec<(PathBuf, Receipt)>) -> Result<Vec<P
         let epoch: i64 = row.get::<_, Option<i64>>(3)?;
         is_record(line?, receipt.hash).then_some(epoch)
     };
-    let (mut epochs, mut missing) = (Vec::new(), Vec::new());
-    for (path, receipt) in &kept {
-        match found(receipt) {
-            Some(epoch) => epochs.push(epoch),
-            None => missing.push((path.clone(), receipt.clone())),
+    let (mut there, mut ended, mut lost) = (Vec::new(), Vec::new(), None);
+    for (path, receipt) in kept {
+        match found(&receipt) {
+            Some(epoch) => there.push((epoch, path)),
+            None => {
+                let missing = SetBack { log: receipt.log, sequence: receipt.sequence };
+                if missing.leave_word(client).await? {
+                    tracing::warn!(
+                        log = missing.log,
+                        sequence = missing.sequence,
+                        "goes on without what a failover has lost"
+                    );
+                    ended.push(path);
+                } else {
+                    lost = Some(missing);
+                }
+            }
         }
     }
-    if let Some((_, Receipt { log, sequence, .. })) = missing.first() {
-        let (log, sequence) = (log.clone(), *sequence);
-        return Err(LedgerError::SetBack {
-            log,
-            sequence,
-            anchors: missing.into_iter().map(|(path, _)| path).collect(),
-        });
+    if let Some(lost) = lost {
+        return Err(lost.into());
     }
+    let epochs: Vec<i64> = there.iter().map(|(epoch, _)| *epoch).collect();
     let free = client.query(ENDED, &[&epochs, &LOCKS]).await.map_err(ask)?;
     let free: Vec<i64> = free.iter().map(|row| row.get(0)).collect();
-    Ok(kept.into_iter().zip(epochs).filter(|(_, epoch)| free.contains(epoch)).map(|((path, _), _)| path).collect())
+    ended.extend(there.into_iter().filter(|(epoch, _)| free.contains(epoch)).map(|(_, path)| path));
+    Ok(ended)
 }
 
 fn is_record(line: &[u8], hash: Hash) -> bool {

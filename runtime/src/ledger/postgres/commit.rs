@@ -16,6 +16,7 @@ use super::super::record::{Anchor, Tail};
 use super::batch::{Batch, Own, Row, Terms};
 use super::operation::{Operation, Reply};
 use super::session::{Session, Statements, gone};
+use super::set_backs::SetBack;
 use super::{said, sql};
 
 /// Why a batch was not committed.
@@ -25,8 +26,8 @@ pub(super) enum Failed {
     Again,
     /// The connection, or what the database makes of it, is of no use any more.
     Lost(String),
-    /// This server's chain does not end where it was left.
-    SetBack,
+    /// Acknowledged records are missing, of this server or of another.
+    SetBack(SetBack),
 }
 
 impl fmt::Display for Failed {
@@ -34,7 +35,7 @@ impl fmt::Display for Failed {
         match self {
             Failed::Again => f.write_str("other servers got in the way"),
             Failed::Lost(reason) => f.write_str(reason),
-            Failed::SetBack => f.write_str("the database was set back"),
+            Failed::SetBack(_) => f.write_str("the database was set back"),
         }
     }
 }

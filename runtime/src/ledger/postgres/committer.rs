@@ -18,9 +18,10 @@ use super::super::{Claimed, LedgerOptions};
 use super::anchor_files::{Anchors, Keeper};
 use super::batch::{Batch, Own, Terms};
 use super::commit::{Beside, Failed, Written, anchors, signed, store, unsigned, write};
-use super::link::{Link, SetBack};
+use super::link::Link;
 use super::operation::{Operation, Reply};
 use super::session::{Connector, Session, keep};
+use super::set_backs::SetBack;
 use super::{random, schema, sql};
 
 /// A batch ends at this many operations,
@@ -106,7 +107,8 @@ impl Committer {
         };
         let unusable = |failed| match failed {
             Failed::Lost(reason) => super::failed("begin a chain in", reason),
-            Failed::Again | Failed::SetBack => super::failed("begin a chain in", "it was changed meanwhile"),
+            Failed::SetBack(set_back) => set_back.into(),
+            Failed::Again => super::failed("begin a chain in", "it was changed meanwhile"),
         };
         committer.begin(session).await.map_err(unusable)?;
         let tail = committer.own.tail;
@@ -191,6 +193,9 @@ impl Committer {
         }
         if ticked || !operations.is_empty() {
             self.commit(operations, ticked, false).await;
+        }
+        if ticked {
+            self.listen().await;
         }
         for answer in sweeps {
             let swept = self.sweep().await;
@@ -372,8 +377,8 @@ impl Committer {
                     tracing::info!(epoch = self.own.epoch, "the ledger's database is back");
                     return true;
                 }
-                Err(Failed::SetBack) => {
-                    self.set_back();
+                Err(Failed::SetBack(set_back)) => {
+                    self.stop(set_back).await;
                     return false;
                 }
                 Err(failed) => tracing::warn!(reason = %failed, "the ledger's database is not back yet"),
@@ -394,6 +399,9 @@ impl Committer {
         let mut own = Own { epoch: session.epoch(), ..self.own.clone() };
         let mut mine = BTreeSet::from([own.epoch]);
         let (transaction, statements, pid) = session.begin().await?;
+        if let Some(set_back) = SetBack::heard(&transaction).await? {
+            return Err(Failed::SetBack(set_back));
+        }
         let (mut found, mut committed) = (None, false);
         if own.chain == 0 {
             let (epoch, at_ms) = (signed(own.epoch), signed(now_ms()));
@@ -401,10 +409,10 @@ impl Committer {
                 transaction.query_one(sql::CHAIN, &[&own.log, &epoch, &own.tail.hash.0.as_slice(), &at_ms]).await?;
             own.chain = unsigned(row.get(0));
         } else {
-            let row = transaction.query_opt(sql::OWN_HEAD, &[&own.log]).await?.ok_or(Failed::SetBack)?;
-            let hash = row.get::<_, &[u8]>(1).try_into().map_err(|_| Failed::SetBack)?;
+            let row = transaction.query_opt(sql::OWN_HEAD, &[&own.log]).await?.ok_or_else(|| self.set_back())?;
+            let hash = row.get::<_, &[u8]>(1).try_into().map_err(|_| self.set_back())?;
             let tail = Tail { sequence: unsigned(row.get(0)), hash: Hash(hash) };
-            committed = self.ends_at(tail).ok_or(Failed::SetBack)?;
+            committed = self.ends_at(tail).ok_or_else(|| self.set_back())?;
             if !committed {
                 // This transaction holds the head: what is not committed now never will be.
                 self.resolve(false);
@@ -453,12 +461,30 @@ impl Committer {
         }
     }
 
-    /// The database has lost what it acknowledged: whoever asks is told, and so is the next server by the anchor.
-    fn set_back(&mut self) {
-        let anchors = self.anchor.take().map(|anchor| anchor.path().to_owned());
-        let Own { log, tail, .. } = &self.own;
-        let set_back = SetBack { log: log.clone(), sequence: tail.sequence, anchors: Vec::from_iter(anchors) };
-        self.link.set_back(set_back);
+    /// The newest record of this chain, where the database has lost it.
+    fn set_back(&self) -> Failed {
+        Failed::SetBack(SetBack { log: self.own.log.clone(), sequence: self.own.tail.sequence })
+    }
+
+    /// Accepts nothing more, and tells the other servers why.
+    async fn stop(&mut self, set_back: SetBack) {
+        self.link.set_back(set_back.clone());
+        // Its newest receipt is in the file from here on.
+        self.anchor = None;
+        let leaving = async { set_back.leave_word(&self.connector.client().await?).await };
+        if let Err(error) = timeout(PATIENCE, leaving).await.unwrap_or(Err(LedgerError::Unavailable)) {
+            tracing::warn!(%error, "other servers were not told that the database was set back");
+        }
+    }
+
+    /// Looks for what another server has found missing.
+    async fn listen(&mut self) {
+        let Some(session) = &self.session else { return };
+        match timeout(PATIENCE, SetBack::heard(session.client())).await.unwrap_or_else(|_| Err(silent())) {
+            Ok(None) => {}
+            Ok(Some(set_back)) => self.link.set_back(set_back),
+            Err(failed) => self.lose(Vec::new(), None, &failed.to_string()),
+        }
     }
 
     /// Ends the chain if the ledger is closed, and lets go of the lock.

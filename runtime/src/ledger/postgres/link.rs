@@ -1,12 +1,12 @@
 //! What the store and its committer share.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use super::super::error::LedgerError;
 use super::super::shared::Shared;
+use super::set_backs::SetBack;
 
 /// Whether the ledger accepts, whether there is a connection to write on, and which actions are this server's.
 #[derive(Default)]
@@ -15,20 +15,6 @@ pub(super) struct Link {
     connected: AtomicBool,
     mine: RwLock<BTreeSet<u64>>,
     set_back: OnceLock<SetBack>,
-}
-
-/// The record that the database should hold and does not; as in [`LedgerError::SetBack`].
-#[derive(Clone)]
-pub(super) struct SetBack {
-    pub(super) log: String,
-    pub(super) sequence: u64,
-    pub(super) anchors: Vec<PathBuf>,
-}
-
-impl From<SetBack> for LedgerError {
-    fn from(SetBack { log, sequence, anchors }: SetBack) -> LedgerError {
-        LedgerError::SetBack { log, sequence, anchors }
-    }
 }
 
 impl Link {

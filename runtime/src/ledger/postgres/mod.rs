@@ -17,9 +17,10 @@
 //!
 //! **Behind a failover.** The URL may name the primary and its standbys; servers look for the one that takes writes and go on there
 //! by themselves. With a synchronous standby everything that was acknowledged is there. After a failover to a standby that was
-//! behind, what it had not seen is gone: servers that ran notice that their chain was set back and accept nothing more, and servers
-//! that start notice it by the anchors that were kept outside of the database (see
-//! [`LedgerOptions::anchors`](super::LedgerOptions::anchors)).
+//! behind, what it had not seen is gone: a server that ran notices that its chain was set back, and a server that starts notices it
+//! by the anchors that were kept outside of the database (see [`LedgerOptions::anchors`](super::LedgerOptions::anchors)). It accepts
+//! nothing more and leaves word in the database, which stops the others within a second and lets none start until an operator
+//! has accepted the loss.
 //!
 //! **One key for all.** Hashes of sensitive arguments name the same value on every server, so their key is in the
 //! database: whoever reads the table `settings` can guess short values from their hashes.
@@ -41,6 +42,7 @@ mod operation;
 mod reader;
 mod schema;
 mod session;
+mod set_backs;
 mod sql;
 mod standbys;
 mod store;

@@ -55,3 +55,13 @@ CREATE TABLE safe_tool.actions (
 CREATE INDEX actions_undo ON safe_tool.actions (undo) WHERE undo IS NOT NULL;
 CREATE INDEX actions_unsettled ON safe_tool.actions (state, key) WHERE state <> 'completed';
 CREATE INDEX actions_expires ON safe_tool.actions (expires_ms) WHERE state = 'completed';
+
+-- Acknowledged records that a server found missing, after a failover to a standby that was behind. While one is not accepted
+-- by an operator, servers start nothing.
+CREATE TABLE safe_tool.set_backs (
+    log      text PRIMARY KEY,
+    -- The newest record of the chain that is known to be missing.
+    sequence bigint NOT NULL,
+    noticed  timestamptz NOT NULL DEFAULT now(),
+    accepted boolean NOT NULL DEFAULT false
+);
