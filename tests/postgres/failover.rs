@@ -68,8 +68,8 @@ async fn the_primary_dies_under_load_and_the_synchronous_standby_has_every_ackno
     verify_database(&standby.url()).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_no_standby_has_is_not_answered_even_after_a_new_connection() {
+/// The wait of a commit for its standby is ended by `end`, which leaves the commit on the primary alone.
+async fn what_no_standby_has_is_not_answered(end: &str) {
     let Some(primary) = Database::start() else { return };
     let standby = primary.standby();
     let ledger = open(primary.url_with(&standby)).await;
@@ -88,8 +88,8 @@ async fn what_no_standby_has_is_not_answered_even_after_a_new_connection() {
         first != 0
     })
     .await;
-    // The commit is on the primary, and its caller has no answer. On the next connection the ledger sees that it is there.
-    primary.ask(&format!("SELECT pg_terminate_backend({first})")).await;
+    // On the next connection the ledger sees that the commit is there.
+    primary.ask(&format!("SELECT {end}({first})")).await;
     until("the next connection waits too", async || {
         primary.ask(waiting).await.iter().any(|row| row.get::<_, i32>(0) != first)
     })
@@ -102,6 +102,16 @@ async fn what_no_standby_has_is_not_answered_even_after_a_new_connection() {
     ledger.close().await.unwrap();
     later.close().await.unwrap();
     verify_database(&standby.url()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_standby_has_is_not_answered_even_after_a_new_connection() {
+    what_no_standby_has_is_not_answered("pg_terminate_backend").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_standby_has_is_not_answered_when_the_database_is_told_not_to_wait() {
+    what_no_standby_has_is_not_answered("pg_cancel_backend").await;
 }
 
 /// What a server says on stderr, and the file that it says it in.
@@ -169,7 +179,8 @@ async fn what_a_failover_loses_is_noticed_by_servers_that_run_and_by_servers_tha
     let accepts = server(&url, &witness).await;
     assert_eq!(strike(&accepts, "kept").await.unwrap().unwrap()["replayed"], true);
     drop(accepts);
-    verify_database(&standby.url()).unwrap();
+    let told: Vec<_> = verify_database(&standby.url()).unwrap().losses;
+    assert!(told.len() == 3 && told.iter().all(|loss| loss.accepted), "{told:?}");
 }
 
 #[tokio::test]

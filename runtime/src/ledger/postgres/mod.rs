@@ -52,6 +52,7 @@ mod version;
 
 #[cfg(feature = "cli")]
 pub(crate) use reader::Database;
+pub use set_backs::Loss;
 pub(super) use store::open;
 pub use verify::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
 

@@ -1,13 +1,14 @@
 //! The connection that a server writes on, and that holds the lock by which others see that it lives.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, IsolationLevel, NoTls, Socket, Statement, Transaction};
+use tokio_postgres::{AsyncMessage, Client, Config, IsolationLevel, NoTls, Socket, Statement, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::error::LedgerError;
@@ -90,10 +91,23 @@ where
     T::TlsConnect: Send,
     <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
 {
-    let (client, connection) = config.connect(tls).await?;
+    let (client, mut connection) = config.connect(tls).await?;
     let driver = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = %said(&error), "the connection to the ledger's database ended");
+        loop {
+            match poll_fn(|context| connection.poll_message(context)).await {
+                // The commit is about to be acknowledged although no standby has it. Without the connection it is not, and the
+                // next one waits for the standby again.
+                Some(Ok(AsyncMessage::Notice(notice))) if notice.routine() == Some("SyncRepWaitForLSN") => {
+                    tracing::warn!(notice = notice.message(), "the ledger's database gave up waiting for its standby");
+                    return;
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    tracing::debug!(error = %said(&error), "the connection to the ledger's database ended");
+                    return;
+                }
+                None => return,
+            }
         }
     });
     Ok((client, driver))

@@ -3,6 +3,7 @@
 //! The server that notices is one whose own records are gone. The others have all of theirs, and would do the lost actions a
 //! second time: so while a loss is not accepted, none of them goes on, and none starts.
 
+use serde::Serialize;
 use tokio_postgres::GenericClient;
 
 use super::super::error::LedgerError;
@@ -12,6 +13,10 @@ use super::{failed, said};
 const LEAVE: &str = "
     INSERT INTO safe_tool.set_backs AS known (log, sequence) VALUES ($1, $2)
     ON CONFLICT (log) DO UPDATE SET sequence = greatest(known.sequence, excluded.sequence) RETURNING accepted";
+
+const ALL: &str = "
+    SELECT log, sequence, to_char(noticed AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), accepted
+    FROM safe_tool.set_backs ORDER BY noticed, log";
 
 const HEAR: &str = "SELECT log, sequence FROM safe_tool.set_backs WHERE NOT accepted ORDER BY noticed LIMIT 1";
 
@@ -39,5 +44,32 @@ impl SetBack {
 impl From<SetBack> for LedgerError {
     fn from(SetBack { log, sequence }: SetBack) -> LedgerError {
         LedgerError::SetBack { log, sequence }
+    }
+}
+
+/// Acknowledged records that a server found missing, after a failover to a standby that was behind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    /// Id of the chain.
+    pub log: String,
+    /// Sequence of the newest record that is known to be missing.
+    pub sequence: u64,
+    /// When it was noticed, as RFC 3339.
+    pub noticed: String,
+    /// An operator has accepted it; until then servers start nothing.
+    pub accepted: bool,
+}
+
+impl Loss {
+    /// Every one, in the order in which they were noticed.
+    pub(super) async fn all(client: &impl GenericClient) -> Result<Vec<Loss>, tokio_postgres::Error> {
+        let rows = client.query(ALL, &[]).await?;
+        let loss = |row: &tokio_postgres::Row| Loss {
+            log: row.get(0),
+            sequence: unsigned(row.get(1)),
+            noticed: row.get(2),
+            accepted: row.get(3),
+        };
+        Ok(rows.iter().map(loss).collect())
     }
 }
