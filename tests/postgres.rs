@@ -9,12 +9,16 @@ mod database;
 mod encrypted;
 #[path = "postgres/equal.rs"]
 mod equal;
+#[path = "postgres/failover.rs"]
+mod failover;
 #[path = "postgres/figures.rs"]
 mod figures;
 #[path = "postgres/late.rs"]
 mod late;
 #[path = "postgres/life.rs"]
 mod life;
+#[path = "postgres/load.rs"]
+mod load;
 #[path = "postgres/operator.rs"]
 mod operator;
 #[path = "postgres/outages.rs"]

@@ -50,23 +50,7 @@ impl Database {
             cannot("Postgres is not installed (Debian: postgresql)");
             return None;
         };
-        let directory = tempfile::tempdir().unwrap();
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let database = Database { directory, binaries, port };
-        for part in ["data", "run"] {
-            fs::create_dir(database.path(part)).unwrap();
-            if is_root() {
-                chown(database.path(part), Some(NOBODY), Some(NOBODY)).unwrap();
-            }
-        }
-        for (name, bytes) in TLS {
-            let file = database.path("run").join(name);
-            fs::write(&file, bytes).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-            if is_root() {
-                chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
-            }
-        }
+        let database = Database::nowhere(binaries, port);
         let data = database.path("data");
         // Nothing here has to survive the machine, so making it need not be synced; what is tested is.
         database.run("initdb", |initdb| {
@@ -93,6 +77,74 @@ impl Database {
         fs::write(data.join("postgresql.conf"), written).unwrap();
         database.begin();
         Some(database)
+    }
+
+    /// The directories of one, without data.
+    fn nowhere(binaries: PathBuf, port: u16) -> Database {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let database = Database { directory, binaries, port };
+        for part in ["data", "run"] {
+            fs::create_dir(database.path(part)).unwrap();
+            if is_root() {
+                chown(database.path(part), Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        for (name, bytes) in TLS {
+            let file = database.path("run").join(name);
+            fs::write(&file, bytes).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            if is_root() {
+                chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        database
+    }
+
+    /// A standby that follows this one, and listens elsewhere on the same port.
+    pub(crate) fn standby(&self) -> Database {
+        let standby = Database::nowhere(self.binaries.clone(), self.port);
+        let data = standby.path("data");
+        let run = self.path("run");
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+        self.run("pg_basebackup", |copy| {
+            copy.args(["--username=ledger", "--checkpoint=fast", "--no-sync", "--write-recovery-conf", "--host"])
+                .arg(&run);
+            copy.arg(format!("--port={}", self.port)).arg("--pgdata").arg(&data);
+        });
+        let mut written = fs::read_to_string(data.join("postgresql.conf")).unwrap();
+        written.push_str(&format!("unix_socket_directories = '{}'\n", standby.path("run").display()));
+        fs::write(data.join("postgresql.conf"), written).unwrap();
+        standby.begin();
+        standby
+    }
+
+    /// A standby is the new primary.
+    pub(crate) fn promote(&self) {
+        let data = self.path("data");
+        self.run("pg_ctl", |promote| {
+            promote.args(["promote", "--wait", "--silent", "-D"]).arg(&data);
+        });
+    }
+
+    /// Kills every process of it at once, as the end of its machine would.
+    pub(crate) fn kill(&self) {
+        let lock = fs::read_to_string(self.path("data/postmaster.pid")).unwrap();
+        let mut lines = lock.lines();
+        let parent = lines.next().unwrap().to_owned();
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+        // Some may have ended since they were listed.
+        drop(Command::new("kill").args(["-s", "KILL", &parent]).args(children.split_whitespace()).output().unwrap());
+        // What Postgres would remove when it starts again, which it does not.
+        if let Some(memory) = lines.nth(5).and_then(|line| line.split_whitespace().nth(1)) {
+            drop(Command::new("ipcrm").args(["-m", memory]).output());
+        }
+    }
+
+    /// Where the ledger is, on this one or on `other`, whichever takes writes.
+    pub(crate) fn url_with(&self, other: &Database) -> String {
+        let (one, two) = (self.path("run"), other.path("run"));
+        format!("postgres://ledger@/postgres?host={},{}&port={}", one.display(), two.display(), self.port)
     }
 
     /// Where the ledger is.

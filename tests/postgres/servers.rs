@@ -18,6 +18,7 @@ pub(crate) fn command(url: &str, witness: &Witness) -> Command {
     command
         .env("WITNESS", witness.address())
         .env("SAFE_TOOL_LEDGER", url)
+        .env("XDG_STATE_HOME", witness.state())
         .env("SAFE_TOOL_AGENT", "striker")
         .env("SAFE_TOOL_SCOPES", "targets:strike")
         .env("SAFE_TOOL_LOG", std::env::var("SAFE_TOOL_LOG").unwrap_or_else(|_| "off".to_owned()));

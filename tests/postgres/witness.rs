@@ -1,8 +1,10 @@
 //! Counts effects, independently of everything that is tested.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -12,6 +14,8 @@ pub(crate) struct Witness {
     address: String,
     counts: Arc<Mutex<HashMap<String, u64>>>,
     holding: watch::Sender<bool>,
+    /// Where servers keep what has to outlive them.
+    state: TempDir,
 }
 
 impl Witness {
@@ -26,12 +30,17 @@ impl Witness {
                 tokio::spawn(serve(stream, counting.clone(), held.clone()));
             }
         });
-        Witness { address, counts, holding }
+        Witness { address, counts, holding, state: tempfile::tempdir().unwrap() }
     }
 
     /// Where effects are done.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The `XDG_STATE_HOME` of servers whose effects are done here.
+    pub(crate) fn state(&self) -> &Path {
+        self.state.path()
     }
 
     /// From now on effects happen, and are not answered.

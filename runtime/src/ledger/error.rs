@@ -91,6 +91,13 @@ pub enum LedgerError {
         /// The setting that is off.
         setting: &'static str,
     },
+    /// The database does not hold what it acknowledged to a server: after a failover to a standby that was behind, or an older copy.
+    SetBack {
+        /// Id of the chain that has lost records.
+        log: String,
+        /// Sequence of the newest record that is known to be missing.
+        sequence: u64,
+    },
     /// The index failed and could not be rebuilt.
     Index {
         /// What the index said.
@@ -199,6 +206,15 @@ impl fmt::Display for LedgerError {
                 f,
                 "the ledger's database has `{setting} = off`, so it may lose what it acknowledged: set `{setting} = on` in \
                  postgresql.conf, or with ALTER DATABASE or ALTER ROLE where it was set there, and start again"
+            ),
+            LedgerError::SetBack { log, sequence } => write!(
+                f,
+                "the ledger's database has lost record {sequence} of chain {log}, which it had acknowledged: a failover to a standby \
+                 that was behind, an older copy of the database, or a change by hand. Actions that were done are unknown to it and \
+                 would be done a second time, so nothing starts. If the old primary still has them, go back to it. Otherwise \
+                 compare what the tools' backends did lately with `safe-tool audit show`, and see to it that what is missing is \
+                 not asked for again; then accept the loss, in the database, with `UPDATE safe_tool.set_backs SET accepted = \
+                 true`, and start the servers anew"
             ),
             LedgerError::Index { reason } => write!(
                 f,

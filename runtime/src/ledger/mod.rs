@@ -51,7 +51,7 @@ pub use options::LedgerOptions;
 #[cfg(all(feature = "cli", feature = "postgres"))]
 pub(crate) use postgres::Database;
 #[cfg(feature = "postgres")]
-pub use postgres::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
+pub use postgres::{ChainReport, DatabaseReport, Loss, VerifyDatabaseError, verify_database};
 pub(crate) use record::now_ms;
 pub use redact::Redactor;
 pub use request::{

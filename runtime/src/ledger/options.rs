@@ -1,5 +1,6 @@
 //! How a ledger is kept, where the defaults do not fit.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Ledger;
@@ -22,6 +23,9 @@ pub struct LedgerOptions {
     pub(super) retention: Duration,
     pub(super) checkpoint_every: u64,
     pub(super) segment_bytes: u64,
+    /// Read with the feature `postgres` only.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
+    pub(super) anchors: Option<PathBuf>,
 }
 
 impl Default for LedgerOptions {
@@ -30,6 +34,7 @@ impl Default for LedgerOptions {
             retention: Duration::from_secs(7 * 24 * 60 * 60),
             checkpoint_every: 1_000,
             segment_bytes: 64 * 1024 * 1024,
+            anchors: None,
         }
     }
 }
@@ -54,6 +59,19 @@ impl LedgerOptions {
     #[must_use]
     pub fn segment_bytes(self, bytes: u64) -> LedgerOptions {
         LedgerOptions { segment_bytes: bytes.max(1), ..self }
+    }
+
+    /// A directory in which a ledger in Postgres keeps, outside of the database, the receipt of its newest record; it is made
+    /// where it is not there. Without one, a server that starts after a failover cannot know that the database has lost
+    /// anything. Servers may share it; it has to outlive them. Other ledgers take no notice.
+    ///
+    /// The receipt is written, and synced, within a second of its record, at once when the connection is lost, and when the
+    /// ledger is closed. So what can be lost unnoticed is what was recorded in the last second of a server that ended without
+    /// a warning together with its database. To open fails with [`LedgerError::SetBack`] when a receipt in the directory is of this
+    /// ledger, its record is not there, and no operator has accepted that.
+    #[must_use]
+    pub fn anchors(self, directory: impl Into<PathBuf>) -> LedgerOptions {
+        LedgerOptions { anchors: Some(directory.into()), ..self }
     }
 
     /// Opens, or makes, the ledger; see [`Ledger::open`].

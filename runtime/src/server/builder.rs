@@ -8,11 +8,12 @@ use super::mcp::Reached;
 use crate::clock::BootClock;
 use crate::credential::{CredentialBroker, FromEnvironment};
 use crate::identity::{Identity, Principal, StaticBearer, from_environment};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::pipeline::{Flights, Guesses, Limits, Pipeline, Served, Throttle};
 use crate::policy::Policy;
 use crate::tool::{Descriptor, Effect, RunsOn, SafeTool, Undo, effect};
 use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
@@ -132,7 +133,8 @@ impl<K, S: Send + Sync + 'static> Server<K, S> {
         self
     }
 
-    /// The ledger; without it the one in `SAFE_TOOL_LEDGER`, or `$XDG_STATE_HOME/safe-tool/<server>`.
+    /// The ledger; without it the one in `SAFE_TOOL_LEDGER`, or `$XDG_STATE_HOME/safe-tool/<server>`. One in Postgres that is
+    /// taken from there keeps its [anchors](crate::ledger::LedgerOptions::anchors) in `$XDG_STATE_HOME/safe-tool/<server>/anchors`.
     #[must_use]
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.ledger = Some(ledger);
@@ -231,13 +233,30 @@ fn identity_from_environment(reached: Reached) -> Result<Arc<dyn Identity>, Serv
 
 async fn open_default_ledger(server: &str) -> Result<Ledger, ServeError> {
     let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let place = var("SAFE_TOOL_LEDGER")
-        .or_else(|| var("XDG_STATE_HOME").map(|home| format!("{home}/safe-tool/{server}")))
-        .or_else(|| var("HOME").map(|home| format!("{home}/.local/state/safe-tool/{server}")))
-        .ok_or(ServeError::NoLedgerPlace)?;
+    let state = var("XDG_STATE_HOME")
+        .map(|home| format!("{home}/safe-tool/{server}"))
+        .or_else(|| var("HOME").map(|home| format!("{home}/.local/state/safe-tool/{server}")));
+    let place = var("SAFE_TOOL_LEDGER").or_else(|| state.clone()).ok_or(ServeError::NoLedgerPlace)?;
+    let anchors = state.map(|state| Path::new(&state).join("anchors"));
     // Opening reads the journal: not on a thread that serves calls.
-    match tokio::task::spawn_blocking(move || Ledger::open(&place)).await {
+    match tokio::task::spawn_blocking(move || open_anchored(&place, anchors)).await {
         Ok(ledger) => Ok(ledger?),
-        Err(_) => Err(ServeError::Ledger(crate::ledger::LedgerError::Unavailable)),
+        Err(_) => Err(ServeError::Ledger(LedgerError::Unavailable)),
+    }
+}
+
+/// With anchors where there is a place for them, which a container may not have. Ledgers in local files keep none.
+fn open_anchored(place: &str, anchors: Option<PathBuf>) -> Result<Ledger, LedgerError> {
+    let Some(anchors) = anchors else { return Ledger::open(place) };
+    match Ledger::options().anchors(&anchors).open(place) {
+        Err(LedgerError::Io { action: "create", path, source }) if path.starts_with(&anchors) => {
+            tracing::warn!(
+                path = %anchors.display(), error = %source,
+                "no anchor of the ledger can be kept: a server that starts after a failover of the database will not notice what \
+                 it lost. Set XDG_STATE_HOME to a directory that is kept"
+            );
+            Ledger::open(place)
+        }
+        opened => opened,
     }
 }

@@ -17,6 +17,7 @@ use super::super::subject::{Meeting, Slot};
 use super::batch::{Batch, Conditions, Own, Row, Time};
 use super::operation::{Decided, Operation, keys as keys_of, slots as slots_of};
 use super::session::{Session, Statements, dead};
+use super::set_backs::SetBack;
 use super::{said, sql};
 
 /// Why a batch was not committed.
@@ -26,8 +27,8 @@ pub(super) enum Failed {
     Again,
     /// The connection, or what the database makes of it, is of no use any more.
     Lost(String),
-    /// This server's chain does not end where it was left.
-    SetBack,
+    /// Acknowledged records are missing, of this server or of another.
+    SetBack(SetBack),
 }
 
 impl fmt::Display for Failed {
@@ -35,10 +36,7 @@ impl fmt::Display for Failed {
         match self {
             Failed::Again => f.write_str("other servers got in the way"),
             Failed::Lost(reason) => f.write_str(reason),
-            Failed::SetBack => f.write_str(
-                "the database does not hold what it acknowledged to this server: it was set back or changed by hand. Find \
-                 out what is missing (a failover to a standby that was behind?), then start this server anew",
-            ),
+            Failed::SetBack(_) => f.write_str("the database was set back"),
         }
     }
 }

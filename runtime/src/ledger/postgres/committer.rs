@@ -16,11 +16,13 @@ use super::super::redact::Redactor;
 use super::super::shared::Status;
 use super::super::sync::tasks;
 use super::super::{Claimed, LedgerOptions};
+use super::anchor_files::{Anchors, Keeper};
 use super::batch::{Batch, Conditions, Own};
 use super::commit::{Beside, Failed, Written, anchors, store, time, to_i64, unsigned, write};
 use super::link::Link;
 use super::operation::{Decided, Operation, Own as OwnOperation, answer, is_held, refuse};
 use super::session::{Connector, Session, keep};
+use super::set_backs::SetBack;
 use super::{random, schema, sql};
 
 /// How often a batch is decided anew because others got in the way.
@@ -61,6 +63,11 @@ pub(super) struct Committer {
     session: Option<Session>,
     held: VecDeque<Held>,
     unanswered: Option<Unanswered>,
+    /// Beginnings on new connections whose commit got no answer: the last record, and whether the unanswered commit is
+    /// below it.
+    begun: Vec<(Tail, bool)>,
+    /// Of the chain, outside of the database.
+    anchor: Option<Keeper>,
     /// Where the last checkpoint stands, and when it was signed.
     signed: (u64, Instant),
     closing: Option<Answer<()>>,
@@ -77,6 +84,10 @@ impl Committer {
         let session = Session::connect(&connector).await?;
         let redactor = schema::redactor(session.client()).await?;
         let own = Own { log: hex::encode(random::<16>()?), chain: 0, tail: Tail::GENESIS, epoch: session.epoch() };
+        let anchors = match &options.anchors {
+            Some(directory) => Some(Anchors::check(directory, &own.log, session.client()).await?),
+            None => None,
+        };
         let mut committer = Committer {
             connector,
             link,
@@ -86,14 +97,19 @@ impl Committer {
             session: None,
             held: VecDeque::new(),
             unanswered: None,
+            begun: Vec::new(),
+            anchor: None,
             signed: (0, Instant::now()),
             closing: None,
         };
         let unusable = |failed| match failed {
             Failed::Lost(reason) => super::failed("begin a chain in", reason),
-            Failed::Again | Failed::SetBack => super::failed("begin a chain in", "it was changed meanwhile"),
+            Failed::SetBack(set_back) => set_back.into(),
+            Failed::Again => super::failed("begin a chain in", "it was changed meanwhile"),
         };
         committer.begin(session).await.map_err(unusable)?;
+        let tail = committer.own.tail;
+        committer.anchor = anchors.map(|anchors| anchors.keep(tail)).transpose()?;
         committer.presume_dead().await?;
         committer.commit(Vec::new(), false, true).await;
         committer.link.connected()?;
@@ -170,6 +186,9 @@ impl Committer {
         if ticked || !operations.is_empty() {
             self.commit(operations, ticked, false).await;
         }
+        if ticked {
+            self.listen().await;
+        }
         for answer in presumptions {
             let presumed = self.presume_dead().await;
             reply(answer, presumed);
@@ -190,7 +209,9 @@ impl Committer {
             };
             match attempt(session, &self.own, &mine, conditions, &operations, beside).await {
                 Attempt::Committed { replies, tail, signed } => {
-                    self.own.tail = tail.unwrap_or(self.own.tail);
+                    if let Some(tail) = tail {
+                        self.durable(tail);
+                    }
                     if let Some(sequence) = signed {
                         self.signed = (sequence, Instant::now());
                     }
@@ -205,6 +226,14 @@ impl Committer {
             }
         }
         self.lose(operations, None, "other servers got in the way of every attempt");
+    }
+
+    /// The chain is acknowledged up to here.
+    fn durable(&mut self, tail: Tail) {
+        self.own.tail = tail;
+        if let Some(anchor) = &self.anchor {
+            anchor.durable(tail);
+        }
     }
 
     fn checkpoint_due(&self, ticked: bool) -> bool {
@@ -249,6 +278,9 @@ impl Committer {
     fn lose(&mut self, operations: Vec<Operation>, written: Option<(Tail, Vec<Decided>)>, reason: &str) {
         self.link.set_connected(false);
         self.session = None;
+        if let Some(anchor) = &self.anchor {
+            anchor.hurry();
+        }
         tracing::error!(
             reason,
             "the connection to the ledger's database is lost: nothing starts until there is another"
@@ -349,8 +381,8 @@ impl Committer {
                     tracing::info!(epoch = self.own.epoch, "the ledger's database is back");
                     return true;
                 }
-                Err(Failed::SetBack) => {
-                    self.link.shared.poison(&Failed::SetBack);
+                Err(Failed::SetBack(set_back)) => {
+                    self.stop(set_back).await;
                     return false;
                 }
                 Err(failed) => tracing::warn!(reason = %failed, "the ledger's database is not back yet"),
@@ -371,23 +403,24 @@ impl Committer {
         let mut own = Own { epoch: session.epoch(), ..self.own.clone() };
         let mut mine = BTreeSet::from([own.epoch]);
         let (transaction, statements, pid) = session.begin().await?;
-        let mut found = None;
+        if let Some(set_back) = SetBack::heard(&transaction).await? {
+            return Err(Failed::SetBack(set_back));
+        }
+        let (mut found, mut committed) = (None, false);
         if own.chain == 0 {
             let (epoch, at_ms) = (to_i64(own.epoch), to_i64(now_ms()));
             let row =
                 transaction.query_one(sql::CHAIN, &[&own.log, &epoch, &own.tail.hash.0.as_slice(), &at_ms]).await?;
             own.chain = unsigned(row.get(0));
         } else {
-            let row = transaction.query_opt(sql::OWN_HEAD, &[&own.log]).await?.ok_or(Failed::SetBack)?;
-            let hash = row.get::<_, &[u8]>(1).try_into().map_err(|_| Failed::SetBack)?;
+            let row = transaction.query_opt(sql::OWN_HEAD, &[&own.log]).await?.ok_or_else(|| self.set_back())?;
+            let hash = row.get::<_, &[u8]>(1).try_into().map_err(|_| self.set_back())?;
             let tail = Tail { sequence: unsigned(row.get(0)), hash: Hash(hash) };
-            let committed = self.unanswered.as_ref().is_some_and(|unanswered| unanswered.tail == tail);
-            if !committed && tail != own.tail {
-                return Err(Failed::SetBack);
+            committed = self.ends_at(tail).ok_or_else(|| self.set_back())?;
+            if !committed {
+                // This transaction holds the head: what is not committed now never will be.
+                self.resolve(false);
             }
-            // This transaction holds the head: what is not committed now never will be.
-            self.resolve(committed);
-            self.own.tail = tail;
             own.tail = tail;
             mine.extend(keep(&transaction, &self.link.mine()).await?);
             found = Some(TailFound { sequence: tail.sequence, hash: tail.hash, clean: false, cut: 0 });
@@ -402,16 +435,30 @@ impl Committer {
         batch.open(&self.signer, found, &anchors(&transaction, &own.log).await?)?;
         store(&transaction, statements, pid, own.tail, &batch, false).await?;
         let tail = batch.own.tail;
-        self.unanswered = Some(Unanswered { tail, claims: Vec::new(), waiting: Vec::new() });
+        self.begun.push((tail, committed));
         transaction.commit().await?;
-        self.unanswered = None;
-        self.own = Own { tail, ..own };
+        // What is committed may be seen before a synchronous standby has it, and be lost with the primary. Now it has.
+        self.resolve(committed);
+        self.begun.clear();
+        self.own = own;
+        self.durable(tail);
         self.link.set_mine(mine);
         Ok(())
     }
 
+    /// Whether the commit that got no answer took place, if the chain ends at `tail`; `None` when it cannot end there.
+    fn ends_at(&self, tail: Tail) -> Option<bool> {
+        if tail == self.own.tail {
+            return Some(false);
+        }
+        let unanswered = self.unanswered.iter().map(|unanswered| (unanswered.tail, true));
+        unanswered.chain(self.begun.iter().copied()).find(|(end, _)| *end == tail).map(|(_, committed)| committed)
+    }
+
     /// It is known now what became of a commit that got no answer.
     fn resolve(&mut self, committed: bool) {
+        // Where it did not take place, it is not below anything any more either.
+        self.begun.retain(|(_, below)| *below == committed);
         let Some(Unanswered { claims, waiting, .. }) = self.unanswered.take() else { return };
         if committed {
             for (key, version) in claims {
@@ -421,6 +468,32 @@ impl Committer {
             waiting.into_iter().for_each(|(held, decided)| answer(held.operation, decided));
         } else {
             waiting.into_iter().rev().for_each(|(held, _)| self.held.push_front(held));
+        }
+    }
+
+    /// The newest record of this chain, where the database has lost it.
+    fn set_back(&self) -> Failed {
+        Failed::SetBack(SetBack { log: self.own.log.clone(), sequence: self.own.tail.sequence })
+    }
+
+    /// Accepts nothing more, and tells the other servers why.
+    async fn stop(&mut self, set_back: SetBack) {
+        self.link.set_back(set_back.clone());
+        // Its newest receipt is in the file from here on.
+        self.anchor = None;
+        let leaving = async { set_back.leave_word(&self.connector.client().await?).await };
+        if let Err(error) = timeout(PATIENCE, leaving).await.unwrap_or(Err(LedgerError::Unavailable)) {
+            tracing::warn!(%error, "other servers were not told that the database was set back");
+        }
+    }
+
+    /// Looks for what another server has found missing.
+    async fn listen(&mut self) {
+        let Some(session) = &self.session else { return };
+        match timeout(PATIENCE, SetBack::heard(session.client())).await.unwrap_or_else(|_| Err(silent())) {
+            Ok(None) => {}
+            Ok(Some(set_back)) => self.link.set_back(set_back),
+            Err(failed) => self.lose(Vec::new(), None, &failed.to_string()),
         }
     }
 
@@ -436,13 +509,17 @@ impl Committer {
                 trusted: self.link.trusted(),
             };
             let closing = async {
-                let written = write(&mut session, &self.own, &self.link.mine(), conditions, &[], beside).await?;
-                Ok(written.transaction.commit().await?)
+                let Written { transaction, tail, .. } =
+                    write(&mut session, &self.own, &self.link.mine(), conditions, &[], beside).await?;
+                transaction.commit().await?;
+                Ok(tail)
             };
-            let closed = timeout(PATIENCE, closing).await.unwrap_or_else(|_| Err(silent()));
-            if let Err(failed) = closed {
-                tracing::error!(reason = %failed, "the ledger was not closed");
-                return Err(LedgerError::Unavailable);
+            match timeout(PATIENCE, closing).await.unwrap_or_else(|_| Err(silent())) {
+                Ok(tail) => self.durable(tail.unwrap_or(self.own.tail)),
+                Err(failed) => {
+                    tracing::error!(reason = %failed, "the ledger was not closed");
+                    return Err(LedgerError::Unavailable);
+                }
             }
         }
         session.end().await;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::super::error::LedgerError;
 use super::super::shared::Shared;
+use super::set_backs::SetBack;
 
 /// Whether the ledger accepts, whether there is a connection to write on, and which actions are this server's.
 #[derive(Default)]
@@ -13,9 +14,24 @@ pub(super) struct Link {
     pub(super) shared: Arc<Shared>,
     connected: AtomicBool,
     mine: RwLock<BTreeSet<u64>>,
+    set_back: OnceLock<SetBack>,
 }
 
 impl Link {
+    /// The database was set back: nothing more is accepted, and everybody who asks why is told.
+    pub(super) fn set_back(&self, set_back: SetBack) {
+        let error = LedgerError::from(self.set_back.get_or_init(|| set_back).clone());
+        self.shared.poison(&error);
+    }
+
+    /// Whether claims are accepted; if not, why.
+    pub(super) fn health(&self) -> Result<(), LedgerError> {
+        match self.set_back.get() {
+            Some(set_back) => Err(set_back.clone().into()),
+            None => self.shared.accepts_claims().and_then(|()| self.connected()),
+        }
+    }
+
     pub(super) fn set_connected(&self, connected: bool) {
         self.connected.store(connected, Ordering::SeqCst);
     }

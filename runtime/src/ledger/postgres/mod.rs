@@ -13,8 +13,14 @@
 //! about such a doubt or runs it again.
 //!
 //! **What this asks of the database.** A primary with `fsync` and `synchronous_commit` on, reached directly or through a proxy that
-//! keeps sessions (one that pools transactions is noticed and refused). After a failover to a standby that was behind, what
-//! the standby had not seen is gone; servers that ran notice that their chain was set back and accept nothing more.
+//! keeps sessions (one that pools transactions is noticed and refused).
+//!
+//! **Behind a failover.** The URL may name the primary and its standbys; servers look for the one that takes writes and go on there
+//! by themselves. With a synchronous standby everything that was acknowledged is there. After a failover to a standby that was
+//! behind, what it had not seen is gone: a server that ran notices that its chain was set back, and a server that starts notices it
+//! by the anchors that were kept outside of the database (see [`LedgerOptions::anchors`](super::LedgerOptions::anchors)). It accepts
+//! nothing more and leaves word in the database, which stops the others within a second and lets none start until an operator
+//! has accepted the loss.
 //!
 //! **One key for all.** Hashes of sensitive arguments name the same value on every server, so their key is in the
 //! database: whoever reads the table `settings` can guess short values from their hashes.
@@ -25,16 +31,20 @@ use std::io;
 
 use super::LedgerError;
 
+mod anchor_files;
 mod batch;
 mod commit;
 mod committer;
+mod hosts;
 mod link;
 mod operation;
 #[cfg(feature = "cli")]
 mod reader;
 mod schema;
 mod session;
+mod set_backs;
 mod sql;
+mod standbys;
 mod store;
 mod tls;
 mod verify;
@@ -42,6 +52,7 @@ mod version;
 
 #[cfg(feature = "cli")]
 pub(crate) use reader::Database;
+pub use set_backs::Loss;
 pub(super) use store::open;
 pub use verify::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
 

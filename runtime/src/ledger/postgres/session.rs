@@ -1,16 +1,20 @@
 //! The connection that a server writes on, and that holds the lock by which others see that it lives.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, IsolationLevel, NoTls, Socket, Statement, Transaction};
+use tokio_postgres::{AsyncMessage, Client, Config, IsolationLevel, NoTls, Socket, Statement, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::error::LedgerError;
 use super::commit::{to_i64, unsigned};
-use super::{failed, said, schema, sql};
+use super::hosts::Hosts;
+use super::{failed, said, schema, sql, standbys};
 
 /// What is above the number in the id of an advisory lock: they are shared with whatever else uses the database.
 pub(super) const LOCKS: i64 = 0x5A_FE70 << 40;
@@ -28,11 +32,15 @@ pub(super) fn lock_of(epoch: u64) -> i64 {
 /// Where the database is.
 #[derive(Clone)]
 pub(super) struct Connector {
-    pub(super) config: Config,
-    pub(super) tls: Option<MakeRustlsConnect>,
+    hosts: Arc<Hosts>,
+    tls: Option<MakeRustlsConnect>,
 }
 
 impl Connector {
+    pub(super) fn new(hosts: Hosts, tls: Option<MakeRustlsConnect>) -> Connector {
+        Connector { hosts: Arc::new(hosts), tls }
+    }
+
     /// A connection to read with.
     pub(super) async fn client(&self) -> Result<Client, LedgerError> {
         let (client, _) = self.connect().await.map_err(|error| failed("reach", said(&error)))?;
@@ -41,10 +49,38 @@ impl Connector {
 
     /// A connection; the task that drives it ends when it is gone.
     async fn connect(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
-        match &self.tls {
-            None => connect(&self.config, NoTls).await,
-            Some(tls) => connect(&self.config, tls.clone()).await,
+        let order: Vec<_> = self.hosts.in_order().collect();
+        let Some(((place, last), others)) = order.split_last() else {
+            return connect(&Config::new(), NoTls).await;
+        };
+        for (place, config) in others {
+            let share = self.hosts.share(CONNECT_TIMEOUT);
+            let reason = match tokio::time::timeout(share, self.connect_to(config)).await {
+                Ok(Ok(connected)) => {
+                    self.hosts.answered(*place);
+                    return Ok(connected);
+                }
+                Ok(Err(error)) => said(&error),
+                Err(_) => "no answer".to_owned(),
+            };
+            tracing::debug!(place, reason, "the ledger's database is not on this machine of its URL");
         }
+        // It takes what is left of the caller's time, and its error is the one that is told.
+        self.connect_to(last).await.inspect(|_| self.hosts.answered(*place))
+    }
+
+    async fn connect_to(&self, config: &Config) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+        match &self.tls {
+            None => connect(config, NoTls).await,
+            Some(tls) => connect(config, tls.clone()).await,
+        }
+    }
+}
+
+/// For the pool of connections that look up.
+impl deadpool_postgres::Connect for Connector {
+    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        Box::pin(self.connect())
     }
 }
 
@@ -55,10 +91,23 @@ where
     T::TlsConnect: Send,
     <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
 {
-    let (client, connection) = config.connect(tls).await?;
+    let (client, mut connection) = config.connect(tls).await?;
     let driver = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = %said(&error), "the connection to the ledger's database ended");
+        loop {
+            match poll_fn(|context| connection.poll_message(context)).await {
+                // The commit is about to be acknowledged although no standby has it. Without the connection it is not, and the
+                // next one waits for the standby again.
+                Some(Ok(AsyncMessage::Notice(notice))) if notice.routine() == Some("SyncRepWaitForLSN") => {
+                    tracing::warn!(notice = notice.message(), "the ledger's database gave up waiting for its standby");
+                    return;
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    tracing::debug!(error = %said(&error), "the connection to the ledger's database ended");
+                    return;
+                }
+                None => return,
+            }
         }
     });
     Ok((client, driver))
@@ -96,6 +145,7 @@ impl Session {
             let ask = |error| failed("use", said(&error));
             client.batch_execute(sql::SETTINGS).await.map_err(ask)?;
             durable(&client).await?;
+            standbys::warn(&client).await;
             schema::make(&mut client).await?;
             let row = client.query_one(sql::EPOCH, &[]).await.map_err(ask)?;
             let epoch = unsigned(row.get(0));

@@ -11,9 +11,8 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Builder, Handle};
-use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Config, NoTls, Row};
+use tokio_postgres::{Config, Row};
 
 use super::super::action::{Action, State, Version};
 use super::super::checkpoint::{self, Signer};
@@ -32,6 +31,7 @@ use super::super::{
 };
 use super::commit::{meetings, read, to_i64, unsigned};
 use super::committer::Committer;
+use super::hosts::Hosts;
 use super::link::Link;
 use super::operation::{Operation, Own};
 use super::session::{Connector, LOCKS, lock_of};
@@ -59,7 +59,7 @@ struct PostgresStore {
 
 /// Opens the ledger at a URL of a database; see [`Ledger::open`].
 pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledger, LedgerError> {
-    let connector = connector(url)?;
+    let connector = connector_to(url, Hosts::writable)?;
     let readers = readers(&connector)?;
     let signer = Signer::new(&random::<{ checkpoint::KEY_BYTES }>()?)
         .ok_or_else(|| failed("sign checkpoints in", "the key has another length"))?;
@@ -103,6 +103,10 @@ pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledge
 
 /// Where a URL leads, without trying it.
 pub(super) fn connector(url: &str) -> Result<Connector, LedgerError> {
+    connector_to(url, |hosts| hosts)
+}
+
+fn connector_to(url: &str, which: impl FnOnce(Hosts) -> Hosts) -> Result<Connector, LedgerError> {
     // What the parser says may hold a part of the password.
     let unreadable = "its URL cannot be read; it is postgres://USER:PASSWORD@HOST:PORT/DATABASE, with what is special in a \
                       URL written as %40 for @ and so on";
@@ -112,20 +116,18 @@ pub(super) fn connector(url: &str) -> Result<Connector, LedgerError> {
     }
     config.keepalives_idle(Duration::from_secs(15));
     config.tcp_user_timeout(Duration::from_secs(30));
-    let tls = tls::tls(&config)?;
+    let mut hosts = which(Hosts::of(&config));
+    let tls = tls::tls(config.get_ssl_mode(), hosts.each())?;
     if tls.is_some() {
         // By default a server that says no to encryption would be spoken to in the clear.
-        config.ssl_mode(SslMode::Require);
+        hosts.encrypted();
     }
-    Ok(Connector { config, tls })
+    Ok(Connector::new(hosts, tls))
 }
 
 fn readers(connector: &Connector) -> Result<Pool, LedgerError> {
     let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = match &connector.tls {
-        None => Manager::from_config(connector.config.clone(), NoTls, fast),
-        Some(tls) => Manager::from_config(connector.config.clone(), tls.clone(), fast),
-    };
+    let manager = Manager::from_connect(Config::new(), connector.clone(), fast);
     Pool::builder(manager)
         .max_size(READERS)
         .runtime(Runtime::Tokio1)
@@ -359,8 +361,7 @@ impl Store for PostgresStore {
     }
 
     fn health(&self) -> Result<(), LedgerError> {
-        self.shared().accepts_claims()?;
-        self.link.connected()
+        self.link.health()
     }
 
     fn latch(&self) {

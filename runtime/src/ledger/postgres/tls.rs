@@ -12,11 +12,11 @@ use super::failed;
 ///
 /// They are with `sslmode=require`, and to any other machine unless the URL says `sslmode=disable`. The certificate is
 /// always checked, against the system's roots or those in `SSL_CERT_FILE`.
-pub(super) fn tls(config: &Config) -> Result<Option<MakeRustlsConnect>, LedgerError> {
-    match config.get_ssl_mode() {
+pub(super) fn tls(mode: SslMode, hosts: &[Config]) -> Result<Option<MakeRustlsConnect>, LedgerError> {
+    match mode {
         SslMode::Disable => return Ok(None),
         SslMode::Require => {}
-        _ if stays_here(config) => return Ok(None),
+        _ if hosts.iter().all(stays_here) => return Ok(None),
         _ => {}
     }
     let mut roots = rustls::RootCertStore::empty();
@@ -49,12 +49,13 @@ fn is_here(host: &Host) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::hosts::Hosts;
     use super::stays_here;
     use tokio_postgres::Config;
 
     #[test]
     fn only_this_machine_is_reached_in_the_clear() {
-        let here = |url: &str| stays_here(&url.parse::<Config>().unwrap());
+        let here = |url: &str| Hosts::of(&url.parse::<Config>().unwrap()).each().iter().all(stays_here);
         for url in
             ["postgres://u@localhost/d", "postgres://u@127.0.0.1/d", "postgres:///d?host=/run", "postgres://u@[::1]/d"]
         {
@@ -64,6 +65,7 @@ mod tests {
             "postgres://u@db.example/d",
             "postgres://u@10.0.0.1/d",
             "postgres://u@localhost,db.example/d",
+            "postgres:///d?host=/run,db.example",
             "postgres://u@localhost/d?hostaddr=10.0.0.1",
         ] {
             assert!(!here(url), "{url}");

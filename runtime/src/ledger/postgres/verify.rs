@@ -14,6 +14,7 @@ use super::super::hash::Hash;
 use super::super::record::{Event, Parsed, Record, Tail, parse};
 use super::super::verify::{self, Report, Rung, Verification, VerifyError, Wrong};
 use super::commit::{read, to_i64, unsigned};
+use super::set_backs::Loss;
 use super::store::connector;
 use super::version::version;
 use super::{failed, said, schema, sql};
@@ -30,6 +31,8 @@ pub struct DatabaseReport {
     pub actions: u64,
     /// Stored results, each as its record names it.
     pub payloads: u64,
+    /// What a failover has lost: the chains that are here verify without it.
+    pub losses: Vec<Loss>,
 }
 
 /// One server's chain. Shown as the rung that it reached.
@@ -281,7 +284,8 @@ impl Walk {
         }
         self.anchors(moment, &mut chains).await?;
         let (actions, payloads) = self.actions(moment).await?;
-        Ok(DatabaseReport { chains, actions, payloads })
+        let losses = Loss::all(moment).await?;
+        Ok(DatabaseReport { chains, actions, payloads, losses })
     }
 
     /// One chain, from its first record to its head.

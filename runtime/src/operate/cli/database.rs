@@ -3,7 +3,7 @@
 use super::Failed;
 use super::output::Output;
 use super::verify::{UNPROVEN, backdated, end, named, progress, signatures};
-use crate::ledger::{ChainReport, DatabaseReport, Rung, Verification, VerifyDatabaseError};
+use crate::ledger::{ChainReport, DatabaseReport, Loss, Rung, Verification, VerifyDatabaseError};
 use serde_json::json;
 
 /// Fewer records are verified before a progress bar could be read.
@@ -62,6 +62,10 @@ fn in_words(report: &DatabaseReport, output: &mut Output) -> Result<(), Failed> 
     }
     output.line(&format!("{} actions, each as its last record left it", report.actions))?;
     output.line(&format!("{} results stored, each as its record names it", report.payloads))?;
+    for Loss { log, sequence, noticed, accepted } in &report.losses {
+        let accepted = if *accepted { "accepted by an operator" } else { "not accepted: servers start nothing" };
+        output.line(&format!("lost: record {sequence} of chain {log}, noticed {noticed}, {accepted}"))?;
+    }
     if report.chains.iter().any(|chain| chain.rung == Rung::TailUnproven) {
         output.line(&format!("note: {UNPROVEN}"))?;
     }

@@ -66,3 +66,13 @@ CREATE TABLE safe_tool.subjects (
 );
 
 CREATE INDEX subjects_until ON safe_tool.subjects (until_ms);
+
+-- Acknowledged records that a server found missing, after a failover to a standby that was behind. While one is not accepted
+-- by an operator, servers start nothing.
+CREATE TABLE safe_tool.set_backs (
+    log      text PRIMARY KEY,
+    -- The newest record of the chain that is known to be missing.
+    sequence bigint NOT NULL,
+    noticed  timestamptz NOT NULL DEFAULT now(),
+    accepted boolean NOT NULL DEFAULT false
+);

@@ -1,0 +1,75 @@
+//! The word that a server leaves in the database when it notices that acknowledged records are missing.
+//!
+//! The server that notices is one whose own records are gone. The others have all of theirs, and would do the lost actions a
+//! second time: so while a loss is not accepted, none of them goes on, and none starts.
+
+use serde::Serialize;
+use tokio_postgres::GenericClient;
+
+use super::super::error::LedgerError;
+use super::commit::{Failed, to_i64, unsigned};
+use super::{failed, said};
+
+const LEAVE: &str = "
+    INSERT INTO safe_tool.set_backs AS known (log, sequence) VALUES ($1, $2)
+    ON CONFLICT (log) DO UPDATE SET sequence = greatest(known.sequence, excluded.sequence) RETURNING accepted";
+
+const ALL: &str = "
+    SELECT log, sequence, to_char(noticed AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), accepted
+    FROM safe_tool.set_backs ORDER BY noticed, log";
+
+const HEAR: &str = "SELECT log, sequence FROM safe_tool.set_backs WHERE NOT accepted ORDER BY noticed LIMIT 1";
+
+/// The record that the database should hold and does not; as in [`LedgerError::SetBack`].
+#[derive(Clone, Debug)]
+pub(super) struct SetBack {
+    pub(super) log: String,
+    pub(super) sequence: u64,
+}
+
+impl SetBack {
+    /// Tells every other server; the answer is `true` where an operator has accepted this loss already.
+    pub(super) async fn leave_word(&self, client: &impl GenericClient) -> Result<bool, LedgerError> {
+        let row = client.query_one(LEAVE, &[&self.log, &to_i64(self.sequence)]).await;
+        Ok(row.map_err(|error| failed("leave word in", said(&error)))?.get(0))
+    }
+
+    /// What a server has noticed and nobody has accepted.
+    pub(super) async fn heard(client: &impl GenericClient) -> Result<Option<SetBack>, Failed> {
+        let row = client.query_opt(HEAR, &[]).await?;
+        Ok(row.map(|row| SetBack { log: row.get(0), sequence: unsigned(row.get(1)) }))
+    }
+}
+
+impl From<SetBack> for LedgerError {
+    fn from(SetBack { log, sequence }: SetBack) -> LedgerError {
+        LedgerError::SetBack { log, sequence }
+    }
+}
+
+/// Acknowledged records that a server found missing, after a failover to a standby that was behind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    /// Id of the chain.
+    pub log: String,
+    /// Sequence of the newest record that is known to be missing.
+    pub sequence: u64,
+    /// When it was noticed, as RFC 3339.
+    pub noticed: String,
+    /// An operator has accepted it; until then servers start nothing.
+    pub accepted: bool,
+}
+
+impl Loss {
+    /// Every one, in the order in which they were noticed.
+    pub(super) async fn all(client: &impl GenericClient) -> Result<Vec<Loss>, tokio_postgres::Error> {
+        let rows = client.query(ALL, &[]).await?;
+        let loss = |row: &tokio_postgres::Row| Loss {
+            log: row.get(0),
+            sequence: unsigned(row.get(1)),
+            noticed: row.get(2),
+            accepted: row.get(3),
+        };
+        Ok(rows.iter().map(loss).collect())
+    }
+}
