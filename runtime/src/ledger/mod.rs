@@ -72,6 +72,13 @@ impl Ledger {
     /// Opens, or makes, the ledger at `memory:`, `sled:PATH` or a plain path; with the feature `postgres` also at
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, where several servers share it.
     ///
+    /// The directory must belong to the user of this process and be closed to others (0700, as it is made here), and so must
+    /// the keys in it (0600). It is locked as long as the ledger is open; there is no lock file to remove. A file system
+    /// that cannot lock directories, as NFS, cannot hold a ledger.
+    ///
+    /// The journal is in `journal/`, segments of JSON lines. The last one ends in zero bytes while the ledger is open: room
+    /// that is filled ahead. A segment that is followed by another one has none, nor has any after the ledger was dropped.
+    ///
     /// Blocks: reads the last segment of the journal, or all of it when the index has to be rebuilt. Fails rather than
     /// begin an empty ledger where there was one.
     ///

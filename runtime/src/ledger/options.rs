@@ -55,7 +55,7 @@ impl LedgerOptions {
     }
 
     /// How long a segment of the journal may get before the next begins, in bytes; 64 MiB by default. A segment is what
-    /// retention rewrites, and what an archive copies.
+    /// retention rewrites, and what an archive copies. It may get longer where the system has no file for the next one.
     #[must_use]
     pub fn segment_bytes(self, bytes: u64) -> LedgerOptions {
         LedgerOptions { segment_bytes: bytes.max(1), ..self }
