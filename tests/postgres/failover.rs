@@ -214,6 +214,19 @@ async fn a_ledger_that_was_there_and_is_gone_is_noticed_and_another_one_is_not_t
     assert_eq!(names(directory.path()).len(), 2, "what is accepted is no longer named");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_a_place_for_its_anchor_says_so_and_serves() {
+    let Some(database) = Database::start() else { return };
+    let witness = Witness::start().await;
+    let log = witness.state().join("log");
+    let mut nowhere = heard(command(&database.url(), &witness), &log);
+    nowhere.env("XDG_STATE_HOME", "/dev/null");
+    let server = Connected::start(nowhere).await.unwrap();
+    assert_eq!(said(&strike(&server, "t-1").await.unwrap().unwrap()), "ok");
+    let said_in_log = fs::read_to_string(&log).unwrap();
+    assert!(said_in_log.contains("Set XDG_STATE_HOME"), "{said_in_log}");
+}
+
 #[tokio::test]
 async fn a_machine_that_takes_connections_and_answers_nothing_keeps_nobody_from_the_other() {
     let Some(database) = Database::start() else { return };
