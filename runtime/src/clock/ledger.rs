@@ -2,13 +2,13 @@
 //!
 //! Retention forgets actions by this time, and a forgotten action may run again. So it is never earlier than what was
 //! recorded, and for a while after anything suspicious it is not trusted to expire anything.
-#![cfg_attr(not(test), expect(dead_code, reason = "the ledger takes its time from it once it is rewritten"))]
 
 use super::Boot;
 use std::time::Duration;
 
-/// Time for which nothing expires after an open or a jump: a machine that boots with a wrong clock has set it by then.
-const DISTRUST: Duration = Duration::from_secs(10 * 60);
+/// Time for which nothing expires after an open or a jump, unless the ledger's options say otherwise: a machine that boots with a
+/// wrong clock has set it by then.
+pub(crate) const DISTRUST: Duration = Duration::from_secs(10 * 60);
 
 /// The most that the wall clock may gain or lose against the boot-time clock between two readings. Slewing stays far below it.
 const LARGEST_STEP_MS: u64 = 5_000;
@@ -36,13 +36,16 @@ pub(crate) struct LedgerClock {
     boot: Boot,
     given_ms: u64,
     trusted_from: Boot,
+    distrust: Duration,
     jumped: Option<Jump>,
 }
 
 impl LedgerClock {
     /// A clock for a ledger that is opened now and whose last record was written at `last_record_ms` (0 without a record).
-    pub(crate) fn new(wall_ms: u64, boot: Boot, last_record_ms: u64) -> LedgerClock {
-        LedgerClock { wall_ms, boot, given_ms: last_record_ms, trusted_from: boot.plus(DISTRUST), jumped: None }
+    /// Nothing expires for the time of `distrust` after the open and after each jump.
+    pub(crate) fn new(wall_ms: u64, boot: Boot, last_record_ms: u64, distrust: Duration) -> LedgerClock {
+        let trusted_from = boot.plus(distrust);
+        LedgerClock { wall_ms, boot, given_ms: last_record_ms, trusted_from, distrust, jumped: None }
     }
 
     /// The ledger's time, from the wall clock in ms since 1970 and the boot-time clock, read together.
@@ -52,7 +55,7 @@ impl LedgerClock {
             let by_ms = i64::try_from(by_ms).unwrap_or(if by_ms < 0 { i64::MIN } else { i64::MAX });
             // Of several jumps that were not told yet the last is: each begins the distrust anew anyway.
             self.jumped = Some(Jump { by_ms });
-            self.trusted_from = boot.plus(DISTRUST);
+            self.trusted_from = boot.plus(self.distrust);
         }
         (self.wall_ms, self.boot) = (wall_ms, boot);
         self.given_ms = self.given_ms.max(wall_ms);
@@ -84,7 +87,7 @@ mod tests {
 
     #[test]
     fn nothing_expires_in_the_first_ten_minutes() {
-        let mut clock = LedgerClock::new(NOW, boot(5), 0);
+        let mut clock = LedgerClock::new(NOW, boot(5), 0, DISTRUST);
         for (after, trusted) in [(0, false), (MINUTE, false), (10 * MINUTE - 1, false), (10 * MINUTE, true)] {
             assert_eq!(clock.read(NOW + after, boot(5 + after)), Reading { at_ms: NOW + after, trusted });
         }
@@ -93,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_suspension_is_no_jump() {
-        let mut clock = LedgerClock::new(NOW, boot(0), 0);
+        let mut clock = LedgerClock::new(NOW, boot(0), 0, DISTRUST);
         assert!(clock.read(NOW + YEAR, boot(YEAR)).trusted);
         assert_eq!(clock.jumped(), None);
     }
@@ -102,7 +105,7 @@ mod tests {
     #[test]
     fn a_jump_is_told_once_and_begins_the_distrust_anew() {
         for (wall, by_ms) in [(NOW + YEAR, YEAR.cast_signed()), (NOW - YEAR, -YEAR.cast_signed())] {
-            let mut clock = LedgerClock::new(NOW, boot(0), 0);
+            let mut clock = LedgerClock::new(NOW, boot(0), 0, DISTRUST);
             assert!(clock.read(NOW + 20 * MINUTE, boot(20 * MINUTE)).trusted);
             assert!(!clock.read(wall + 20 * MINUTE, boot(20 * MINUTE)).trusted);
             assert_eq!((clock.jumped(), clock.jumped()), (Some(Jump { by_ms }), None));
@@ -115,10 +118,10 @@ mod tests {
     #[test]
     fn five_seconds_between_two_readings_are_no_jump_and_more_are() {
         for (step, jumped) in [(5_000, None), (5_001, Some(Jump { by_ms: 5_001 }))] {
-            let mut clock = LedgerClock::new(NOW, boot(0), 0);
+            let mut clock = LedgerClock::new(NOW, boot(0), 0, DISTRUST);
             clock.read(NOW + 1_000 + step, boot(1_000));
             assert_eq!(clock.jumped(), jumped);
-            let mut clock = LedgerClock::new(NOW, boot(0), 0);
+            let mut clock = LedgerClock::new(NOW, boot(0), 0, DISTRUST);
             clock.read(NOW + 1_000 - step, boot(1_000));
             assert_eq!(clock.jumped(), jumped.map(|_| Jump { by_ms: -5_001 }));
         }
@@ -126,7 +129,7 @@ mod tests {
 
     #[test]
     fn it_begins_no_earlier_than_the_last_record() {
-        let mut clock = LedgerClock::new(NOW, boot(0), NOW + YEAR);
+        let mut clock = LedgerClock::new(NOW, boot(0), NOW + YEAR, DISTRUST);
         assert_eq!(clock.read(NOW, boot(0)).at_ms, NOW + YEAR);
     }
 
@@ -139,7 +142,7 @@ mod tests {
             steps in prop::collection::vec((0..12 * MINUTE, prop_oneof![3 => Just(0), 1 => -20_000..20_000_i64]), 1..40),
         ) {
             let (mut wall, mut since_boot, mut peace, mut last) = (NOW, 0, 0, last_record);
-            let mut clock = LedgerClock::new(wall, boot(0), last_record);
+            let mut clock = LedgerClock::new(wall, boot(0), last_record, DISTRUST);
             for (passed, step) in steps {
                 since_boot += passed;
                 wall = (wall + passed).checked_add_signed(step).unwrap_or(0);

@@ -60,6 +60,9 @@ pub(super) trait Store: Send + Sync {
     /// [`LedgerError::Busy`] when the queue is full.
     fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError>;
 
+    /// Records what happened to a call, with the next batch, and waits for room rather than refuse.
+    fn record(&self, entry: Entry, event: NoteEvent) -> BoxFuture<'_, Result<(), LedgerError>>;
+
     /// Does what is due: a checkpoint, a slice of retention. The server calls it once a second.
     fn tick(&self);
 

@@ -108,6 +108,17 @@ impl<Own> Front<Own> {
         })
     }
 
+    /// Hands the committer a record to write with its next batch, and waits for room in the queue.
+    ///
+    /// # Errors
+    /// The reason why nothing is accepted.
+    pub(super) async fn record(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError> {
+        self.shared.works()?;
+        let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;
+        let sent = queue.send(Operation::Note(Box::new(entry), event)).await;
+        sent.map_err(|_| self.ended())
+    }
+
     /// Lets the committer do what is due.
     pub(super) fn tick(&self) {
         if self.queue.as_ref().is_some_and(|queue| queue.try_send(Operation::Tick).is_err()) {

@@ -200,6 +200,14 @@ impl Ledger {
         self.0.note(entry, event)
     }
 
+    /// Records what happened to a call, with the next batch, and waits for room rather than refuse.
+    ///
+    /// # Errors
+    /// The ledger is closed or failed.
+    pub async fn record(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError> {
+        self.0.record(entry, event).await
+    }
+
     /// Does what is due: a checkpoint, a slice of retention. The server calls it once a second.
     pub fn tick(&self) {
         self.0.tick();

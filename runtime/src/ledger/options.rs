@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Ledger;
 use super::error::LedgerError;
 use super::local::open;
+use crate::clock::ledger::DISTRUST;
 
 /// Settings of a ledger, made by [`Ledger::options`].
 ///
@@ -23,6 +24,7 @@ pub struct LedgerOptions {
     pub(super) retention: Duration,
     pub(super) checkpoint_every: u64,
     pub(super) segment_bytes: u64,
+    pub(super) distrust: Duration,
     /// Read with the feature `postgres` only.
     #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
     pub(super) anchors: Option<PathBuf>,
@@ -34,6 +36,7 @@ impl Default for LedgerOptions {
             retention: Duration::from_secs(7 * 24 * 60 * 60),
             checkpoint_every: 1_000,
             segment_bytes: 64 * 1024 * 1024,
+            distrust: DISTRUST,
             anchors: None,
         }
     }
@@ -72,6 +75,13 @@ impl LedgerOptions {
     #[must_use]
     pub fn anchors(self, directory: impl Into<PathBuf>) -> LedgerOptions {
         LedgerOptions { anchors: Some(directory.into()), ..self }
+    }
+
+    /// Time for which nothing expires after an open, and after a jump of the clock; 10 minutes by default. By then a machine that
+    /// started with a wrong clock has set it, and no key is free that should not be.
+    #[must_use]
+    pub fn distrust(self, time: Duration) -> LedgerOptions {
+        LedgerOptions { distrust: time, ..self }
     }
 
     /// Opens, or makes, the ledger; see [`Ledger::open`].

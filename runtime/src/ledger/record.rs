@@ -386,8 +386,7 @@ impl Record {
     /// Fails with a reason when a member that the event needs is missing.
     pub(super) fn into_steps(mut self, payload: Option<PayloadAt>) -> Result<Vec<Step>, &'static str> {
         let (sequence, keys) = (self.seq, std::mem::take(&mut self.keys));
-        let at: Timestamp = self.at.parse().map_err(|_| "the time cannot be read")?;
-        let at_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        let at_ms = self.at_ms()?;
         let moment = Moment(self.moment.unwrap_or(sequence));
         let event = match self.event {
             Event::Resolved => self.outcome.ok_or(INCOMPLETE)?,
@@ -428,6 +427,14 @@ impl Record {
             Event::InDoubt => Transition::Doubt { running: self.running },
         };
         Ok(vec![Step { version: Version(sequence), moment, at_ms, key: self.key.ok_or(INCOMPLETE)?, change }])
+    }
+
+    /// Its time, in ms since 1970.
+    ///
+    /// Fails with a reason.
+    pub(super) fn at_ms(&self) -> Result<u64, &'static str> {
+        let at: Timestamp = self.at.parse().map_err(|_| "the time cannot be read")?;
+        Ok(u64::try_from(at.as_millisecond()).unwrap_or(0))
     }
 
     /// The action that this record settles, and the time at which it expires, in ms since 1970.
@@ -534,12 +541,6 @@ fn split<'a>(rest: &'a [u8], close: &[u8]) -> Result<(Hash, &'a [u8]), &'static 
 /// Now, in ms since 1970.
 pub(crate) fn now_ms() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
-}
-
-/// Now, in ms since 1970 and as RFC 3339 with ms.
-pub(super) fn now() -> (u64, String) {
-    let ms = now_ms();
-    (ms, time_text(ms))
 }
 
 /// A time in ms since 1970 as RFC 3339 with ms.

@@ -1,15 +1,20 @@
 //! What the threads of one ledger share: whether it still accepts, and what the index does not hold yet.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use std::time::Duration;
 
 use super::action::Action;
 use super::changes::Changes;
 use super::error::LedgerError;
 use super::hash::Hash;
 use super::local::index::Index;
+use super::record::now_ms;
 use super::subject::{Meeting, Slot};
 use super::sync::{AtomicU8, RwLock};
+use crate::clock::BootClock;
+use crate::clock::ledger::{LedgerClock, Reading};
 
 /// What the ledger still accepts; only ever gets worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,39 @@ pub(super) struct Shared {
     status: AtomicU8,
     /// Durable changes on their way into the index.
     pub(super) overlay: RwLock<Changes>,
+}
+
+/// The clock of a ledger, read by its threads.
+pub(super) struct Clock {
+    boot: BootClock,
+    clock: Mutex<LedgerClock>,
+}
+
+impl Clock {
+    /// A clock that says `wall_ms` now, in a ledger whose last record was written at `last_ms`.
+    pub(super) fn new(wall_ms: u64, last_ms: u64, distrust: Duration) -> Clock {
+        let boot = BootClock::default();
+        let clock = LedgerClock::new(wall_ms, boot.now(), last_ms, distrust);
+        Clock { boot, clock: Mutex::new(clock) }
+    }
+
+    /// The time now, by the clock of this machine.
+    pub(super) fn now(&self) -> Reading {
+        self.read(now_ms())
+    }
+
+    /// The time, by a clock that says `wall_ms` now. Operators are told of a jump.
+    pub(super) fn read(&self, wall_ms: u64) -> Reading {
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = clock.read(wall_ms, self.boot.now());
+        if let Some(jump) = clock.jumped() {
+            tracing::error!(
+                by_ms = jump.by_ms,
+                "the clock of the ledger jumped: no key expires for a while; check the time of this machine"
+            );
+        }
+        reading
+    }
 }
 
 impl Shared {

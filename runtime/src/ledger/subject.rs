@@ -147,11 +147,6 @@ impl Meeting {
         self.done.sort_by_key(|touch| std::cmp::Reverse(touch.ended));
         self.done.truncate(REMEMBERED);
     }
-
-    /// True when there is nothing to remember.
-    pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.done.is_empty()
-    }
 }
 
 #[cfg(test)]

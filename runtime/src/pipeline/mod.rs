@@ -126,7 +126,7 @@ async fn read(flow: &mut Flow) -> Result<Answer, Stop> {
         Err(refusal) => Err(refusal),
     };
     unanswered.over();
-    outcome::read(flow, ended?)
+    outcome::read(flow, ended?).await
 }
 
 /// What a call passes that asks to change something, up to its intent.

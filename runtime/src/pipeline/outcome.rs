@@ -14,7 +14,7 @@ use crate::tool::Produced;
 use std::borrow::Cow;
 
 /// What a read came to; its record rides in the next batch.
-pub(super) fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
+pub(super) async fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
     let (body, code) = match ended {
         Ended::Finished(Ok(produced)) => {
             (Body::success(&produced, flow.source(), None), Cow::Borrowed(status(&produced)))
@@ -29,7 +29,7 @@ pub(super) fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
             (Body::error(&internal(EffectKnown::None), flow.source()), Cow::Borrowed("internal"))
         }
     };
-    match flow.pipeline.ledger.note(flow.entry(), NoteEvent::Read { code }) {
+    match flow.pipeline.ledger.record(flow.entry(), NoteEvent::Read { code }).await {
         Ok(()) => Ok(flow.answer(&body, None)),
         Err(error) => {
             tracing::error!(

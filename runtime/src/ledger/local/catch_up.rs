@@ -96,12 +96,14 @@ impl Follower<'_> {
             epoch: 0,
             swept: 1,
             longest_ms: 0,
+            at_ms: 0,
         });
         head.sequence = tail.sequence;
         head.hash = tail.hash;
         head.epoch = head.epoch.max(record.epoch.unwrap_or(0));
         head.swept = head.swept.max(record.swept.unwrap_or(0));
         head.longest_ms = head.longest_ms.max(record.expires.unwrap_or(0));
+        head.at_ms = head.at_ms.max(record.at_ms().unwrap_or(0));
         let before = Durable { index: self.index, longest_ms: head.longest_ms };
         if let Some(log) = &record.log {
             head.log.clone_from(log);

@@ -12,8 +12,8 @@ use super::super::decide::{self, Draft, Landed, Reply, Terms, View};
 use super::super::error::LedgerError;
 use super::super::front::{Answer, BATCH_BYTES, BATCH_OPERATIONS, Operation as Asked, reply};
 use super::super::hash::Hash;
-use super::super::record::{Event, FORMAT, Line, Tail, TailFound, now, write_payload, write_record};
-use super::super::shared::{Shared, Status};
+use super::super::record::{Event, FORMAT, Line, Tail, TailFound, time_text, write_payload, write_record};
+use super::super::shared::{Clock, Shared, Status};
 use super::super::subject::{Meeting, Slot};
 use super::super::sync::threads::{SyncSender, TrySendError};
 use super::super::sync::{tasks, thread};
@@ -21,6 +21,7 @@ use super::super::{Claimed, Receipt, Settled};
 use super::applier::Applied;
 use super::index::{Head, Index};
 use super::journal::{Journal, Position, WriteError};
+use crate::clock::ledger::Reading;
 
 /// Where callers come in crowds, a batch waits at most this long for more of them, and only while somebody comes in the time
 /// that other threads get [`TURNS`] turns.
@@ -60,6 +61,7 @@ pub(in crate::ledger) struct Committer {
     durable: u64,
     signer: Signer,
     options: LedgerOptions,
+    clock: Arc<Clock>,
     /// Where the last checkpoint stands, and when it was signed.
     signed: (u64, Instant),
 }
@@ -73,6 +75,8 @@ struct Pending {
     before: (Head, (u64, Instant)),
     position: Position,
     at_ms: u64,
+    /// What has expired by then has expired.
+    trusted: bool,
     at: String,
     bytes: Vec<u8>,
     changes: Changes,
@@ -96,13 +100,15 @@ impl Committer {
         journal: Box<dyn Journal>,
         index: Arc<dyn Index>,
         shared: Arc<Shared>,
+        clock: Arc<Clock>,
         opened: Opened,
         signer: Signer,
         options: LedgerOptions,
     ) -> Result<Committer, LedgerError> {
         let durable = opened.head.sequence;
         let signed = (durable, Instant::now());
-        let mut committer = Committer { journal, index, shared, head: opened.head, durable, signer, options, signed };
+        let mut committer =
+            Committer { journal, index, shared, clock, head: opened.head, durable, signer, options, signed };
         committer.head.epoch = committer.head.epoch.saturating_add(1);
         let mut batch = committer.batch()?;
         let (log, signer) = (committer.head.log.clone(), committer.signer.public());
@@ -206,11 +212,13 @@ impl Committer {
     fn batch(&mut self) -> Result<Pending, LedgerError> {
         let next = self.head.sequence.saturating_add(1);
         let position = self.journal.begin(next).map_err(LedgerError::io("extend", "the journal"))?;
-        let (at_ms, at) = now();
+        let Reading { at_ms, trusted } = self.clock.now();
+        let at = time_text(at_ms);
         Ok(Pending {
             before: (self.head.clone(), self.signed),
             position,
             at_ms,
+            trusted,
             at,
             bytes: Vec::new(),
             changes: Changes::default(),
@@ -234,6 +242,7 @@ impl Committer {
             write_record(&mut batch.bytes, self.head.tail(), self.durable, &batch.at, line)
                 .map_err(|error| LedgerError::io("encode a record of", "the journal")(error.into()))?;
         self.head.sequence = sequence;
+        self.head.at_ms = batch.at_ms;
         self.head.hash = hash;
         Ok(sequence)
     }
@@ -243,7 +252,7 @@ impl Committer {
             at_ms: batch.at_ms,
             epoch: self.head.epoch,
             retention_ms: self.options.retention_ms(),
-            trusted: true,
+            trusted: batch.trusted,
             status: self.shared.status(),
         }
     }

@@ -154,7 +154,15 @@ fn create_key<const N: usize>(path: &Path) -> Result<Vec<u8>, LedgerError> {
 
 /// Before the first record of a new journal.
 fn new_head() -> Result<Head, LedgerError> {
-    Ok(Head { log: hex::encode(random::<16>()?), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0 })
+    Ok(Head {
+        log: hex::encode(random::<16>()?),
+        sequence: 0,
+        hash: Hash::ZERO,
+        epoch: 0,
+        swept: 1,
+        longest_ms: 0,
+        at_ms: 0,
+    })
 }
 
 fn random<const N: usize>() -> Result<[u8; N], LedgerError> {

@@ -17,7 +17,7 @@ use super::super::front::{self, Front, Operation as Request, reply};
 use super::super::hash::Hash;
 use super::super::record::{now_ms, read_intent};
 use super::super::redact::Redactor;
-use super::super::shared::Shared;
+use super::super::shared::{Clock, Shared};
 use super::super::subject::{Meeting, Slot};
 use super::super::sync::tasks;
 use super::super::sync::thread::{self, JoinHandle};
@@ -31,6 +31,7 @@ use super::committer::{Committer, Expire, Opened, Operation};
 use super::index::Index;
 use super::journal::{Journal, Reader};
 use super::retention::{self, Sweeper};
+use crate::clock::ledger::Reading;
 
 /// Batches that may wait for the index.
 const APPLIER_QUEUE: usize = 4096;
@@ -61,6 +62,7 @@ pub(in crate::ledger) struct LocalStore {
     redactor: Redactor,
     epoch: u64,
     retention: Duration,
+    clock: Arc<Clock>,
     /// Last, so that the lock is held until the index is closed.
     home: Option<Home>,
 }
@@ -76,11 +78,19 @@ impl LocalStore {
         home: Option<Home>,
     ) -> Result<LocalStore, LedgerError> {
         let shared = Arc::new(Shared::default());
+        let clock = Arc::new(Clock::new(now_ms(), opened.head.at_ms, options.distrust));
         let reader = journal.reader();
         let swept = opened.head.swept;
         let Keys { redactor, signer } = keys;
-        let committer =
-            Committer::open(journal, Arc::clone(&index), Arc::clone(&shared), opened, signer, options.clone())?;
+        let committer = Committer::open(
+            journal,
+            Arc::clone(&index),
+            Arc::clone(&shared),
+            Arc::clone(&clock),
+            opened,
+            signer,
+            options.clone(),
+        )?;
         let epoch = committer.epoch();
         let (queue, operations) = front::queue();
         let thread = {
@@ -99,6 +109,7 @@ impl LocalStore {
             redactor,
             epoch,
             retention: options.retention,
+            clock,
             home,
         };
         if let Some(home) = &store.home {
@@ -121,16 +132,18 @@ impl LocalStore {
     fn known(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
         self.shared().works()?;
         let found = self.shared().lookup(&*self.index, key).inspect_err(|error| self.shared().poison(error))?;
-        Ok(found.filter(|action| action.answers(now_ms())).map(Arc::unwrap_or_clone))
+        let Reading { at_ms, trusted } = self.clock.now();
+        Ok(found.filter(|action| !trusted || action.answers(at_ms)).map(Arc::unwrap_or_clone))
     }
 
     fn stands(&self, claim: &Claim) -> Result<Standing, LedgerError> {
         self.shared().works()?;
+        let Reading { at_ms, trusted } = self.clock.now();
         let terms = Terms {
-            at_ms: now_ms(),
+            at_ms,
             epoch: self.epoch,
             retention_ms: u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX),
-            trusted: true,
+            trusted,
             status: self.shared().status(),
         };
         decide::standing(self, &terms, claim).inspect_err(|error| self.shared().poison(error))
@@ -292,6 +305,10 @@ impl Store for LocalStore {
 
     fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError> {
         self.front.note(entry, event)
+    }
+
+    fn record(&self, entry: Entry, event: NoteEvent) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(self.front.record(entry, event))
     }
 
     fn tick(&self) {

@@ -13,8 +13,8 @@ use super::super::decide::{self, Draft, Landed, Terms, View};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Anchor, Event, FORMAT, Line, Tail, TailFound, time_text, write_payload, write_record};
-use super::super::shared::Shared;
 use super::super::subject::{Meeting, Slot, touching};
+use super::link::Link;
 use super::operation::{Decided, Operation, Own as OwnOperation};
 use super::version::version;
 
@@ -42,11 +42,9 @@ pub(super) struct Row {
 #[derive(Clone, Copy)]
 pub(super) struct Conditions<'a> {
     /// Whether claims are accepted.
-    pub(super) shared: &'a Shared,
+    pub(super) link: &'a Link,
     /// How long a completed action answers, in ms.
     pub(super) retention_ms: u64,
-    /// The database's clock is trusted.
-    pub(super) trusted: bool,
 }
 
 /// The time and the place of a batch, as the database gives them once its rows are locked.
@@ -341,8 +339,8 @@ impl<'a> decide::Batch<'a> for Batch<'a> {
             at_ms: self.at_ms,
             epoch: self.own.epoch,
             retention_ms: self.conditions.retention_ms,
-            trusted: self.conditions.trusted,
-            status: self.conditions.shared.status(),
+            trusted: self.conditions.link.trusted(),
+            status: self.conditions.link.shared.status(),
         }
     }
 

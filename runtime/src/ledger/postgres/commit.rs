@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Instant;
 
 use tokio_postgres::{Row as Found, Transaction};
 
@@ -15,6 +16,7 @@ use super::super::hash::Hash;
 use super::super::record::{Anchor, Tail};
 use super::super::subject::{Meeting, Slot};
 use super::batch::{Batch, Conditions, Own, Row, Time};
+use super::link::Link;
 use super::operation::{Decided, Operation, keys as keys_of, slots as slots_of};
 use super::session::{Session, Statements, dead};
 use super::set_backs::SetBack;
@@ -144,15 +146,17 @@ async fn load<'a>(
         batch.meet(meetings(&transaction.query(&statements.lock_slots, &[&slots]).await?)?);
     }
     // Only now: whoever held one of the rows has ended, at an earlier time and place.
-    batch.begin(time(transaction, statements).await?);
+    batch.begin(time(transaction, statements, conditions.link).await?);
     let others: BTreeSet<u64> = batch.epochs().difference(mine).copied().collect();
     batch.dead(dead(transaction, statements, &others).await?);
     Ok((batch, expired))
 }
 
 /// The time of the database and the next place in the order of the ledger.
-pub(super) async fn time(transaction: &Transaction<'_>, statements: &Statements) -> Result<Time, Failed> {
+pub(super) async fn time(transaction: &Transaction<'_>, statements: &Statements, link: &Link) -> Result<Time, Failed> {
+    let asked = Instant::now();
     let row = transaction.query_one(&statements.time, &[]).await?;
+    link.read_clock(unsigned(row.get(0)), asked.elapsed());
     Ok(Time { at_ms: unsigned(row.get(0)), order: unsigned(row.get(1)), longest_ms: unsigned(row.get(2)) })
 }
 

@@ -83,6 +83,7 @@ impl Committer {
     ) -> Result<(Committer, Redactor), LedgerError> {
         let session = Session::connect(&connector).await?;
         let redactor = schema::redactor(session.client()).await?;
+        link.set_distrust(options.distrust);
         let own = Own { log: hex::encode(random::<16>()?), chain: 0, tail: Tail::GENESIS, epoch: session.epoch() };
         let anchors = match &options.anchors {
             Some(directory) => Some(Anchors::check(directory, &own.log, session.client()).await?),
@@ -202,11 +203,7 @@ impl Committer {
         let mine = self.link.mine();
         for tried in 0..ATTEMPTS {
             let Some(session) = &mut self.session else { break };
-            let conditions = Conditions {
-                shared: &self.link.shared,
-                retention_ms: self.options.retention_ms(),
-                trusted: self.link.trusted(),
-            };
+            let conditions = Conditions { link: &self.link, retention_ms: self.options.retention_ms() };
             match attempt(session, &self.own, &mine, conditions, &operations, beside).await {
                 Attempt::Committed { replies, tail, signed } => {
                     if let Some(tail) = tail {
@@ -425,13 +422,9 @@ impl Committer {
             mine.extend(keep(&transaction, &self.link.mine()).await?);
             found = Some(TailFound { sequence: tail.sequence, hash: tail.hash, clean: false, cut: 0 });
         }
-        let conditions = Conditions {
-            shared: &self.link.shared,
-            retention_ms: self.options.retention_ms(),
-            trusted: self.link.trusted(),
-        };
+        let conditions = Conditions { link: &self.link, retention_ms: self.options.retention_ms() };
         let mut batch = Batch::new(own.clone(), conditions);
-        batch.begin(time(&transaction, statements).await?);
+        batch.begin(time(&transaction, statements, &self.link).await?);
         batch.open(&self.signer, found, &anchors(&transaction, &own.log).await?)?;
         store(&transaction, statements, pid, own.tail, &batch, false).await?;
         let tail = batch.own.tail;
@@ -503,11 +496,7 @@ impl Committer {
         self.link.set_connected(false);
         if self.closing.is_some() {
             let beside = Beside { checkpoint: Some(&self.signer), close: true, ..PLAIN };
-            let conditions = Conditions {
-                shared: &self.link.shared,
-                retention_ms: self.options.retention_ms(),
-                trusted: self.link.trusted(),
-            };
+            let conditions = Conditions { link: &self.link, retention_ms: self.options.retention_ms() };
             let closing = async {
                 let Written { transaction, tail, .. } =
                     write(&mut session, &self.own, &self.link.mine(), conditions, &[], beside).await?;

@@ -3,16 +3,24 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use super::super::error::LedgerError;
-use super::super::shared::Shared;
+use super::super::shared::{Clock, Shared};
 use super::set_backs::SetBack;
+use crate::clock::ledger::DISTRUST;
+
+/// A reading of the database's clock that took longer is not held against earlier ones.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// Whether the ledger accepts, whether there is a connection to write on, and which actions are this server's.
 #[derive(Default)]
 pub(super) struct Link {
     pub(super) shared: Arc<Shared>,
     connected: AtomicBool,
+    trusted: AtomicBool,
+    clock: OnceLock<Clock>,
+    distrust: OnceLock<Duration>,
     mine: RwLock<BTreeSet<u64>>,
     set_back: OnceLock<SetBack>,
 }
@@ -43,7 +51,20 @@ impl Link {
 
     /// The database's clock is trusted; see [`LedgerClock`].
     pub(super) fn trusted(&self) -> bool {
-        true
+        self.trusted.load(Ordering::SeqCst)
+    }
+
+    /// Takes a reading of the database's clock that was asked for `took` ago.
+    pub(super) fn read_clock(&self, at_ms: u64, took: Duration) {
+        let clock = self.clock.get_or_init(|| Clock::new(at_ms, 0, self.distrust.get().copied().unwrap_or(DISTRUST)));
+        // One that was long on its way tells of a slow database, not of a clock that jumped.
+        let trusted = took < SLOW && clock.read(at_ms).trusted;
+        self.trusted.store(trusted, Ordering::SeqCst);
+    }
+
+    /// Sets the time for which nothing expires after the first reading and after each jump.
+    pub(super) fn set_distrust(&self, distrust: Duration) {
+        self.distrust.get_or_init(|| distrust);
     }
 
     /// Epochs of the connections whose actions this server runs.

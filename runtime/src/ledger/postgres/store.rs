@@ -356,6 +356,13 @@ impl Store for PostgresStore {
         self.front.note(entry, event)
     }
 
+    fn record(&self, entry: Entry, event: NoteEvent) -> BoxFuture<'_, Result<(), LedgerError>> {
+        match self.link.connected() {
+            Ok(()) => Box::pin(self.front.record(entry, event)),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
     fn tick(&self) {
         self.front.tick();
     }

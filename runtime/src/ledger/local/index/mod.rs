@@ -27,6 +27,8 @@ pub(in crate::ledger) struct Head {
     pub(in crate::ledger) swept: u64,
     /// The latest time until which any action answers, in ms since 1970.
     pub(in crate::ledger) longest_ms: u64,
+    /// Time of the last record, in ms since 1970.
+    pub(in crate::ledger) at_ms: u64,
 }
 
 impl Head {
