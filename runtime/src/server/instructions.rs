@@ -12,7 +12,9 @@ pub(super) fn text(more: Option<&str>) -> String {
          `effect` says what is known about the world: `none`, `applied` or `unknown`. `in_doubt` is not failed: the effect \
          may have happened, so look before you ask again.\n\
          Repeating a call with the same arguments is safe: it is answered again (`replayed: true`) and does not run twice. \
-         `undo` holds the ready call that takes an effect back.",
+         `undo` holds the ready call that takes an effect back. \
+         `conflict` with code `superseded` means that another call on the same target came after it: read the state first. To do \
+         the same again on purpose, give `again_after` the id of the latest call on the target, where the tool offers it.",
     );
     if let Some(more) = more {
         text.push_str("\n\n");
