@@ -81,13 +81,37 @@ pub(super) struct Draft<'a> {
 }
 
 enum Change<'a> {
-    Begin { claim: &'a Claim, state: State, bucket: Option<u64>, until_ms: Option<u64> },
+    Begin {
+        claim: &'a Claim,
+        state: State,
+        bucket: Option<u64>,
+        until_ms: Option<u64>,
+    },
     Decide(&'a Decision),
-    Complete { settle: &'a Settle, how: &'a How, completion: Completion<'a> },
-    Fail { settle: &'a Settle, how: &'a How, code: &'a str, expires_ms: Option<u64> },
-    Doubt { settle: &'a Settle, how: &'a How, code: &'a str, running: bool },
-    PresumeDead { running: bool },
-    NeverRan { expires_ms: u64 },
+    Complete {
+        settle: &'a Settle,
+        how: &'a How,
+        completion: Completion<'a>,
+    },
+    Fail {
+        settle: &'a Settle,
+        how: &'a How,
+        code: &'a str,
+        expires_ms: Option<u64>,
+    },
+    Doubt {
+        settle: &'a Settle,
+        how: &'a How,
+        code: &'a str,
+        running: bool,
+    },
+    PresumeDead {
+        running: bool,
+    },
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger needs it"))]
+    NeverRan {
+        expires_ms: u64,
+    },
 }
 
 struct Completion<'a> {
@@ -173,6 +197,7 @@ pub(super) fn presume_dead<'a>(
 ///
 /// # Errors
 /// As [`claim`].
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger needs it"))]
 pub(super) fn never_ran<'a>(batch: &mut impl Batch<'a>, key: &Hash, version: Version) -> Result<(), LedgerError> {
     let Some(action) = batch.action(key)?.filter(|action| action.intent == version) else { return Ok(()) };
     if action.version != version && !batch.presumed_dead(key) {

@@ -35,6 +35,7 @@ pub(super) enum Operation<Own> {
 
 impl<Own> Operation<Own> {
     /// The key of the action that it is about, unless that is the store's own business.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger needs it"))]
     pub(super) fn key(&self) -> Option<&Hash> {
         match self {
             Operation::Claim(claim, _) => Some(&claim.key),
@@ -46,6 +47,7 @@ impl<Own> Operation<Own> {
     }
 
     /// About how many bytes it adds to a batch beside its record.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger needs it"))]
     pub(super) fn size(&self) -> usize {
         match self {
             Operation::Settle(settle, _) => match &settle.outcome {

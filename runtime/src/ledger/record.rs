@@ -496,6 +496,13 @@ pub(super) fn is_record(line: &[u8], sequence: u64) -> bool {
         .is_some_and(|rest| rest.starts_with(member.as_bytes()))
 }
 
+/// The sequence that `line` claims; `None` for a line that is no record.
+pub(super) fn sequence_of(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(RECORD_OPEN)?.get(HEX + RECORD_CLOSE.len()..)?.strip_prefix(b"\"seq\":")?;
+    let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()
+}
+
 /// Whether `line` claims to be a payload line.
 pub(super) fn is_payload(line: &[u8]) -> bool {
     line.starts_with(PAYLOAD_OPEN)

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,8 +12,7 @@ use rustix::io::Errno;
 
 use super::super::super::action::PayloadAt;
 use super::file::{segment_path, segments};
-use super::zeros::Content;
-use super::{Reader, find_record};
+use super::{Reader, seek};
 
 /// Segments that stay open beside the one that is written to.
 const MOST: usize = 16;
@@ -126,7 +125,7 @@ impl Reader for OpenFiles {
         let firsts = segments(&self.directory)?;
         let first = firsts.iter().rev().find(|first| **first <= sequence).ok_or(io::ErrorKind::NotFound)?;
         let reading = self.get(*first)?;
-        find_record(BufReader::new(Content::of(&*reading.file)?), sequence)
+        seek::record(&reading.file, sequence)
     }
 
     fn rewritten(&self, segment: u64) {

@@ -11,6 +11,7 @@ mod files;
 mod filler;
 pub(in crate::ledger) mod memory;
 pub(in crate::ledger) mod recover;
+mod seek;
 mod segment;
 pub(in crate::ledger) mod zeros;
 
@@ -50,7 +51,7 @@ pub(in crate::ledger) trait Reader: Send + Sync {
     /// The bytes of a payload.
     fn payload(&self, at: &PayloadAt) -> io::Result<Vec<u8>>;
 
-    /// The line of the record `sequence`, without its line break. Reads a segment from its begin.
+    /// The line of the record `sequence`, without its line break.
     fn record(&self, sequence: u64) -> io::Result<Vec<u8>>;
 
     /// The file of `segment` is another one now.
