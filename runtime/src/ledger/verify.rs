@@ -3,7 +3,6 @@
 //! By itself it can show that nothing in it was changed without also changing all that follows, and that whoever did so
 //! did not have the key that signs checkpoints. It cannot show that its end is not missing. That takes an [`Anchor`].
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::{error, io};
@@ -69,7 +68,7 @@ pub struct Report {
     pub payloads: u64,
     /// Payloads that a record names and that are not there.
     pub missing_payloads: u64,
-    /// Of these, payloads in segments to which retention has not come yet, as far as the journal tells.
+    /// Of these, results that had not expired when the last record was written: no retention removed them.
     pub lost_payloads: u64,
     /// Sequence of the last record.
     pub last_sequence: u64,
@@ -329,10 +328,12 @@ pub(super) struct Walk<'a> {
     closed: bool,
     /// The key that the last `open` announced.
     signer: Option<String>,
-    /// Payloads that are missing, by segment.
-    missing: BTreeMap<u64, u64>,
+    /// Payloads that are missing: the segment, and the time at which they expire.
+    missing: Vec<(u64, u64)>,
     /// First sequence of the segment up to which retention has come.
     swept: u64,
+    /// Time of the last record, in ms since 1970.
+    at_ms: u64,
     /// When the last checkpoint was signed.
     signed_at: Option<Timestamp>,
 }
@@ -370,8 +371,9 @@ impl<'a> Walk<'a> {
             epoch: 0,
             closed: false,
             signer: None,
-            missing: BTreeMap::new(),
+            missing: Vec::new(),
             swept: 0,
+            at_ms: 0,
             signed_at: None,
         }
     }
@@ -395,9 +397,10 @@ impl<'a> Walk<'a> {
         self.report.records += 1;
         self.report.payloads += u64::from(payload.is_some());
         if payload.is_none() && record.payload.is_some() {
-            *self.missing.entry(segment).or_default() += 1;
+            self.missing.push((segment, record.expires.unwrap_or(u64::MAX)));
         }
         self.swept = self.swept.max(record.swept.unwrap_or(0));
+        self.at_ms = self.at_ms.max(record.at_ms()?);
         self.report.last_sequence = tail.sequence;
         self.report.last_hash = tail.hash;
         self.in_order(&record)?;
@@ -529,8 +532,10 @@ impl<'a> Walk<'a> {
         if let Rung::Complete { up_to, behind, .. } = &mut self.report.rung {
             *behind = last - *up_to;
         }
-        self.report.missing_payloads = self.missing.values().sum();
-        self.report.lost_payloads = self.missing.range(self.swept..).map(|(_, missing)| missing).sum();
+        self.report.missing_payloads = self.missing.len() as u64;
+        // Retention rewrites a segment before it records that, so the time decides where a crash came in between.
+        let lost = |(segment, expires_ms): &&(u64, u64)| *segment >= self.swept && *expires_ms > self.at_ms;
+        self.report.lost_payloads = self.missing.iter().filter(lost).count() as u64;
         self.report.clean_close = self.closed && self.report.unfinished_bytes == 0;
         Ok(self.report)
     }

@@ -98,7 +98,10 @@ fn journal(verification: &Verification, directory: &Path, json: bool, output: &m
         return in_json(found, output);
     }
     match found {
-        Ok(report) => in_words(&report, output),
+        Ok(report) => {
+            in_words(&report, output)?;
+            complete(&report)
+        }
         Err(error) => Err(failed(&error)),
     }
 }
@@ -149,7 +152,8 @@ fn in_json(found: Result<Report, VerifyError>, output: &mut Output) -> Result<()
     match found {
         Ok(report) => {
             let text = serde_json::to_string(&report).map_err(Failed::unusable)?;
-            Ok(output.line(&text)?)
+            output.line(&text)?;
+            complete(&report)
         }
         Err(error) => {
             let (what, sequence) = named(&error);
@@ -157,6 +161,19 @@ fn in_json(found: Result<Report, VerifyError>, output: &mut Output) -> Result<()
             Err(failed(&error))
         }
     }
+}
+
+/// Fails where a stored result is missing that no retention removed.
+fn complete(report: &Report) -> Result<(), Failed> {
+    if report.lost_payloads == 0 {
+        return Ok(());
+    }
+    let text = format!(
+        "{} stored results are missing before their retention ended: somebody or something took them out of the journal. \
+         Repeated calls cannot be answered with them. Keep a copy of the journal as it is, and restore them from a backup.",
+        report.lost_payloads
+    );
+    Err(Failed { code: 4, text })
 }
 
 /// What is wrong, in a word, and at which record.
@@ -186,9 +203,6 @@ fn in_words(report: &Report, output: &mut Output) -> Result<(), Failed> {
     output.line(&signatures(report.checkpoints, report.signed_up_to, &report.signers))?;
     output.line(&format!("  ends        {} unclean before; {}", report.unclean_ends, end(report.clean_close)))?;
     let mut notes = Vec::new();
-    if report.lost_payloads > 0 {
-        notes.push(format!("{} results are gone that retention has not recorded as removed", report.lost_payloads));
-    }
     if report.cut_bytes > 0 {
         notes.push(format!("servers cut {} bytes of unfinished records when they started", report.cut_bytes));
     }
