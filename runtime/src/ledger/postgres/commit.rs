@@ -14,7 +14,7 @@ use super::super::checkpoint::Signer;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Anchor, Tail};
-use super::super::subject::{Meeting, Slot};
+use super::super::subject::{Meeting, Slot, touching};
 use super::batch::{Batch, Conditions, Own, Row, Time};
 use super::link::Link;
 use super::operation::{Decided, Operation, keys as keys_of, slots as slots_of};
@@ -98,6 +98,9 @@ pub(super) async fn write<'a>(
         replies.push(batch.take(operation)?);
     }
     batch.expire(&expired)?;
+    if beside.expire && conditions.link.trusted() {
+        forget_slots(&transaction).await?;
+    }
     let mut signed = None;
     if let Some(signer) = beside.checkpoint {
         batch.checkpoint(signer, &anchors(&transaction, &own.log).await?)?;
@@ -150,6 +153,16 @@ async fn load<'a>(
     let others: BTreeSet<u64> = batch.epochs().difference(mine).copied().collect();
     batch.dead(dead(transaction, statements, &others).await?);
     Ok((batch, expired))
+}
+
+/// Removes a slice of the subjects that nothing answers for any more. What is about an open action stays, however old.
+async fn forget_slots(transaction: &Transaction<'_>) -> Result<(), Failed> {
+    let mut open: Vec<Vec<u8>> = Vec::new();
+    for row in transaction.query(sql::OPEN, &[]).await? {
+        open.extend(touching(&read(row.get(0))?.subjects).iter().map(|slot| slot.0.to_vec()));
+    }
+    transaction.execute(sql::FORGET_SLOTS, &[&open]).await?;
+    Ok(())
 }
 
 /// The time of the database and the next place in the order of the ledger.

@@ -69,6 +69,18 @@ pub(super) const LOCK_KEYS: &str = "
 pub(super) const LOCK_SLOTS: &str = "
     SELECT slot, meeting::text FROM safe_tool.subjects WHERE slot = ANY($1) ORDER BY slot FOR UPDATE";
 
+/// Slots that nothing answers for any more, unless an action is open that was asked for on one of them.
+pub(super) const FORGET_SLOTS: &str = "
+    DELETE FROM safe_tool.subjects WHERE slot IN (
+        SELECT slot FROM safe_tool.subjects
+        WHERE until_ms <= extract(epoch FROM clock_timestamp()) * 1000 AND json_array_length(meeting->'open') = 0
+            AND slot <> ALL($1)
+        ORDER BY until_ms LIMIT 500 FOR UPDATE SKIP LOCKED)";
+
+/// Actions that have not ended, which protect the slots of their subjects.
+pub(super) const OPEN: &str = "
+    SELECT action::text FROM safe_tool.actions WHERE state NOT IN ('completed', 'failed')";
+
 /// The database's time in ms, the next number of a batch, and the latest time until which any action answers.
 pub(super) const TIME: &str = "
     SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, nextval('safe_tool.orders'),

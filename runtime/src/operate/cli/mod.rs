@@ -40,7 +40,7 @@ const EXIT_CODES: &str = "Exit codes:\n  \
     0  done; for `audit verify`: consistent, or complete up to an anchor\n  \
     1  refused or not found; for `audit`: the journal is broken\n  \
     2  the command line is wrong, or something cannot be read\n  \
-    3  `audit verify`: the journal does not extend an anchor (cut, rewritten, another one)
+    3  `audit verify`: the journal does not extend an anchor (cut, rewritten, another one)\n  \
     4  `audit verify`: a stored result is missing before its retention ended";
 
 #[derive(Subcommand)]
