@@ -678,40 +678,67 @@ impl<'a> Draft<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::hash::Hash;
-    use super::super::tests::claim;
-    use super::{Action, Approval, Claim, Decision, State, Version, starts_over};
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
 
-    fn approved(claim: &Claim, version: Version) -> Action {
+    use super::super::hash::Hash;
+    use super::super::shared::Status;
+    use super::super::subject::{Meeting, Slot};
+    use super::super::tests::claim;
+    use super::{
+        Action, Approval, Beginning, Claim, Decision, LedgerError, Moment, State, Step, Terms, Transition, Verdict, Version,
+        View, on_claim,
+    };
+
+    /// The only action that there is.
+    struct One(Action);
+
+    impl View for One {
+        fn action(&self, _key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
+            Ok(Some(Arc::new(self.0.clone())))
+        }
+
+        fn meeting(&self, _slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+            Ok(None)
+        }
+
+        fn may_run(&self, _epoch: u64, _until_ms: u64) -> bool {
+            false
+        }
+
+        fn presumed_dead(&self, _key: &Hash) -> bool {
+            false
+        }
+    }
+
+    fn approved(claim: &Claim) -> Action {
         let decision = Some(Decision { approved: true, operator: "olga".to_owned() });
         let approval = Approval { id: "01J".to_owned(), expires_ms: 10, decision };
-        Action {
-            key: claim.key,
-            digest: claim.digest,
-            arguments: claim.arguments.clone(),
-            tenant: claim.entry.tenant.clone(),
-            tool: claim.entry.tool.clone().into_owned(),
+        let beginning = Beginning {
             state: State::AwaitingApproval(approval),
-            epoch: 0,
-            until_ms: 0,
-            version,
-            intent: version,
-            call: claim.entry.call.clone(),
-            payload: None,
-            undo: None,
-            at_ms: 0,
-            expires_ms: None,
-        }
+            digest: claim.digest,
+            owner: claim.entry.user.clone(),
+            arguments: claim.arguments.clone(),
+            ..Beginning::started(0)
+        };
+        let change = Transition::Begin(Box::new(beginning));
+        let step = Step { version: Version(1), moment: Moment(1), at_ms: 0, key: claim.key, change };
+        step.apply(None).unwrap().unwrap()
     }
 
     #[test]
     fn an_approval_starts_once_what_it_was_given_for_and_nothing_when_it_expired() {
         let claim = Claim { approved: Some(Version(1)), ..claim("a", "second") };
-        let action = approved(&claim, Version(1));
-        assert!(starts_over(&claim, &action, 9));
-        assert!(!starts_over(&claim, &action, 10));
-        assert!(!starts_over(&Claim { digest: Hash::of(b"other"), ..claim.clone() }, &action, 9));
-        assert!(!starts_over(&Claim { approved: None, natural: true, ..claim.clone() }, &action, 9));
-        assert!(!starts_over(&claim, &Action { version: Version(2), ..action }, 9));
+        let action = approved(&claim);
+        let starts = |claim: &Claim, action: &Action, at_ms| {
+            let terms = Terms { at_ms, epoch: 1, retention_ms: 0, trusted: true, status: Status::Open };
+            matches!(on_claim(&One(action.clone()), &terms, claim).unwrap(), Verdict::Write(..))
+        };
+        assert!(starts(&claim, &action, 9));
+        assert!(!starts(&claim, &action, 10));
+        assert!(!starts(&Claim { digest: Hash::of(b"other"), ..claim.clone() }, &action, 9));
+        assert!(!starts(&Claim { approved: None, natural: true, ..claim.clone() }, &action, 9));
+        assert!(!starts(&claim, &Action { version: Version(2), ..action.clone() }, 9));
+        assert!(!starts(&claim, &Action { owner: Some("bob".to_owned()), ..action }, 9), "for another owner");
     }
 }

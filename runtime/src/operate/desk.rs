@@ -207,15 +207,18 @@ mod tests {
             key,
             digest: key,
             arguments: Vec::new(),
+            subjects: Vec::new(),
             natural: false,
-            undo: None,
+            needs_approval: false,
+            again_after: None,
+            every: None,
             approved: None,
             lives: std::time::Duration::ZERO,
         }
     }
 
     async fn in_doubt(ledger: &Ledger, key: Hash) {
-        let Claimed::Won { version } = ledger.claim(claim(key)).await.unwrap() else { panic!("known") };
+        let Claimed::Won { version, .. } = ledger.claim(claim(key)).await.unwrap() else { panic!("known") };
         let outcome = Outcome::InDoubt { code: "timeout".into(), running: false };
         let settle = Settle { entry: claim(key).entry, key, version, outcome, how: How::Call };
         ledger.settle(settle).await.unwrap();
@@ -280,7 +283,8 @@ mod tests {
         assert!(body.is_error && body.code() == "resolved_applied");
 
         done(&ledger, resolve(&second, false)).await;
-        assert!(ledger.lookup(&key(2)).await.unwrap().is_none(), "the key is free again");
+        assert_eq!(ledger.lookup(&key(2)).await.unwrap().unwrap().state, State::Failed);
+        assert!(matches!(ledger.claim(claim(key(2))).await.unwrap(), Claimed::Won { .. }), "it may run again");
         assert!(refused(&ledger, resolve(&second, false)).await.contains("no action"));
     }
 

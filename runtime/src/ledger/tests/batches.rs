@@ -3,15 +3,18 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::super::action::{Beginning, Step, Transition, Unsettled};
+use super::super::action::{Beginning, Moment, Step, Transition, Unsettled};
 use super::super::changes::Changes;
 use super::super::local::applier::{self, Applied};
 use super::super::local::index::memory::MemoryIndex;
 use super::super::local::index::{Head, Index};
 use super::super::local::journal::memory::MemoryJournal;
 use super::super::shared::Shared;
-use super::super::{Action, Claimed, Hash, LedgerError, NoteEvent, State, Version};
-use super::{Append, claim, completed, entry, gated, key, known, lookup, queue, run, settle, start, state};
+use super::super::subject::{Meeting, Slot};
+use super::super::{Action, Claim, Claimed, Hash, LedgerError, NoteEvent, Standing, State, Version};
+use super::{
+    Append, Nothing, claim, completed, entry, gated, key, known, lookup, queue, run, settle, start, state, subject,
+};
 
 /// Runs `queued` while the committer is held in an append, so that they all end up in the next batch.
 async fn in_one_batch<T: Send + 'static>(
@@ -38,51 +41,36 @@ async fn the_first_of_two_claims_wins() {
         async move { ledger.claim(claim("a", call)).await.unwrap() }
     });
     let answers = in_one_batch(&ledger, &gate, asks.into()).await;
-    let [Claimed::Won { version }, Claimed::Exists(action)] = &answers[..] else { panic!("{answers:?}") };
-    assert_eq!(action.version, *version);
-    assert_eq!(action.call, "one");
+    let [Claimed::Won { .. }, Claimed::Known(Standing::Running { call })] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(call, "one");
     gate.arrived.recv().unwrap();
     assert!(gate.arrived.try_recv().is_err(), "more than one batch");
 }
 
+/// Both completions are decided before either is written, so the second has to see what the first did to their subject.
 #[tokio::test]
-async fn generations_hold_within_a_batch() {
+async fn what_ends_first_in_a_batch_is_superseded_by_what_ends_next() {
     let (ledger, gate) = gated();
+    let about = |name, call| Claim { subjects: vec![subject(&["web-01"])], ..claim(name, call) };
     let mut versions = Vec::new();
     for name in ["isolate", "release"] {
         gate.verdicts.send(Append::Write).unwrap();
-        let Claimed::Won { version } = ledger.claim(claim(name, name)).await.unwrap() else { panic!("not won") };
+        let Claimed::Won { version, .. } = ledger.claim(about(name, name)).await.unwrap() else { panic!("not won") };
         gate.arrived.recv().unwrap();
         versions.push(version);
     }
-    let asks =
-        [("isolate", versions[0], "release"), ("release", versions[1], "isolate")].map(|(name, version, undo)| {
-            let ledger = ledger.clone();
-            async move { ledger.settle(settle(name, version, completed("{}", Some(undo)))).await.unwrap() }
-        });
+    let asks = [("isolate", versions[0]), ("release", versions[1])].map(|(name, version)| {
+        let ledger = ledger.clone();
+        async move { ledger.settle(settle(name, version, completed("{}"))).await.unwrap() }
+    });
     let settled = in_one_batch(&ledger, &gate, asks.into()).await;
     assert_eq!(settled[0].receipt.sequence + 1, settled[1].receipt.sequence);
-    assert_eq!(state(&ledger, "isolate"), None);
-    assert_eq!(state(&ledger, "release"), Some(State::Completed));
-}
-
-#[tokio::test]
-async fn an_undo_in_the_batch_of_what_it_undoes_frees_it() {
-    let (ledger, gate) = gated();
-    let mut versions = Vec::new();
-    for name in ["isolate", "release"] {
-        gate.verdicts.send(Append::Write).unwrap();
-        let Claimed::Won { version } = ledger.claim(claim(name, name)).await.unwrap() else { panic!("not won") };
-        gate.arrived.recv().unwrap();
-        versions.push(version);
-    }
-    let asks =
-        [("isolate", versions[0], Some("release")), ("release", versions[1], None)].map(|(name, version, undo)| {
-            let ledger = ledger.clone();
-            async move { ledger.settle(settle(name, version, completed("{}", undo))).await.unwrap() }
-        });
-    in_one_batch(&ledger, &gate, asks.into()).await;
-    assert_eq!(state(&ledger, "isolate"), None);
+    gate.verdicts.send(Append::Write).unwrap();
+    let Claimed::Known(Standing::Superseded(superseded)) = ledger.claim(about("isolate", "later")).await.unwrap() else {
+        panic!("not superseded")
+    };
+    assert_eq!(superseded.by.unwrap().call, "release");
+    assert_eq!(state(&ledger, "isolate"), Some(State::Completed), "no completion frees another key");
 }
 
 /// An index that takes nothing over until the test lets it.
@@ -104,8 +92,8 @@ impl Index for Held {
         self.inner.get(key)
     }
 
-    fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
-        self.inner.undone_by(undo)
+    fn meeting(&self, slot: &Slot) -> Result<Option<Meeting>, LedgerError> {
+        self.inner.meeting(slot)
     }
 
     fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError> {
@@ -127,9 +115,9 @@ async fn nobody_waits_for_the_index() {
     let ledger = start(Box::new(MemoryJournal::default()), Arc::new(index));
     // Dropped before the ledger, which waits for its index: a failing test must end.
     let release = release;
-    run(&ledger, "isolate", Some("release")).await;
-    run(&ledger, "release", None).await;
-    assert_eq!(state(&ledger, "isolate"), None);
+    run(&ledger, "isolate").await;
+    run(&ledger, "release").await;
+    assert_eq!(state(&ledger, "isolate"), Some(State::Completed));
     assert_eq!(known(&ledger, "release").await.state, State::Completed);
     drop(release);
 }
@@ -151,13 +139,13 @@ async fn nothing_shows_before_it_is_durable() {
 async fn what_is_queued_behind_a_close_is_recorded_and_claims_nothing() {
     let (ledger, gate) = gated();
     gate.verdicts.send(Append::Write).unwrap();
-    let Claimed::Won { version } = ledger.claim(claim("a", "one")).await.unwrap() else { panic!("not won") };
+    let Claimed::Won { version, .. } = ledger.claim(claim("a", "one")).await.unwrap() else { panic!("not won") };
     gate.arrived.recv().unwrap();
     ledger.note(entry("held"), NoteEvent::Read { code: "ok".into() }).unwrap();
     gate.arrived.recv().unwrap();
     let mut closed = Box::pin(ledger.close());
     queue(&mut closed);
-    let mut settled = Box::pin(ledger.settle(settle("a", version, completed("{}", None))));
+    let mut settled = Box::pin(ledger.settle(settle("a", version, completed("{}"))));
     queue(&mut settled);
     let mut claimed = Box::pin(ledger.claim(claim("b", "two")));
     queue(&mut claimed);
@@ -176,12 +164,13 @@ async fn what_is_queued_behind_a_close_is_recorded_and_claims_nothing() {
 fn what_is_applied_leaves_the_overlay() {
     let mut changes = Changes::default();
     let change = Transition::Begin(Box::new(Beginning::started(1)));
-    changes.step(Step { version: Version(1), at_ms: 0, key: key("a"), change }, None).unwrap();
+    let step = Step { version: Version(1), moment: Moment(1), at_ms: 0, key: key("a"), change };
+    changes.step(step, None, &Nothing).unwrap();
     let shared = Shared::default();
     shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&changes);
     let index: Arc<dyn Index> = Arc::new(MemoryIndex::default());
     let (batches, waiting) = channel();
-    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1 };
+    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0 };
     batches.send(Applied { changes, head: head.clone() }).unwrap();
     drop(batches);
     applier::run(&waiting, &index, &shared);

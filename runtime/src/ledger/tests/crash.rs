@@ -10,10 +10,10 @@ use futures_util::FutureExt;
 use super::super::LedgerOptions;
 use super::super::local::journal::zeros::content;
 use super::super::record::{Event, Line, Tail, write_record};
-use super::super::{Claimed, Hash, LedgerError, State, verify};
+use super::super::{Claim, Claimed, Hash, Ledger, LedgerError, Standing, State, verify};
 use super::{
     claim, completed, copy, entry, failed, first_segment, in_doubt, journal_lines, key, known, lookup, open, payload,
-    private, records, refused, run, settle, state, win,
+    private, records, refused, run, settle, state, subject, win,
 };
 
 /// A ledger with actions in every state, still open, and what a crash would leave of it.
@@ -21,17 +21,36 @@ async fn crashed() -> (tempfile::TempDir, std::path::PathBuf) {
     let scratch = tempfile::tempdir().unwrap();
     let directory = scratch.path().join("live");
     let ledger = open(&directory);
-    run(&ledger, "completed", Some("undo")).await;
+    run(&ledger, "completed").await;
     let version = win(&ledger, "in doubt", "c2").await;
     ledger.settle(settle("in doubt", version, in_doubt())).await.unwrap();
     let version = win(&ledger, "failed", "c3").await;
     ledger.settle(settle("failed", version, failed())).await.unwrap();
-    run(&ledger, "undone", Some("the undo")).await;
-    run(&ledger, "the undo", None).await;
+    run_about(&ledger, "isolate").await;
+    run_about(&ledger, "release").await;
     win(&ledger, "started", "c4").await;
     let left = scratch.path().join("left");
     copy(&directory, &left);
     (scratch, left)
+}
+
+/// A claim of an action about one host.
+fn about(name: &str, call: &str) -> Claim {
+    Claim { subjects: vec![subject(&["web-01"])], ..claim(name, call) }
+}
+
+/// Runs an action about one host.
+async fn run_about(ledger: &Ledger, name: &str) {
+    let Claimed::Won { version, .. } = ledger.claim(about(name, name)).await.unwrap() else { panic!("not won") };
+    ledger.settle(settle(name, version, completed("{}"))).await.unwrap();
+}
+
+/// The call that superseded an action about one host.
+async fn superseded_by(ledger: &Ledger, name: &str) -> String {
+    match ledger.claim(about(name, "later")).await.unwrap() {
+        Claimed::Known(Standing::Superseded(superseded)) => superseded.by.unwrap().call,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn append(directory: &Path, bytes: &[u8]) {
@@ -52,15 +71,15 @@ async fn started_becomes_in_doubt_and_nothing_else_changes() {
     assert_eq!(completed.expires_ms, Some(completed.at_ms + LedgerOptions::default().retention_ms()));
     assert_eq!(payload(&ledger, &completed).unwrap(), br#"{"of":"completed"}"#);
     assert_eq!(state(&ledger, "in doubt"), Some(State::InDoubt));
-    assert_eq!(state(&ledger, "failed"), None);
-    assert_eq!(state(&ledger, "undone"), None);
-    assert_eq!(state(&ledger, "the undo"), Some(State::Completed));
+    assert_eq!(state(&ledger, "failed"), Some(State::Failed));
+    assert_eq!(state(&ledger, "isolate"), Some(State::Completed));
+    assert_eq!(superseded_by(&ledger, "isolate").await, "release");
 
     let version = win(&ledger, "new", "c5").await;
     assert_eq!(state(&ledger, "new"), Some(State::Started { epoch: 2 }));
     ledger.settle(settle("new", version, failed())).await.unwrap();
     // Who resolves the doubt names the version that made it.
-    ledger.settle(settle("started", action.version, super::completed("{}", None))).await.unwrap();
+    ledger.settle(settle("started", action.version, super::completed("{}"))).await.unwrap();
     ledger.close().await.unwrap();
 
     let doubt = &records(&directory, "in_doubt")[1];
@@ -96,7 +115,7 @@ async fn a_clean_close_is_told_from_a_crash() {
 #[tokio::test]
 async fn a_lost_or_ruined_index_is_rebuilt_equal() {
     let (scratch, directory) = crashed().await;
-    let names = ["completed", "in doubt", "failed", "undone", "the undo", "started"];
+    let names = ["completed", "in doubt", "failed", "isolate", "release", "started"];
     let lookup = |directory: &Path| {
         let ledger = open(directory);
         names.map(|name| {
@@ -124,10 +143,10 @@ async fn a_lost_or_ruined_index_is_rebuilt_equal() {
     assert!(expected[0].0.is_some());
     assert_eq!(lookup(&ruined), expected);
     assert_eq!(lookup(&lost), expected);
-    // And the rebuilt one still knows which undo undoes what.
-    let ledger = open(&lost);
-    run(&ledger, "undo", None).await;
-    assert_eq!(state(&ledger, "completed"), None);
+    // And the rebuilt one still knows what happened to a subject.
+    for directory in [&ruined, &lost] {
+        assert_eq!(superseded_by(&open(directory), "isolate").await, "release");
+    }
 }
 
 #[tokio::test]
@@ -254,7 +273,7 @@ async fn damage_before_the_durable_mark_refuses_to_open() {
 async fn a_tail_that_the_index_has_seen_is_not_cut() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path());
-    run(&ledger, "a", None).await;
+    run(&ledger, "a").await;
     ledger.close().await.unwrap();
     drop(ledger);
     let path = first_segment(scratch.path());
@@ -282,7 +301,7 @@ async fn another_journal_under_the_index_is_refused() {
     let scratch = tempfile::tempdir().unwrap();
     for name in ["one", "two"] {
         let ledger = open(&scratch.path().join(name));
-        run(&ledger, name, None).await;
+        run(&ledger, name).await;
         ledger.close().await.unwrap();
     }
     fs::copy(first_segment(&scratch.path().join("two")), first_segment(&scratch.path().join("one"))).unwrap();
@@ -295,7 +314,7 @@ async fn a_crash_at_any_length_opens() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(&scratch.path().join("live"));
     let version = win(&ledger, "a", "c1").await;
-    let settled = ledger.settle(settle("a", version, completed("{}", None))).await.unwrap();
+    let settled = ledger.settle(settle("a", version, completed("{}"))).await.unwrap();
     let left = scratch.path().join("left");
     copy(&scratch.path().join("live"), &left);
     fs::remove_dir_all(left.join("index")).unwrap();
@@ -327,7 +346,7 @@ async fn claims_that_nobody_waits_for_any_more_are_still_in_doubt_later() {
     let ledger = open(scratch.path());
     // Polled once, and dropped whether or not it was answered by then.
     drop(ledger.claim(claim("a", "gone")).now_or_never());
-    assert!(matches!(ledger.claim(claim("a", "later")).await.unwrap(), Claimed::Exists(_)));
+    assert!(matches!(ledger.claim(claim("a", "later")).await.unwrap(), Claimed::Known(_)));
     drop(ledger);
     assert_eq!(known(&open(scratch.path()), "a").await.state, State::InDoubt);
 }
@@ -337,7 +356,7 @@ async fn claims_that_nobody_waits_for_any_more_are_still_in_doubt_later() {
 async fn records_that_the_index_began_to_take_over_are_not_cut() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path());
-    run(&ledger, "a", None).await;
+    run(&ledger, "a").await;
     ledger.close().await.unwrap();
     drop(ledger);
     let index = ::sled::Config::default().path(scratch.path().join("index")).segment_size(8 << 20).open().unwrap();
@@ -362,7 +381,7 @@ async fn what_nobody_knows_to_be_synced_goes_on_in_a_new_file() {
     let before = fs::read(&path).unwrap();
     fs::hard_link(&path, &old).unwrap();
     let ledger = open(&directory);
-    run(&ledger, "later", None).await;
+    run(&ledger, "later").await;
     assert_ne!(fs::metadata(&path).unwrap().ino(), fs::metadata(&old).unwrap().ino());
     assert_eq!(fs::read(&old).unwrap(), before, "the old file was written to");
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
@@ -381,7 +400,7 @@ async fn what_nobody_knows_to_be_synced_goes_on_in_a_new_file() {
 async fn what_is_known_to_be_synced_is_not_copied() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path());
-    run(&ledger, "a", None).await;
+    run(&ledger, "a").await;
     ledger.close().await.unwrap();
     drop(ledger);
     let path = first_segment(scratch.path());
@@ -426,7 +445,7 @@ async fn zeros_behind_a_segment_that_is_complete_are_damage() {
     let scratch = tempfile::tempdir().unwrap();
     private(scratch.path());
     let ledger = LedgerOptions::default().segment_bytes(1).open(scratch.path().to_str().unwrap()).unwrap();
-    run(&ledger, "a", None).await;
+    run(&ledger, "a").await;
     drop(ledger);
     OpenOptions::new().append(true).open(first_segment(scratch.path())).unwrap().write_all(&[0; 100]).unwrap();
     fs::remove_dir_all(scratch.path().join("index")).unwrap();
@@ -444,7 +463,7 @@ async fn what_was_filled_ahead_is_cut() {
     // The filler works when it gets its turn.
     while content(&fs::read(&path).unwrap()).len() + 64 * 1024 > fs::read(&path).unwrap().len() {
         assert!(number < 10_000, "nothing is filled ahead");
-        run(&ledger, &format!("{number} {}", "x".repeat(2_000)), None).await;
+        run(&ledger, &format!("{number} {}", "x".repeat(2_000))).await;
         number += 1;
     }
     let left = scratch.path().join("left");
@@ -455,7 +474,7 @@ async fn what_was_filled_ahead_is_cut() {
     assert!(!fs::read(&path).unwrap().contains(&0));
     let ledger = open(&left);
     assert!(!records(&left, "open").is_empty());
-    run(&ledger, "later", None).await;
+    run(&ledger, "later").await;
     drop(ledger);
     assert!(!left.join("journal/next.filled").exists());
     assert_eq!(records(&left, "completed").len(), number + 1);

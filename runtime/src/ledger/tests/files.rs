@@ -8,10 +8,10 @@ use super::super::local::index::memory::MemoryIndex;
 use super::super::local::journal::Position;
 use super::super::local::journal::file::{FileJournal, segments};
 use super::super::redact::Redactor;
-use super::super::{Hash, How, Ledger, LedgerError, NoteEvent, State, verify};
+use super::super::{Claim, Claimed, Hash, How, Ledger, LedgerError, NoteEvent, Outcome, State, verify};
 use super::{
     claim, completed, entry, first_segment, in_doubt, key, known, lookup, open, payload, records, refused, run, settle,
-    start, state, win,
+    start, state, subject, win,
 };
 
 #[test]
@@ -33,7 +33,7 @@ async fn only_the_owner_may_read() {
     let scratch = tempfile::tempdir().unwrap();
     let directory = scratch.path().join("ledger");
     let ledger = open(&directory);
-    run(&ledger, "a", None).await;
+    run(&ledger, "a").await;
     let mode = |path: &str| fs::metadata(directory.join(path)).unwrap().permissions().mode() & 0o777;
     for path in ["", "journal", "index"] {
         assert_eq!(mode(path), 0o700, "{path}");
@@ -56,7 +56,7 @@ fn one_writer() {
 async fn a_missing_part_is_an_error_and_never_an_empty_ledger() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path());
-    run(&ledger, "a", None).await;
+    run(&ledger, "a").await;
     let hash = ledger.redactor().hash("t", "f", b"v");
     drop(ledger);
     let at = |name: &str| scratch.path().join(name);
@@ -114,7 +114,7 @@ async fn segments_rotate_and_read_as_one() {
     };
     let ledger = start(Box::new(journal), Arc::new(MemoryIndex::default()));
     for name in ["a", "b", "c"] {
-        run(&ledger, name, None).await;
+        run(&ledger, name).await;
     }
     let action = lookup(&ledger, "b").unwrap();
     assert_eq!(action.payload.as_ref().unwrap().segment, action.version.0);
@@ -195,10 +195,18 @@ async fn records_say_who_asked_for_what() {
 async fn records_say_what_they_changed() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path());
-    let isolated = run(&ledger, "isolate", Some("release")).await;
-    let version = win(&ledger, "release", "c").await;
-    let doubt = ledger.settle(settle("release", version, in_doubt())).await.unwrap();
-    let mut late = settle("release", doubt.version, completed("[]", Some("isolate")));
+    let isolated = run(&ledger, "isolate").await;
+    let again = Claim {
+        subjects: vec![subject(&["web-01"])],
+        again_after: Some("isolate".to_owned()),
+        every: Some(std::time::Duration::from_secs(3600)),
+        ..claim("isolate", "again")
+    };
+    let Claimed::Won { version, .. } = ledger.claim(again).await.unwrap() else { panic!("not won") };
+    let doubt = ledger.settle(settle("isolate", version, in_doubt())).await.unwrap();
+    let mut late = settle("isolate", doubt.version, completed("[]"));
+    let Outcome::Completed { subjects, stored_error, .. } = &mut late.outcome else { panic!("not completed") };
+    (*subjects, *stored_error) = (vec![subject(&["ticket 7"])], true);
     late.how = How::Late;
     let settled = ledger.settle(late).await.unwrap();
     ledger.close().await.unwrap();
@@ -206,13 +214,20 @@ async fn records_say_what_they_changed() {
     let completed = records(scratch.path(), "completed");
     assert_eq!(completed[0]["seq"], isolated.receipt.sequence);
     assert_eq!(completed[0]["hash"], isolated.receipt.hash.to_string());
-    assert_eq!(completed[0]["undo"], key("release").to_string());
+    let started = records(scratch.path(), "started");
+    assert_eq!(started[1]["subjects"], serde_json::json!([subject(&["web-01"])]));
+    assert_eq!((&started[1]["again_after"], &started[1]["supersedes"]), (&"isolate".into(), &completed[0]["seq"]));
+    assert!(started[1]["bucket"].as_u64().unwrap() > 400_000, "hours since 1970");
+    assert_eq!((started[0].get("subjects"), started[0].get("again_after")), (None, None));
     assert_eq!(completed[0]["supersedes"], isolated.receipt.sequence - 1);
-    assert_eq!((completed[0].get("late"), completed[0].get("frees")), (None, None));
+    for absent in ["late", "subjects", "stored_error"] {
+        assert_eq!(completed[0].get(absent), None, "{absent}");
+    }
     assert_eq!(completed[1]["seq"], settled.receipt.sequence);
     assert_eq!(completed[1]["supersedes"], doubt.receipt.sequence);
     assert_eq!(completed[1]["late"], true);
-    assert_eq!(completed[1]["frees"], serde_json::json!([key("isolate").to_string()]));
+    assert_eq!(completed[1]["subjects"], serde_json::json!([subject(&["ticket 7"])]));
+    assert_eq!(completed[1]["stored_error"], true);
     assert_eq!(completed[1]["payload"], Hash::of(b"[]").to_string());
     assert_eq!(records(scratch.path(), "in_doubt")[0]["code"], "timeout");
     let open = &records(scratch.path(), "open")[0];
@@ -228,7 +243,7 @@ async fn records_say_what_they_changed() {
 
 #[test]
 fn debug_shows_nothing_that_a_caller_chose() {
-    let text = format!("{:?} {:?}", claim("a", "c1"), completed("\"result\"", None));
+    let text = format!("{:?} {:?}", claim("a", "c1"), completed("\"result\""));
     for hidden in ["web-01", "acme", "agent-7", "alice", "result"] {
         assert!(!text.contains(hidden), "{hidden} in {text}");
     }

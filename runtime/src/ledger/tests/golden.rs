@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::super::record::{Event, Line};
 use super::super::{Approval, Entry, How, NoteEvent, verify};
 use super::scribe::{Scribe, save};
-use super::{Hash, entry, key};
+use super::{Hash, Subject, entry, key, subject};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ledger/tests/golden")
@@ -41,11 +41,13 @@ fn journal() -> Scribe {
     scribe.write(Line::note(&read, &NoteEvent::Read { code: "empty".into() }));
 
     let done = who("01JDB0000000000000000000C4");
+    let about: &[Subject] = &[subject(&["web-01"])];
     let begun = |event, name, epoch| Line {
         key: Some(key(name)),
         digest: Some(Hash::of(name.as_bytes())),
         epoch,
-        undo: Some(key("release")),
+        subjects: about,
+        until: epoch.map(|_| 1_795_133_430_000),
         ..Line::of(event, &done)
     };
     let approval =
@@ -62,13 +64,14 @@ fn journal() -> Scribe {
     let supersedes = Some(approved.sequence);
     let started = scribe.write(Line { supersedes, ..begun(Event::Started, "isolate", Some(1)) });
     let payload = scribe.payload("{\"status\":\"ok\"}");
+    let ticket = [subject(&["ticket 7"])];
     let completed = Line {
         key: Some(key("isolate")),
         code: Some("ok"),
         supersedes: Some(started.sequence),
         payload: Some(payload),
         expires: Some(1_795_738_140_000),
-        frees: &[key("release")],
+        subjects: &ticket,
         late: true,
         ..Line::of(Event::Completed, &done)
     };
@@ -78,6 +81,18 @@ fn journal() -> Scribe {
         .write(Line::note(&again, &NoteEvent::Replayed { first_call: done.call.clone(), code: "ok".into(), times: 3 }));
     scribe.rotate();
 
+    let again = Line { again_after: Some(&done.call), bucket: Some(498_648), ..begun(Event::Started, "again", Some(1)) };
+    let started = scribe.write(again);
+    let refused = scribe.payload("{\"status\":\"error\",\"error\":{\"code\":\"NOT_THERE\"}}");
+    scribe.write(Line {
+        key: Some(key("again")),
+        code: Some("NOT_THERE"),
+        supersedes: Some(started.sequence),
+        payload: Some(refused),
+        expires: Some(1_795_738_140_000),
+        stored_error: true,
+        ..Line::of(Event::Completed, &done)
+    });
     let asked = scribe.write(Line { approval: Some(&approval), ..begun(Event::AwaitingApproval, "other", None) });
     scribe.write(Line { key: Some(key("other")), ..decided(Event::ApprovalRefused, "olga", asked.sequence) });
     let outcome = |event, code, name, supersedes, how| Line {
@@ -88,7 +103,8 @@ fn journal() -> Scribe {
         ..Line::settled(event, &done, how)
     };
     let started = scribe.write(begun(Event::Started, "failed", Some(1)));
-    scribe.write(outcome(Event::Failed, "HOST_OFFLINE", "failed", started.sequence, &How::Call));
+    let line = outcome(Event::Failed, "HOST_OFFLINE", "failed", started.sequence, &How::Call);
+    scribe.write(Line { expires: Some(1_795_738_140_000), ..line });
     let started = scribe.write(begun(Event::Started, "doubt", Some(1)));
     let doubt = scribe.write(outcome(Event::InDoubt, "timeout", "doubt", started.sequence, &How::Call));
     let payload = scribe.payload("{\"status\":\"error\",\"error\":{\"code\":\"resolved_applied\"}}");
@@ -121,5 +137,5 @@ fn the_format_is_what_it_was() {
         assert_eq!(String::from_utf8_lossy(bytes), held, "segment {first}");
     }
     let report = verify(&directory()).unwrap();
-    assert_eq!((report.clean_close, report.unclean_ends, report.payloads), (true, 1, 2));
+    assert_eq!((report.clean_close, report.unclean_ends, report.payloads), (true, 1, 3));
 }

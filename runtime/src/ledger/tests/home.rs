@@ -22,7 +22,7 @@ fn closed() -> tempfile::TempDir {
 async fn no_file_that_is_removed_lets_a_second_server_in() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path());
-    run(&ledger, "a", None).await;
+    run(&ledger, "a").await;
     let index = fs::metadata(scratch.path().join("index/db")).unwrap().ino();
     for entry in fs::read_dir(scratch.path()).unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_file() && entry.path().extension().is_none() {
@@ -31,7 +31,7 @@ async fn no_file_that_is_removed_lets_a_second_server_in() {
     }
     assert!(matches!(opened(scratch.path()), Err(LedgerError::Locked { .. })));
     assert_eq!(fs::metadata(scratch.path().join("index/db")).unwrap().ino(), index, "the index was made anew");
-    run(&ledger, "b", None).await;
+    run(&ledger, "b").await;
     drop(ledger);
     verify(scratch.path()).unwrap();
 }
@@ -40,7 +40,7 @@ async fn no_file_that_is_removed_lets_a_second_server_in() {
 async fn an_index_that_somebody_holds_is_not_rebuilt() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path());
-    run(&ledger, "a", None).await;
+    run(&ledger, "a").await;
     drop(ledger);
     let path = scratch.path().join("index/db");
     let index = fs::metadata(&path).unwrap().ino();

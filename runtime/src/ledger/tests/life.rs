@@ -1,6 +1,6 @@
 //! The life of an action, on every store.
 
-use super::super::{Claimed, How, LedgerError, State, Version};
+use super::super::{Claimed, How, LedgerError, Standing, State, Version};
 use super::{
     both, claim, completed, failed, in_doubt, key, known, lookup, now, nowhere, payload, run, settle, state, win,
 };
@@ -16,7 +16,7 @@ async fn claimed_settled_and_given_back() {
         assert_eq!(started.version, version);
         assert!(matches!(payload(&ledger, &started), Err(LedgerError::Payload { .. })));
 
-        let settled = ledger.settle(settle("a", version, completed(r#"{"x": 1}"#, Some("u")))).await.unwrap();
+        let settled = ledger.settle(settle("a", version, completed(r#"{"x": 1}"#))).await.unwrap();
         let action = lookup(&ledger, "a").unwrap();
         assert_eq!(action.state, State::Completed);
         assert_eq!(action.version, settled.version);
@@ -24,7 +24,7 @@ async fn claimed_settled_and_given_back() {
         assert_eq!(action.tool, "isolate_host");
         assert_eq!(action.digest, claim("a", "").digest);
         assert_eq!(action.arguments, claim("a", "").arguments);
-        assert_eq!(action.undo, Some(key("u")));
+        assert_eq!(action.owner.as_deref(), Some("alice"));
         assert_eq!(action.expires_ms, Some(action.at_ms + 7 * 24 * 3600 * 1000));
         assert_eq!(payload(&ledger, &action).unwrap(), br#"{"x": 1}"#);
         assert_eq!(known(&ledger, "a").await, action);
@@ -35,7 +35,7 @@ async fn claimed_settled_and_given_back() {
 async fn a_payload_that_is_not_there_is_an_error() {
     let (_directory, ledgers) = both();
     for ledger in ledgers {
-        run(&ledger, "a", None).await;
+        run(&ledger, "a").await;
         let mut action = known(&ledger, "a").await;
         let mut wrong = action.payload.clone().unwrap();
         wrong.offset += 1;
@@ -57,15 +57,16 @@ async fn of_64_concurrent_claims_one_wins() {
                 tokio::spawn(async move { ledger.claim(claim("a", &format!("call {n}"))).await })
             })
             .collect();
-        let (mut won, mut exists) = (Vec::new(), Vec::new());
+        let (mut won, mut running) = (Vec::new(), Vec::new());
         for call in calls {
             match call.await.unwrap().unwrap() {
-                Claimed::Won { version } => won.push(version),
-                Claimed::Exists(action) => exists.push(action.version),
+                Claimed::Won { .. } => won.push(lookup(&ledger, "a").unwrap().call),
+                Claimed::Known(Standing::Running { call }) => running.push(call),
+                Claimed::Known(other) => panic!("{other:?}"),
             }
         }
         assert_eq!(won.len(), 1);
-        assert_eq!(exists, vec![won[0]; 63]);
+        assert_eq!(running, vec![won[0].clone(); 63]);
     }
 }
 
@@ -78,9 +79,9 @@ async fn only_the_version_that_was_won_settles() {
         let version = win(&ledger, "a", "first").await;
         let other = ledger.settle(settle("a", Version(version.0 + 1), failed())).await;
         assert!(matches!(other, Err(LedgerError::Superseded)));
-        let settled = ledger.settle(settle("a", version, completed("1", None))).await.unwrap();
+        let settled = ledger.settle(settle("a", version, completed("1"))).await.unwrap();
         for version in [version, settled.version] {
-            let again = ledger.settle(settle("a", version, completed("2", None))).await;
+            let again = ledger.settle(settle("a", version, completed("2"))).await;
             assert!(matches!(again, Err(LedgerError::Superseded)));
         }
         assert_eq!(payload(&ledger, &known(&ledger, "a").await).unwrap(), b"1");
@@ -88,12 +89,12 @@ async fn only_the_version_that_was_won_settles() {
 }
 
 #[tokio::test]
-async fn failure_frees_the_key_and_doubt_does_not() {
+async fn a_failure_may_run_again_and_a_doubt_may_not() {
     let (_directory, ledgers) = both();
     for ledger in ledgers {
         let version = win(&ledger, "a", "first").await;
         ledger.settle(settle("a", version, failed())).await.unwrap();
-        assert_eq!(state(&ledger, "a"), None);
+        assert_eq!(state(&ledger, "a"), Some(State::Failed));
 
         let version = win(&ledger, "a", "second").await;
         let doubt = ledger.settle(settle("a", version, in_doubt())).await.unwrap();
@@ -102,7 +103,7 @@ async fn failure_frees_the_key_and_doubt_does_not() {
         assert_eq!(action.call, "second");
         assert_eq!(action.expires_ms, None);
 
-        let mut late = settle("a", doubt.version, completed("{}", None));
+        let mut late = settle("a", doubt.version, completed("{}"));
         late.how = How::Late;
         ledger.settle(late).await.unwrap();
         assert_eq!(state(&ledger, "a"), Some(State::Completed));
@@ -118,63 +119,16 @@ async fn natural_claims_start_over_what_is_not_running() {
             claim.natural = true;
             ledger.claim(claim)
         };
-        let Claimed::Won { version: first } = natural("first").await.unwrap() else { panic!("not won") };
-        assert!(matches!(natural("running").await.unwrap(), Claimed::Exists(_)));
+        let Claimed::Won { version: first, .. } = natural("first").await.unwrap() else { panic!("not won") };
+        assert!(matches!(natural("running").await.unwrap(), Claimed::Known(_)));
         let doubt = ledger.settle(settle("a", first, in_doubt())).await.unwrap();
-        let Claimed::Won { version: second } = natural("second").await.unwrap() else { panic!("not won") };
+        let Claimed::Won { version: second, .. } = natural("second").await.unwrap() else { panic!("not won") };
         // The first run reports late, but the action is the second's now.
-        let late = ledger.settle(settle("a", doubt.version, completed("1", None))).await;
+        let late = ledger.settle(settle("a", doubt.version, completed("1"))).await;
         assert!(matches!(late, Err(LedgerError::Superseded)));
-        ledger.settle(settle("a", second, completed("2", None))).await.unwrap();
+        ledger.settle(settle("a", second, completed("2"))).await.unwrap();
         assert!(matches!(natural("third").await.unwrap(), Claimed::Won { .. }));
         assert_eq!(known(&ledger, "a").await.call, "third");
-    }
-}
-
-/// Isolate, release, isolate, release with the same arguments: four effects, each retried still one.
-#[tokio::test]
-async fn undone_actions_no_longer_answer() {
-    let (_directory, ledgers) = both();
-    for ledger in ledgers {
-        for _ in 0..3 {
-            run(&ledger, "isolate", Some("release")).await;
-            assert_eq!(known(&ledger, "isolate").await.state, State::Completed);
-            assert_eq!(state(&ledger, "release"), None);
-            run(&ledger, "release", Some("isolate")).await;
-            assert_eq!(known(&ledger, "release").await.state, State::Completed);
-            assert_eq!(state(&ledger, "isolate"), None);
-        }
-    }
-}
-
-/// Several actions may have the same undo, and an undo need not have one itself.
-#[tokio::test]
-async fn one_undo_frees_all_that_it_undid() {
-    let (_directory, ledgers) = both();
-    for ledger in ledgers {
-        run(&ledger, "alert 1", Some("release")).await;
-        run(&ledger, "alert 2", Some("release")).await;
-        run(&ledger, "other", Some("other undo")).await;
-        let running = win(&ledger, "alert 3", "running").await;
-        run(&ledger, "release", None).await;
-        assert_eq!(state(&ledger, "alert 1"), None);
-        assert_eq!(state(&ledger, "alert 2"), None);
-        assert_eq!(state(&ledger, "other"), Some(State::Completed));
-        // Completed after the release: not undone by it, and the release can be asked for again.
-        ledger.settle(settle("alert 3", running, completed("3", Some("release")))).await.unwrap();
-        assert_eq!(state(&ledger, "alert 3"), Some(State::Completed));
-        assert_eq!(state(&ledger, "release"), None);
-        run(&ledger, "release", None).await;
-        assert_eq!(state(&ledger, "alert 3"), None);
-    }
-}
-
-#[tokio::test]
-async fn an_action_never_frees_itself() {
-    let (_directory, ledgers) = both();
-    for ledger in ledgers {
-        run(&ledger, "a", Some("a")).await;
-        assert_eq!(state(&ledger, "a"), Some(State::Completed));
     }
 }
 
@@ -183,7 +137,7 @@ async fn a_payload_with_a_line_break_is_refused() {
     let (_directory, ledgers) = both();
     for ledger in ledgers {
         let version = win(&ledger, "a", "first").await;
-        let refused = ledger.settle(settle("a", version, completed("{\n}", None))).await;
+        let refused = ledger.settle(settle("a", version, completed("{\n}"))).await;
         assert!(matches!(refused, Err(LedgerError::Payload { .. })));
         assert_eq!(state(&ledger, "a"), Some(State::Started { epoch: 1 }));
     }
@@ -197,7 +151,7 @@ async fn latched_means_no_claims_but_outcomes() {
         ledger.latch();
         assert!(matches!(ledger.health(), Err(LedgerError::Latched)));
         assert!(matches!(ledger.claim(claim("b", "second")).await, Err(LedgerError::Latched)));
-        ledger.settle(settle("a", version, completed("{}", None))).await.unwrap();
+        ledger.settle(settle("a", version, completed("{}"))).await.unwrap();
         assert_eq!(state(&ledger, "a"), Some(State::Completed));
     }
 }

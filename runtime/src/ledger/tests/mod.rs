@@ -25,8 +25,10 @@ use super::local::store::{Keys, LocalStore};
 use super::redact::Redactor;
 use super::{
     Action, ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Settle,
-    Settled, State, Version,
+    Settled, Standing, State, Version,
 };
+use super::changes::Before;
+use super::subject::{Meeting, Pair, Slot, Subject};
 
 #[cfg(not(shuttle))]
 mod batches;
@@ -70,8 +72,11 @@ pub(super) fn claim(name: &str, call: &str) -> Claim {
         key: key(name),
         digest: Hash::of(format!("digest of {name}").as_bytes()),
         arguments: vec![ArgumentDigest { name: "host_id".to_owned(), exact: key("exact"), full: key("full") }],
+        subjects: Vec::new(),
         natural: false,
-        undo: None,
+        needs_approval: false,
+        again_after: None,
+        every: None,
         approved: None,
         lives: std::time::Duration::ZERO,
     }
@@ -81,8 +86,20 @@ fn settle(name: &str, version: Version, outcome: Outcome) -> Settle {
     Settle { entry: entry("settling"), key: key(name), version, outcome, how: How::Call }
 }
 
-fn completed(payload: &str, undo: Option<&str>) -> Outcome {
-    Outcome::Completed { payload: payload.as_bytes().to_vec(), code: "ok".into(), undo: undo.map(key) }
+fn completed(payload: &str) -> Outcome {
+    let payload = payload.as_bytes().to_vec();
+    Outcome::Completed { payload, code: "ok".into(), subjects: Vec::new(), stored_error: false }
+}
+
+/// The subject that these things make together.
+fn subject(things: &[&str]) -> Subject {
+    Subject::new(things.iter().map(|thing| pair(thing)).collect()).unwrap()
+}
+
+fn pair(thing: &str) -> Pair {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&key(thing).0[..16]);
+    Pair(bytes)
 }
 
 fn failed() -> Outcome {
@@ -96,8 +113,8 @@ fn in_doubt() -> Outcome {
 /// Claims and must win.
 async fn win(ledger: &Ledger, name: &str, call: &str) -> Version {
     match ledger.claim(claim(name, call)).await.unwrap() {
-        Claimed::Won { version } => version,
-        Claimed::Exists(action) => panic!("exists: {action:?}"),
+        Claimed::Won { version, .. } => version,
+        Claimed::Known(standing) => panic!("{name} is known: {standing:?}"),
     }
 }
 
@@ -105,14 +122,22 @@ async fn win(ledger: &Ledger, name: &str, call: &str) -> Version {
 async fn known(ledger: &Ledger, name: &str) -> Action {
     match ledger.claim(claim(name, "later")).await.unwrap() {
         Claimed::Won { .. } => panic!("{name} was claimed"),
-        Claimed::Exists(action) => *action,
+        Claimed::Known(Standing::Running { call }) => {
+            let action = lookup(ledger, name).unwrap();
+            assert_eq!(action.call, call);
+            action
+        }
+        Claimed::Known(
+            Standing::Replay(action) | Standing::InDoubt { action, .. } | Standing::Awaiting { action, .. },
+        ) => *action,
+        Claimed::Known(standing) => panic!("{name} has no answer: {standing:?}"),
     }
 }
 
 /// Runs an action from claim to completion.
-async fn run(ledger: &Ledger, name: &str, undo: Option<&str>) -> Settled {
+async fn run(ledger: &Ledger, name: &str) -> Settled {
     let version = win(ledger, name, name).await;
-    ledger.settle(settle(name, version, completed(&format!("{{\"of\":\"{name}\"}}"), undo))).await.unwrap()
+    ledger.settle(settle(name, version, completed(&format!("{{\"of\":\"{name}\"}}")))).await.unwrap()
 }
 
 /// As a ledger wants its directory and keys; what `tempfile` and `fs::write` make may be read by everybody.
@@ -222,11 +247,24 @@ fn gated() -> (Ledger, Gate) {
 
 /// A new ledger on these parts.
 fn start(journal: Box<dyn Journal>, index: Arc<dyn Index>) -> Ledger {
-    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1 };
+    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0 };
     let keys = Keys { redactor: Redactor::new(&[7; 32]).unwrap(), signer: Signer::new(&[7; 32]).unwrap() };
     let opened = Opened { head, tail: None };
     let store = LocalStore::start(journal, index, opened, keys, &LedgerOptions::default(), None).unwrap();
     Ledger::with(Arc::new(store))
+}
+
+/// No actions and no slots.
+struct Nothing;
+
+impl Before for Nothing {
+    fn meeting(&self, _slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        Ok(None)
+    }
+
+    fn longest_ms(&self) -> u64 {
+        0
+    }
 }
 
 /// Polls once: the operation is queued, and its answer is held back.

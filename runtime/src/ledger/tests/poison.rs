@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use super::super::action::{Beginning, Step, Transition, Unsettled};
+use super::super::action::{Beginning, Moment, Step, Transition, Unsettled};
 use super::super::changes::Changes;
 use super::super::local::applier::{Applied, run};
 use super::super::local::index::{Head, Index};
 use super::super::local::journal::memory::MemoryJournal;
 use super::super::shared::Shared;
+use super::super::subject::{Meeting, Slot};
 use super::super::{Action, Hash, Ledger, LedgerError, NoteEvent, Version};
-use super::{Append, claim, entry, failed, gated, key, now, queue, settle, start};
+use super::{Append, Nothing, claim, entry, failed, gated, key, now, queue, settle, start};
 
 async fn refuses_everything(ledger: &Ledger) {
     assert!(matches!(ledger.health(), Err(LedgerError::Unavailable)));
@@ -57,7 +58,7 @@ async fn a_failed_settlement_is_not_recorded() {
     let (ledger, gate) = gated();
     gate.verdicts.send(Append::Write).unwrap();
     let won = ledger.claim(claim("a", "first")).await.unwrap();
-    let super::Claimed::Won { version } = won else { panic!("not won") };
+    let super::Claimed::Won { version, .. } = won else { panic!("not won") };
     gate.verdicts.send(Append::Fail).unwrap();
     assert!(matches!(ledger.settle(settle("a", version, failed())).await, Err(LedgerError::Unavailable)));
     ledger.latch();
@@ -82,8 +83,8 @@ impl Index for Failing {
         Ok(None)
     }
 
-    fn undone_by(&self, _undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
-        Ok(Vec::new())
+    fn meeting(&self, _slot: &Slot) -> Result<Option<Meeting>, LedgerError> {
+        Ok(None)
     }
 
     fn unsettled(&self, _: Unsettled) -> Result<Vec<Hash>, LedgerError> {
@@ -119,9 +120,10 @@ async fn an_index_that_fails_ends_in_refusals() {
 fn an_index_that_fails_poisons_at_once() {
     let mut changes = Changes::default();
     let change = Transition::Begin(Box::new(Beginning::started(1)));
-    changes.step(Step { version: Version(1), at_ms: 0, key: key("a"), change }, None).unwrap();
+    let step = Step { version: Version(1), moment: Moment(1), at_ms: 0, key: key("a"), change };
+    changes.step(step, None, &Nothing).unwrap();
     let (batches, waiting) = channel();
-    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1 };
+    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0 };
     batches.send(Applied { changes, head }).unwrap();
     let index: Arc<dyn Index> = Arc::new(Failing { panics: false });
     let shared = Shared::default();

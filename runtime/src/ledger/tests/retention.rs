@@ -49,21 +49,21 @@ async fn a_completed_action_answers_until_it_expires() {
     let kept = Ledger::options().open("memory:").unwrap();
     let gone = Ledger::options().retention(Duration::ZERO).open("memory:").unwrap();
     for ledger in [&kept, &gone] {
-        run(ledger, "a", None).await;
+        run(ledger, "a").await;
     }
     assert_eq!(state(&kept, "a"), Some(State::Completed));
     assert_eq!(lookup(&gone, "a"), None);
     // A new action over it.
     assert!(matches!(gone.claim(claim("a", "again")).await.unwrap(), Claimed::Won { .. }));
-    assert!(matches!(kept.claim(claim("a", "again")).await.unwrap(), Claimed::Exists(_)));
+    assert!(matches!(kept.claim(claim("a", "again")).await.unwrap(), Claimed::Known(_)));
 }
 
 #[tokio::test]
 async fn expired_results_leave_the_disk_and_the_chain_verifies() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path(), &at_once());
-    run(&ledger, "a", None).await;
-    run(&ledger, "b", None).await;
+    run(&ledger, "a").await;
+    run(&ledger, "b").await;
     let version = win(&ledger, "doubt", "c").await;
     let doubt = ledger.settle(settle("doubt", version, in_doubt())).await.unwrap();
     assert_eq!(payloads(scratch.path()), 2);
@@ -86,12 +86,12 @@ async fn expired_results_leave_the_disk_and_the_chain_verifies() {
 async fn what_still_answers_keeps_its_segment() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path(), &at_once());
-    run(&ledger, "old", None).await;
+    run(&ledger, "old").await;
     drop(ledger);
     let week = Ledger::options().segment_bytes(1);
     let ledger = open(scratch.path(), &week);
-    let kept = run(&ledger, "new", None).await;
-    run(&ledger, "newer", None).await;
+    let kept = run(&ledger, "new").await;
+    run(&ledger, "newer").await;
     // The segment of `new` begins with its completion, and is where the sweeper stops.
     swept_to(&ledger, scratch.path(), kept.receipt.sequence);
     ledger.tick();
@@ -109,14 +109,14 @@ async fn what_still_answers_keeps_its_segment() {
 async fn a_segment_that_was_rewritten_is_swept_again() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path(), &at_once());
-    run(&ledger, "a", None).await;
-    let last = run(&ledger, "b", None).await;
+    run(&ledger, "a").await;
+    let last = run(&ledger, "b").await;
     swept_to(&ledger, scratch.path(), last.receipt.sequence);
     drop(ledger);
     // The index forgets how far it came, as if the records that tell had not been written.
     fs::remove_dir_all(scratch.path().join("index")).unwrap();
     let ledger = open(scratch.path(), &at_once());
-    run(&ledger, "c", None).await;
+    run(&ledger, "c").await;
     ledger.tick();
     drop(ledger);
     verify(scratch.path()).unwrap();
@@ -133,7 +133,7 @@ async fn listed_are_doubts_and_approvals_by_key() {
         ledger.settle(settle(name, version, in_doubt())).await.unwrap();
         keys.push(key(name));
     }
-    run(&ledger, "done", None).await;
+    run(&ledger, "done").await;
     win(&ledger, "running", "r").await;
     keys.sort();
     let listed = async |after, limit| {
@@ -145,7 +145,7 @@ async fn listed_are_doubts_and_approvals_by_key() {
     assert_eq!(listed(Some(keys[1]), 9).await, keys[2..]);
     assert_eq!(ledger.list(Listed::AwaitingApproval, None, 9).await.unwrap(), []);
     let doubt = known(&ledger, "a").await;
-    let settled = ledger.settle(settle("a", doubt.version, completed("{}", None))).await;
+    let settled = ledger.settle(settle("a", doubt.version, completed("{}"))).await;
     settled.unwrap();
     assert_eq!(listed(None, 9).await.len(), 2);
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::super::local::journal::file::segments;
-use super::super::{Ask, Claimed, Ledger, LedgerError, NoteEvent, State, verify};
+use super::super::{Ask, Claimed, Ledger, LedgerError, NoteEvent, State, Version, verify};
 use super::{Append, claim, completed, entry, gated, known, lookup, payload, private, queue, run, settle, state};
 
 /// Set for the process that has no descriptors left; others run their tests meanwhile.
@@ -29,7 +29,7 @@ async fn a_refused_batch_is_as_if_it_had_not_been() {
     queue(&mut asked);
     gate.verdicts.send(Append::Write).unwrap();
     gate.verdicts.send(Append::Refuse).unwrap();
-    let Claimed::Won { version: first } = held.await.unwrap() else { panic!("not won") };
+    let Claimed::Won { version: first, .. } = held.await.unwrap() else { panic!("not won") };
     assert!(matches!(one.await, Err(LedgerError::NoRoom { .. })));
     // That one exists already rests on what is not there.
     assert!(matches!(two.await, Err(LedgerError::NoRoom { .. })));
@@ -39,16 +39,16 @@ async fn a_refused_batch_is_as_if_it_had_not_been() {
     assert_eq!((state(&ledger, "a"), state(&ledger, "b")), (None, None));
 
     gate.verdicts.send(Append::Refuse).unwrap();
-    let refused = ledger.settle(settle("held", first, completed("{}", None))).await;
+    let refused = ledger.settle(settle("held", first, completed("{}"))).await;
     assert!(matches!(refused, Err(LedgerError::NoRoom { .. })));
     assert_eq!(state(&ledger, "held"), Some(State::Started { epoch: 1 }));
     for _ in 0..3 {
         gate.verdicts.send(Append::Write).unwrap();
     }
-    let settled = ledger.settle(settle("held", first, completed("{}", None))).await.unwrap();
-    assert_eq!(settled.sequence, first + 1, "the refused records have left no gap");
-    let Claimed::Won { version } = ledger.claim(claim("a", "again")).await.unwrap() else { panic!("not won") };
-    assert_eq!(version, settled.sequence + 1);
+    let settled = ledger.settle(settle("held", first, completed("{}"))).await.unwrap();
+    assert_eq!(settled.version, Version(first.0 + 1), "the refused records have left no gap");
+    let Claimed::Won { version, .. } = ledger.claim(claim("a", "again")).await.unwrap() else { panic!("not won") };
+    assert_eq!(version, Version(settled.version.0 + 1));
     // What is lost with its batch and nobody waits for does no harm either.
     gate.verdicts.send(Append::Refuse).unwrap();
     ledger.note(entry("read"), NoteEvent::Read { code: "ok".into() }).unwrap();
@@ -89,7 +89,7 @@ async fn without_descriptors() {
     let ledger = options.open(scratch.path().to_str().unwrap()).unwrap();
     let made = |directory: &Path| fs::read_dir(directory.join("journal")).unwrap().count();
     for name in 0..20 {
-        run(&ledger, &format!("before {name}"), None).await;
+        run(&ledger, &format!("before {name}")).await;
     }
     let before = known(&ledger, "before 0").await;
     let limit = getrlimit(Resource::Nofile);
@@ -98,7 +98,7 @@ async fn without_descriptors() {
     let held = exhaust();
     for name in 0..40 {
         let name = format!("without {name}");
-        run(&ledger, &name, None).await;
+        run(&ledger, &name).await;
         let action = lookup(&ledger, &name).unwrap();
         assert_eq!(payload(&ledger, &action).unwrap(), format!("{{\"of\":\"{name}\"}}").as_bytes());
     }
@@ -107,7 +107,7 @@ async fn without_descriptors() {
     drop(held);
     let crowded = made(scratch.path());
     for name in 0..20 {
-        run(&ledger, &format!("after {name}"), None).await;
+        run(&ledger, &format!("after {name}")).await;
     }
     assert!(made(scratch.path()) > crowded + 3, "segments end again");
     ledger.close().await.unwrap();

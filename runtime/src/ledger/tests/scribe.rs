@@ -105,7 +105,7 @@ impl Scribe {
     }
 
     /// An action runs from its intent to its outcome.
-    pub(super) fn action(&mut self, name: &str, undo: Option<&str>) -> Receipt {
+    pub(super) fn action(&mut self, name: &str) -> Receipt {
         let who: Entry = entry(name);
         let (epoch, digest) = (Some(self.epoch), Some(Hash::of(name.as_bytes())));
         let started = self.write(Line { key: Some(key(name)), digest, epoch, ..Line::of(Event::Started, &who) });
@@ -115,7 +115,6 @@ impl Scribe {
             code: Some("ok"),
             supersedes: Some(started.sequence),
             payload: Some(payload),
-            undo: undo.map(key),
             ..Line::of(Event::Completed, &who)
         })
     }

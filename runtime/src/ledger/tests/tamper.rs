@@ -8,13 +8,13 @@ use super::super::{Anchor, Report, Rung, Verification, VerifyError, verify};
 use super::scribe::{Scribe, save};
 use super::{entry, in_doubt, key, open, run, settle, win};
 
-/// Several segments, payloads, an undo, a server that ended without a close, checkpoints, a close.
+/// Several segments, payloads, a server that ended without a close, checkpoints, a close.
 fn journal() -> Scribe {
     let mut scribe = Scribe::new("log", 7);
     scribe.checkpoint();
-    scribe.action("isolate", Some("release"));
+    scribe.action("isolate");
     scribe.rotate();
-    scribe.action("release", Some("isolate"));
+    scribe.action("release");
     scribe.rotate();
     scribe.open();
     scribe.checkpoint();
@@ -206,15 +206,15 @@ fn cut_and_gone_on_with_by_the_same_key_it_does_not_extend_an_earlier_anchor() {
     let mut honest = Scribe::new("log", 7);
     honest.checkpoint();
     let mut cut = honest.clone();
-    honest.action("a", None);
+    honest.action("a");
     let held = honest.checkpoint();
-    honest.action("b", None);
+    honest.action("b");
 
     // Cut short of what the anchor covers, then beyond it again under the real key, and closed cleanly.
     cut.open();
     let at_rest = cut.clone();
     for name in ["c", "d", "e"] {
-        cut.action(name, None);
+        cut.action(name);
         cut.checkpoint();
     }
     cut.close();
@@ -274,7 +274,7 @@ fn what_does_not_fit_its_place_is_found() {
     let scratch = tempfile::tempdir().unwrap();
     let reason = |forge: &dyn Fn(&mut Scribe)| {
         let mut scribe = Scribe::new("log", 7);
-        scribe.action("a", None);
+        scribe.action("a");
         scribe.open();
         forge(&mut scribe);
         scribe.save(scratch.path());
@@ -338,7 +338,7 @@ fn without_the_key_no_checkpoint_can_be_made() {
         }
     };
     let mut honest = Scribe::new("log", 7);
-    honest.action("a", None);
+    honest.action("a");
     let before = honest.clone();
     let real = honest.checkpoint();
 
@@ -356,7 +356,7 @@ fn without_the_key_no_checkpoint_can_be_made() {
 
     // Announced: consistent, until the keys are named or an anchor is there.
     let mut forged = Scribe::new("log", 8);
-    forged.action("a", None);
+    forged.action("a");
     forged.checkpoint();
     forged.save(scratch.path());
     verify(scratch.path()).unwrap();
@@ -374,11 +374,11 @@ fn without_the_key_no_checkpoint_can_be_made() {
 fn an_anchor_says_which_journal_and_which_key() {
     let scratch = tempfile::tempdir().unwrap();
     let mut honest = Scribe::new("log", 7);
-    honest.action("a", None);
+    honest.action("a");
     honest.save(scratch.path());
 
     let mut other = Scribe::new("other", 7);
-    other.action("a", None);
+    other.action("a");
     let error = against([Anchor::Checkpoint(other.checkpoint())], scratch.path()).unwrap_err();
     assert!(matches!(error, VerifyError::OtherLog { anchor: 3 }), "{error}");
 
@@ -405,7 +405,7 @@ fn an_anchor_says_which_journal_and_which_key() {
 async fn what_the_ledger_writes_verifies() {
     let scratch = tempfile::tempdir().unwrap();
     let ledger = open(scratch.path());
-    run(&ledger, "isolate", Some("release")).await;
+    run(&ledger, "isolate").await;
     let version = win(&ledger, "a", "c").await;
     let receipt = ledger.settle(settle("a", version, in_doubt())).await.unwrap().receipt;
     let anchors = [Anchor::Receipt(receipt.clone())];

@@ -63,30 +63,44 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::Arc;
 
-    use super::super::super::action::{Approval, Beginning, State, Step, Transition, Unsettled, Version};
-    use super::super::super::changes::Changes;
+    use super::super::super::action::{Approval, Beginning, Moment, State, Step, Transition, Unsettled, Version};
+    use super::super::super::changes::{Before, Changes};
+    use super::super::super::error::LedgerError;
     use super::super::super::hash::Hash;
+    use super::super::super::subject::{Meeting, Pair, Slot, Subject, Touch};
     use super::memory::MemoryIndex;
     use super::sled::SledIndex;
     use super::{Head, Index};
 
     const A: Hash = Hash([1; 32]);
     const B: Hash = Hash([2; 32]);
-    const UNDO: Hash = Hash([3; 32]);
+
+    /// What stands in an index before a change.
+    struct Standing<'a>(&'a dyn Index);
+
+    impl Before for Standing<'_> {
+        fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+            Ok(self.0.meeting(slot)?.map(Arc::new))
+        }
+
+        fn longest_ms(&self) -> u64 {
+            0
+        }
+    }
 
     fn take(index: &dyn Index, sequence: u64, key: Hash, change: Transition) {
         let mut changes = Changes::default();
-        let step = Step { version: Version(sequence), at_ms: sequence, key, change };
-        changes.step(step, index.get(&key).unwrap().map(Arc::new)).unwrap();
+        let step = Step { version: Version(sequence), moment: Moment(sequence), at_ms: sequence, key, change };
+        changes.step(step, index.get(&key).unwrap().map(Arc::new), &Standing(index)).unwrap();
         index.apply(&changes, &head(sequence)).unwrap();
     }
 
     fn head(sequence: u64) -> Head {
-        Head { log: "log".to_owned(), sequence, hash: Hash([9; 32]), epoch: 1, swept: 1 }
+        Head { log: "log".to_owned(), sequence, hash: Hash([9; 32]), epoch: 1, swept: 1, longest_ms: 0 }
     }
 
     fn start() -> Transition {
-        Transition::Begin(Box::new(Beginning::started(1)))
+        Transition::Begin(Box::new(Beginning { subjects: vec![about(1)], ..Beginning::started(1) }))
     }
 
     fn await_approval() -> Transition {
@@ -94,12 +108,23 @@ mod tests {
         Transition::Begin(Box::new(Beginning { state: State::AwaitingApproval(approval), ..Beginning::started(1) }))
     }
 
-    fn complete(undo: Option<Hash>, frees: Vec<Hash>) -> Transition {
-        Transition::Complete { payload: None, undo, frees, expires_ms: Some(7) }
+    fn complete(subjects: Vec<Subject>) -> Transition {
+        Transition::Complete { payload: None, subjects, expires_ms: Some(7), stored_error: false }
+    }
+
+    fn about(thing: u8) -> Subject {
+        Subject::new(vec![Pair([thing; 16])]).unwrap()
+    }
+
+    /// The keys that meet at a thing: those still open, and those that are done.
+    fn met(index: &dyn Index, thing: u8) -> (Vec<Hash>, Vec<Hash>) {
+        let meeting = index.meeting(&about(thing).slot()).unwrap().unwrap_or_default();
+        let keys = |touches: &[Touch]| touches.iter().map(|touch| touch.key).collect();
+        (keys(&meeting.open), keys(&meeting.done))
     }
 
     #[test]
-    fn every_index_finds_by_key_by_undo_and_by_state() {
+    fn every_index_finds_by_key_by_subject_and_by_state() {
         let directory = tempfile::tempdir().unwrap();
         let sled = SledIndex::open(directory.path()).unwrap();
         let memory = MemoryIndex::default();
@@ -108,17 +133,18 @@ mod tests {
             take(index, 1, A, start());
             take(index, 2, B, start());
             assert_eq!(index.unsettled(Unsettled::Started).unwrap(), [A, B]);
-            take(index, 3, A, complete(Some(UNDO), Vec::new()));
+            assert_eq!(met(index, 1), (vec![A, B], vec![]));
+            take(index, 3, A, complete(vec![about(2)]));
             assert_eq!(index.unsettled(Unsettled::Started).unwrap(), [B]);
-            assert_eq!(index.undone_by(&UNDO).unwrap(), [A]);
-            // Another prefix of the same bytes is another undo.
-            assert_eq!(index.undone_by(&A).unwrap(), []);
+            assert_eq!(met(index, 1), (vec![B], vec![A]));
+            assert_eq!(met(index, 2), (vec![], vec![A]), "the subject of its undo call");
+            assert_eq!(met(index, 3), (vec![], vec![]));
             take(index, 4, A, start());
-            assert_eq!(index.undone_by(&UNDO).unwrap(), []);
-            take(index, 5, A, complete(Some(UNDO), Vec::new()));
-            take(index, 6, B, complete(None, vec![A]));
-            assert_eq!(index.get(&A).unwrap(), None);
-            assert_eq!(index.undone_by(&UNDO).unwrap(), []);
+            assert_eq!(met(index, 1), (vec![B, A], vec![A]), "what it did before is still remembered");
+            take(index, 5, A, Transition::Fail { expires_ms: Some(7) });
+            take(index, 6, B, complete(Vec::new()));
+            assert_eq!(met(index, 1), (vec![], vec![B, A]));
+            assert_eq!(index.get(&A).unwrap().unwrap().state, State::Failed);
             assert_eq!(index.get(&B).unwrap().unwrap().version, Version(6));
             take(index, 7, A, await_approval());
             assert_eq!(index.unsettled(Unsettled::AwaitingApproval).unwrap(), [A]);

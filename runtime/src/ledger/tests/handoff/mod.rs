@@ -58,7 +58,7 @@ struct Started {
 
 /// The journal fails after `appends` more than the first, the index after `changes`.
 fn start(appends: usize, changes: usize) -> Started {
-    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1 };
+    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0 };
     let keys = Keys { redactor: Redactor::new(&[7; 32]).unwrap(), signer: Signer::new(&[7; 32]).unwrap() };
     let journal = Disk { inner: MemoryJournal::default(), left: appends.saturating_add(1) };
     let written = journal.reader();
@@ -85,8 +85,8 @@ fn natural(name: &str) -> Claim {
 /// The version that was won.
 fn won(claimed: Claimed) -> Version {
     match claimed {
-        Claimed::Won { version } => version,
-        Claimed::Exists(action) => panic!("exists: {action:?}"),
+        Claimed::Won { version, .. } => version,
+        Claimed::Known(standing) => panic!("known: {standing:?}"),
     }
 }
 
@@ -108,7 +108,7 @@ fn what_was_answered_is_seen_and_never_goes_back() {
         for (place, name) in names.into_iter().enumerate() {
             let (ledger, answered) = (ledger.clone(), Arc::clone(&answered));
             threads.push(thread::spawn(move || {
-                for outcome in [completed("1", None), in_doubt(), completed("2", None)] {
+                for outcome in [completed("1"), in_doubt(), completed("2")] {
                     let version = won(block_on(ledger.claim(natural(name))).unwrap());
                     answered[place].store(version.0, Ordering::SeqCst);
                     let settled = block_on(ledger.settle(settle(name, version, outcome))).unwrap();
@@ -145,18 +145,22 @@ fn a_doubt_is_listed_wherever_it_is() {
         let doubt = run(&ledger, claim("a", "call"), in_doubt());
         let listed = || block_on(ledger.list(Listed::InDoubt, None, 9)).unwrap().len();
         assert_eq!(listed(), 1);
-        block_on(ledger.settle(settle("a", doubt, completed("1", None)))).unwrap();
+        block_on(ledger.settle(settle("a", doubt, completed("1")))).unwrap();
         assert_eq!(listed(), 0);
     });
 }
 
 #[test]
-fn an_undo_frees_what_it_undid_wherever_that_is() {
+fn what_happened_to_a_subject_is_known_wherever_that_is() {
     explore(MORE_RUNS, || {
         let Started { ledger, .. } = start(NEVER, NEVER);
-        run(&ledger, claim("isolate", "call"), completed("1", Some("release")));
-        run(&ledger, claim("release", "call"), completed("1", None));
-        assert_eq!(block_on(ledger.lookup(&key("isolate"))).unwrap(), None);
+        let about = |name| Claim { subjects: vec![subject(&["web-01"])], ..claim(name, name) };
+        run(&ledger, about("isolate"), completed("1"));
+        run(&ledger, about("release"), completed("1"));
+        match block_on(ledger.standing(about("isolate"))).unwrap() {
+            Standing::Superseded(superseded) => assert_eq!(superseded.by.unwrap().call, "release"),
+            other => panic!("{other:?}"),
+        }
     });
 }
 
@@ -180,7 +184,7 @@ fn callers(ledger: &Ledger, refusals: fn(&LedgerError) -> bool) -> Vec<thread::J
                     }
                 };
                 answered.push(version.0);
-                match block_on(ledger.settle(settle(&name, version, completed("1", None)))) {
+                match block_on(ledger.settle(settle(&name, version, completed("1")))) {
                     Ok(settled) => answered.push(settled.receipt.sequence),
                     Err(error) => {
                         assert!(refusals(&error), "{error}");
@@ -255,7 +259,7 @@ fn the_last_to_leave_waits_for_the_index() {
         let Started { ledger, index, written } = start(NEVER, NEVER);
         let caller = {
             let ledger = ledger.clone();
-            thread::spawn(move || run(&ledger, claim("a", "call"), completed("1", None)))
+            thread::spawn(move || run(&ledger, claim("a", "call"), completed("1")))
         };
         // One whose caller leaves before there is an answer.
         drop(futures_util::FutureExt::now_or_never(ledger.claim(claim("b", "call"))));

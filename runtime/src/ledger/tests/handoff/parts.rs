@@ -44,8 +44,8 @@ impl Journal for Disk {
     }
 }
 
-/// An index that takes changes over one by one, in sled's order: what is found by state or by undo is there before its
-/// action and leaves behind it.
+/// An index that takes changes over one by one, in sled's order: what is found by state is there before its action and
+/// leaves behind it; the slots of subjects come last.
 pub(super) struct Gradual {
     held: Mutex<Held>,
     /// Changes until one fails.
@@ -56,7 +56,7 @@ pub(super) struct Gradual {
 struct Held {
     head: Option<Head>,
     actions: BTreeMap<Hash, Action>,
-    undone: BTreeSet<(Hash, Hash)>,
+    meetings: BTreeMap<Slot, Meeting>,
     unsettled: Vec<(Unsettled, Hash)>,
 }
 
@@ -83,9 +83,8 @@ impl Index for Gradual {
         Ok(self.held().actions.get(key).cloned())
     }
 
-    fn undone_by(&self, undo: &Hash) -> Result<Vec<Hash>, LedgerError> {
-        let held = self.held();
-        Ok(held.undone.iter().filter(|(by, _)| by == undo).map(|(_, key)| *key).collect())
+    fn meeting(&self, slot: &Slot) -> Result<Option<Meeting>, LedgerError> {
+        Ok(self.held().meetings.get(slot).cloned())
     }
 
     fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError> {
@@ -100,20 +99,16 @@ impl Index for Gradual {
                 *left = left.checked_sub(1).ok_or_else(|| LedgerError::Index { reason: "injected".to_owned() })?;
             }
             let action = change.action.as_deref().cloned();
-            let undo = action.as_ref().and_then(|action| action.undo).map(|undo| (undo, *key));
             let state = action.as_ref().and_then(Action::unsettled).map(|state| (state, *key));
-            {
-                let mut held = self.held();
-                held.undone.extend(undo);
-                held.unsettled.extend(state);
-            }
+            self.held().unsettled.extend(state);
             match action {
                 Some(action) => self.held().actions.insert(*key, action),
                 None => self.held().actions.remove(key),
             };
-            let mut held = self.held();
-            held.undone.retain(|entry| entry.1 != *key || Some(*entry) == undo);
-            held.unsettled.retain(|entry| entry.1 != *key || Some(*entry) == state);
+            self.held().unsettled.retain(|entry| entry.1 != *key || Some(*entry) == state);
+        }
+        for (slot, meeting) in changes.slots() {
+            self.held().meetings.insert(*slot, Meeting::clone(meeting));
         }
         self.held().head = Some(head.clone());
         Ok(())

@@ -274,7 +274,7 @@ impl<P: Place> Player<P> {
                 let approved = by_approval.then_some(version);
                 let claimed = ledger.claim(Claim { approved, ..claim(*name, wanted, call) }).await;
                 claimed.map(|claimed| match claimed {
-                    Claimed::Won { version } => Heard::Won(version),
+                    Claimed::Won { version, .. } => Heard::Won(version),
                     Claimed::Exists(action) => Heard::Known(action),
                 })
             }
