@@ -776,7 +776,7 @@ async fn an_approval_expires_and_is_asked_for_anew() {
         (first["call"].as_str().unwrap(), Some("ann"))
     );
     let failed = Outcome::Failed { code: "test".into() };
-    let Action { key, version, digest, arguments, .. } = action;
+    let Action { key, version, digest, arguments, subjects, .. } = action;
     let settle = Settle { entry: intent.entry.clone(), key, version, outcome: failed, how: How::Call };
     ledger.settle(settle).await.unwrap();
     let claim = Claim {
@@ -784,8 +784,11 @@ async fn an_approval_expires_and_is_asked_for_anew() {
         key,
         digest,
         arguments,
+        subjects,
         natural: false,
-        undo: None,
+        needs_approval: true,
+        again_after: None,
+        every: None,
         approved: None,
         lives: Duration::ZERO,
     };
