@@ -267,14 +267,17 @@ async fn complete(ledger: &Ledger, number: u64) {
         key,
         digest: key,
         arguments: Vec::new(),
+        subjects: Vec::new(),
         natural: false,
-        undo: None,
+        needs_approval: false,
+        again_after: None,
+        every: None,
         approved: None,
         lives: Duration::ZERO,
     };
-    let Claimed::Won { version } = ledger.claim(claim).await.unwrap() else { return };
+    let Claimed::Won { version, .. } = ledger.claim(claim).await.unwrap() else { return };
     let payload = br#"{"status":"ok","data":{},"truncated":false,"source":"bench"}"#.to_vec();
-    let outcome = Outcome::Completed { payload, code: "ok".into(), undo: None };
+    let outcome = Outcome::Completed { payload, code: "ok".into(), subjects: Vec::new(), stored_error: false };
     ledger.settle(Settle { entry, key, version, outcome, how: How::Call }).await.unwrap();
 }
 

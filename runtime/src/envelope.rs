@@ -300,7 +300,7 @@ fn error() -> Value {
                         "path": { "type": "string", "description": "JSON pointer into the arguments." },
                         "rule": { "type": "string", "description": "The rule that is broken." },
                         "expected": { "type": "string", "description": "The expected form." },
-                        "example": { "type": "string", "description": "A value that passes." },
+                        "example": { "description": "A value that passes." },
                     },
                     "required": ["path", "rule", "expected"],
                     "additionalProperties": false,

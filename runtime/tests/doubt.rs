@@ -153,9 +153,10 @@ async fn what_happened_is_found_on_the_next_call_and_replayed_from_then_on() {
         assert_eq!(answer["undo"], json!({ "tool": "refund", "arguments": { "number": 0 } }));
     }
     assert_eq!((bank.paid(), bank.asked(), doubts(&ledger).await), (1, 1, 0));
-    // The pair is linked: undone, the invoice can be paid again.
+    // What was found is undone and repeated like any effect.
     assert_eq!(call(&server, "refund", json!({ "number": 0 })).await["status"], "ok");
-    assert_eq!(call(&server, "pay", json!({ "invoice": "inv-1" })).await["replayed"], false);
+    let again = json!({ "invoice": "inv-1", "again_after": first["call"] });
+    assert_eq!(call(&server, "pay", again).await["replayed"], false);
     server.close().await.unwrap();
     let resolved: Vec<Value> = records(directory.path()).into_iter().filter(|r| r["event"] == "resolved").collect();
     let [resolved] = resolved.as_slice() else { panic!("{resolved:?}") };

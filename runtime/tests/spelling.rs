@@ -95,7 +95,7 @@ async fn isolate(
 }
 
 /// Joins a host again.
-#[safe_tool(effect = write, scope = WRITE, key(host), undo = by_hand("isolate it again"))]
+#[safe_tool(effect = write, scope = WRITE, key(host), undo = by_hand("isolate it again"), repeat = explicit)]
 async fn join(
     call: Call<Fleet>,
     /// The host.
@@ -188,7 +188,8 @@ async fn another_spelling_is_a_retry_and_the_body_sees_the_canonical_text() {
         // The allowlist names `web-01`.
         let one = call(&server, "isolate", first).await;
         assert_eq!((&one["status"], &one["replayed"]), (&json!("ok"), &json!(false)), "{one}");
-        assert_eq!(one["undo"], json!({ "tool": "join", "arguments": { "host": "web-01" } }));
+        let undo = json!({ "host": "web-01", "again_after": one["call"] });
+        assert_eq!(one["undo"], json!({ "tool": "join", "arguments": undo }));
         let two = call(&server, "isolate", second).await;
         assert_eq!((&two["status"], &two["replayed"]), (&json!("ok"), &json!(true)), "{two}");
         assert_eq!((&two["first_call"], two.get("differs")), (&one["call"], None), "{two}");

@@ -23,25 +23,27 @@ pub(super) fn of(flow: &Flow, call: &str, produced: &Produced) -> Option<UndoCal
     let tool = tool();
     let encoded = &flow.names.as_ref()?.encoded;
     let mut text = b"{".to_vec();
+    let mut put = |name: &str, value: &[u8]| {
+        if text.len() > 1 {
+            text.push(b',');
+        }
+        text.extend_from_slice(&writer::plain(|writer| writer.str(name)));
+        text.push(b':');
+        text.extend_from_slice(value);
+    };
     for argument in *arguments {
         let value = match argument.from {
             UndoFrom::Argument(index) => encoded.get(index)?.as_ref().map(|value| value.bytes.as_slice()),
             UndoFrom::Output(index) => Some(produced.undo.get(index)?.as_slice()),
         };
         if let Some(value) = value {
-            if text.len() > 1 {
-                text.push(b',');
-            }
-            text.extend_from_slice(&writer::plain(|writer| writer.str(argument.name)));
-            text.push(b':');
-            text.extend_from_slice(value);
+            put(argument.name, value);
         }
     }
-    if text.len() > 1 {
-        text.push(b',');
+    // Without a subject nothing could tell that the named call is the latest.
+    if tool.takes_again_after() && !tool.targets.is_empty() {
+        put("again_after", &writer::plain(|writer| writer.str(call)));
     }
-    text.extend_from_slice(b"\"again_after\":");
-    text.extend_from_slice(&writer::plain(|writer| writer.str(call)));
     text.push(b'}');
     let text = String::from_utf8(text).ok()?;
     let tenant = flow.principal.as_ref()?.tenant();

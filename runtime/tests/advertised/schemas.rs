@@ -40,9 +40,9 @@ fn faults(schema: &Value, place: &str, input: bool, out: &mut Vec<String>) {
             out.push(format!("{place}: any number"));
         }
         Some("array") if input && !says("maxItems") => out.push(format!("{place}: any length")),
-        // What an undo is called with is for the undo tool's own schema to say.
+        // What an undo is called with is for the undo tool's own schema to say; an earlier answer has this very schema.
         Some("object")
-            if !place.ends_with("/undo/arguments")
+            if !["/undo/arguments", "/error/earlier"].iter().any(|end| place.ends_with(end))
                 && !says("oneOf")
                 && (object.get("additionalProperties") != Some(&Value::Bool(false)) || !says("properties")) =>
         {
