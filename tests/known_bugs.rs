@@ -1,7 +1,9 @@
 //! What broke in others, as tests of ours: one for every row of the list, in this file or where [`ROWS`] says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use safe_tool::ledger::{Action, Claim, Claimed, Entry, Hash, How, Listed, Outcome, Settle, Settled, State, Version};
+use safe_tool::ledger::{
+    Action, Claim, Claimed, Entry, Hash, How, Listed, Outcome, Settle, Settled, Standing, State, Version,
+};
 use safe_tool::{InProcess, Ledger, LedgerError};
 use safe_tool_examples::soc::stage::Stage;
 use safe_tool_tests::witness::World;
@@ -128,7 +130,10 @@ async fn claim(ledger: &Ledger, name: &str, call: &str) -> Claimed {
         digest,
         arguments: Vec::new(),
         natural: false,
-        undo: None,
+        subjects: Vec::new(),
+        needs_approval: false,
+        again_after: None,
+        every: None,
         approved: None,
         lives: Duration::ZERO,
     };
@@ -137,8 +142,8 @@ async fn claim(ledger: &Ledger, name: &str, call: &str) -> Claimed {
 
 async fn win(ledger: &Ledger, name: &str, call: &str) -> Version {
     match claim(ledger, name, call).await {
-        Claimed::Won { version } => version,
-        Claimed::Exists(action) => panic!("{action:?}"),
+        Claimed::Won { version, .. } => version,
+        Claimed::Known(standing) => panic!("{standing:?}"),
     }
 }
 
@@ -153,7 +158,7 @@ async fn settle(
 }
 
 fn completed() -> Outcome {
-    Outcome::Completed { payload: b"{}".to_vec(), code: "ok".into(), undo: None }
+    Outcome::Completed { payload: b"{}".to_vec(), code: "ok".into(), subjects: Vec::new(), stored_error: false }
 }
 
 async fn found(ledger: &Ledger, name: &str) -> Option<Action> {
@@ -182,14 +187,14 @@ async fn what_runs_is_never_handed_out_again() {
     let ledger = Ledger::options().retention(Duration::ZERO).open("memory:").unwrap();
     let version = win(&ledger, "a", "first").await;
     for _ in 0..3 {
-        let Claimed::Exists(action) = claim(&ledger, "a", "again").await else { panic!("it was handed out again") };
-        assert!(matches!(action.state, State::Started { .. }));
+        let again = claim(&ledger, "a", "again").await;
+        assert_eq!(again, Claimed::Known(Standing::Running { call: "first".to_owned() }));
     }
     settle(&ledger, "a", version, Outcome::InDoubt { code: "timeout".into(), running: false }, How::Call)
         .await
         .unwrap();
-    let Claimed::Exists(action) = claim(&ledger, "a", "again").await else { panic!("a doubt was handed out") };
-    assert_eq!(action.state, State::InDoubt);
+    let again = claim(&ledger, "a", "again").await;
+    assert!(matches!(&again, Claimed::Known(Standing::InDoubt { may_run: false, .. })), "{again:?}");
 }
 
 #[tokio::test]

@@ -5,17 +5,22 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use safe_tool::Ledger;
-use safe_tool::ledger::{Claimed, Decide, Decision, LedgerError, Outcome, Settled, State, Version};
+use safe_tool::ledger::{
+    Action, Asked, Claim, Claimed, Decide, Decision, LedgerError, Outcome, Settled, Standing, State, Subject,
+    Superseded, Version,
+};
 
 use crate::database::Database;
-use crate::life::{ask, claim, completed, key, settle, win};
+use crate::life::{ask, claim, key, settle, subject, win};
 
-const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+/// The actions, each with what it is about: two share a host, one is about a part of it, one is apart.
+const NAMES: [(&str, &[&str]); 4] = [("a", &["web"]), ("b", &["web"]), ("c", &["web", "nginx"]), ("d", &["db"])];
+const USERS: [Option<&str>; 2] = [Some("alice"), None];
 
 #[derive(Clone, Debug)]
 enum Op {
-    Claim { name: usize, natural: bool, undo: Option<usize> },
-    Ask { name: usize, expired: bool },
+    Claim { name: usize, natural: bool, user: usize, again: Option<usize> },
+    Ask { name: usize, expired: bool, user: usize, again: Option<usize> },
     Decide { name: usize, approved: bool },
     Settle { name: usize, stale: bool, end: End },
     Reopen,
@@ -23,22 +28,29 @@ enum Op {
 
 #[derive(Clone, Debug)]
 enum End {
-    Completed { payload: u8, undo: Option<usize> },
+    Completed { payload: u8, undo: Option<usize>, stored_error: bool },
     Failed,
     InDoubt,
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let name = 0..NAMES.len();
+    let user = || prop_oneof![4 => Just(0_usize), 1 => Just(1)];
+    // How many calls that ran are between.
+    let again = || prop_oneof![2 => Just(None), 2 => Just(Some(0)), 1 => (1..4_usize).prop_map(Some)];
     let undo = proptest::option::of(0..NAMES.len());
+    let error = proptest::bool::weighted(0.2);
     let end = prop_oneof![
-        4 => (any::<u8>(), undo.clone()).prop_map(|(payload, undo)| End::Completed { payload, undo }),
-        1 => Just(End::Failed),
+        4 => (any::<u8>(), undo, error)
+            .prop_map(|(payload, undo, stored_error)| End::Completed { payload, undo, stored_error }),
+        2 => Just(End::Failed),
         1 => Just(End::InDoubt),
     ];
     prop_oneof![
-        8 => (name.clone(), any::<bool>(), undo).prop_map(|(name, natural, undo)| Op::Claim { name, natural, undo }),
-        2 => (name.clone(), proptest::bool::weighted(0.2)).prop_map(|(name, expired)| Op::Ask { name, expired }),
+        8 => (name.clone(), proptest::bool::weighted(0.2), user(), again())
+            .prop_map(|(name, natural, user, again)| Op::Claim { name, natural, user, again }),
+        2 => (name.clone(), proptest::bool::weighted(0.2), user(), again())
+            .prop_map(|(name, expired, user, again)| Op::Ask { name, expired, user, again }),
         2 => (name.clone(), proptest::bool::weighted(0.8)).prop_map(|(name, approved)| Op::Decide { name, approved }),
         8 => (name, proptest::bool::weighted(0.1), end).prop_map(|(name, stale, end)| Op::Settle { name, stale, end }),
         1 => Just(Op::Reopen),
@@ -53,6 +65,8 @@ struct Player {
     versions: HashMap<usize, Version>,
     /// Those before them, as far as nobody takes them any more.
     stale: HashMap<usize, Version>,
+    /// The calls that ran, in order.
+    ran: Vec<String>,
     /// One that was never that of an action here.
     foreign: Version,
 }
@@ -63,11 +77,31 @@ impl Player {
         let version = win(&ledger, &other).await;
         let failed = Outcome::Failed { code: "HOST_OFFLINE".into() };
         let foreign = ledger.settle(settle(&other, version, failed)).await.unwrap().version;
-        Player { ledger, round: round.to_owned(), versions: HashMap::new(), stale: HashMap::new(), foreign }
+        Player {
+            ledger,
+            round: round.to_owned(),
+            versions: HashMap::new(),
+            stale: HashMap::new(),
+            ran: Vec::new(),
+            foreign,
+        }
     }
 
     fn name(&self, name: usize) -> String {
-        format!("{}-{}", self.round, NAMES[name])
+        format!("{}-{}", self.round, NAMES[name].0)
+    }
+
+    /// What the action is about.
+    fn subject(&self, name: usize) -> Subject {
+        subject(&self.ledger, NAMES[name].1.iter().map(|thing| format!("{}-{thing}", self.round)))
+    }
+
+    /// A call's claim.
+    fn claim(&self, claim: Claim, name: usize, user: usize, again: Option<usize>) -> Claim {
+        let named = again.and_then(|back| self.ran.iter().rev().nth(back)).cloned();
+        let mut claim = Claim { subjects: vec![self.subject(name)], again_after: named, ..claim };
+        claim.entry.user = USERS[user].map(str::to_owned);
+        claim
     }
 
     async fn state(&self, name: usize) -> Option<State> {
@@ -78,31 +112,34 @@ impl Player {
     async fn play(&mut self, op: &Op, call: usize) -> String {
         let call = format!("call {call}");
         match op {
-            Op::Claim { name, natural, undo } => {
-                let mut claim = claim(&self.name(*name), &call);
+            Op::Claim { name, natural, user, again } => {
+                let mut claim = self.claim(claim(&self.name(*name), &call), *name, *user, *again);
                 claim.natural = *natural;
-                claim.undo = undo.map(|undo| key(&self.name(undo)));
                 if let Some(State::AwaitingApproval(_)) = self.state(*name).await {
                     claim.approved = self.versions.get(name).copied();
                 }
                 match self.ledger.claim(claim).await.unwrap() {
-                    Claimed::Won { version } => {
+                    Claimed::Won { version, effect_key } => {
                         self.learn(*name, version);
-                        "won".to_owned()
+                        self.ran.push(call);
+                        format!("won {effect_key}")
                     }
-                    Claimed::Exists(action) => format!("{} by {}", bare(&action.state), action.call),
+                    Claimed::Known(standing) => told(&standing),
                 }
             }
-            Op::Ask { name, expired } => {
+            Op::Ask { name, expired, user, again } => {
                 let mut ask = ask(&self.name(*name), &call);
+                ask.claim = Claim { needs_approval: true, ..self.claim(ask.claim, *name, *user, *again) };
                 if *expired {
                     ask.expires_ms = 1;
                 }
-                let action = self.ledger.ask(ask).await.unwrap();
-                if action.call == call {
-                    self.learn(*name, action.version);
+                match self.ledger.ask(ask).await.unwrap() {
+                    Asked::Awaits(action) => {
+                        self.learn(*name, action.version);
+                        format!("{} by {}", bare(&action.state), action.call)
+                    }
+                    Asked::Known(standing) => told(&standing),
                 }
-                format!("{} by {}", bare(&action.state), action.call)
             }
             Op::Decide { name, approved } => {
                 let version = self.versions.get(name).copied().unwrap_or(self.foreign);
@@ -112,9 +149,12 @@ impl Player {
             }
             Op::Settle { name, stale, end } => {
                 let outcome = match end {
-                    End::Completed { payload, undo } => {
-                        completed(&format!("[{payload}]"), undo.map(|undo| self.name(undo)).as_deref())
-                    }
+                    End::Completed { payload, undo, stored_error } => Outcome::Completed {
+                        payload: format!("[{payload}]").into_bytes(),
+                        code: "ok".into(),
+                        subjects: undo.map(|undo| self.subject(undo)).into_iter().collect(),
+                        stored_error: *stored_error,
+                    },
                     End::Failed => Outcome::Failed { code: "HOST_OFFLINE".into() },
                     End::InDoubt => Outcome::InDoubt { code: "timeout".into(), running: false },
                 };
@@ -148,6 +188,10 @@ impl Player {
     async fn view(&self) -> Vec<String> {
         let mut view = Vec::new();
         for name in 0..NAMES.len() {
+            for again in [None, Some(0)] {
+                let probe = self.claim(claim(&self.name(name), "probe"), name, 0, again);
+                view.push(told(&self.ledger.standing(probe).await.unwrap()));
+            }
             let Some(action) = self.ledger.lookup(&key(&self.name(name))).await.unwrap() else {
                 view.push("absent".to_owned());
                 continue;
@@ -157,26 +201,40 @@ impl Player {
                 None => None,
             };
             let kept = action.expires_ms.map(|expires| expires - action.at_ms);
-            let undo = (0..NAMES.len()).find(|undo| action.undo == Some(key(&self.name(*undo))));
+            let about: Vec<_> = (0..NAMES.len()).map(|other| action.subjects.contains(&self.subject(other))).collect();
+            let replaced = action.replaced.as_ref().map(|before| &before.call);
             let intent = self.ledger.intent(&action).await.unwrap().entry;
             let (state, agent) = (bare(&action.state), intent.agent);
-            view.push(format!("{state} {} {undo:?} {payload:?} {kept:?} {:?} {agent}", action.call, action.arguments));
+            view.push(format!("{state} {} {payload:?} {kept:?} {:?} {agent}", action.call, action.arguments));
+            let Action { owner, again_after, stored_error, began, ended, .. } = &action;
+            let over = ended.is_some_and(|ended| ended > *began);
+            view.push(format!("{owner:?} {about:?} {again_after:?} {stored_error} {replaced:?} {over}"));
         }
         view
     }
 
-    /// What reopening does to a ledger that cannot be reopened: the doubts.
-    async fn doubt_all(&mut self) {
+    /// Those that run.
+    async fn started(&self) -> Vec<usize> {
+        let mut started = Vec::new();
         for name in 0..NAMES.len() {
             if let Some(State::Started { .. }) = self.state(name).await {
-                let doubt = Outcome::InDoubt { code: "crashed".into(), running: false };
-                self.ledger.settle(settle(&self.name(name), self.versions[&name], doubt)).await.unwrap();
+                started.push(name);
             }
+        }
+        started
+    }
+
+    /// What nobody runs any more is in doubt: in a ledger that cannot be reopened, and in one that has found it in doubt in
+    /// an order of its own. From here on the two agree on which ended last.
+    async fn doubt(&mut self, started: &[usize]) {
+        for name in started {
+            let doubt = Outcome::InDoubt { code: "crashed".into(), running: false };
+            let doubted = self.ledger.settle(settle(&self.name(*name), self.versions[name], doubt)).await.unwrap();
+            self.versions.insert(*name, doubted.version);
         }
     }
 
-    /// Whoever resolves a doubt after a restart looks the version up. The one before it is not stale in a shared ledger: the
-    /// server that was presumed dead may still tell the outcome.
+    /// Whoever resolves a doubt after a restart looks the version up.
     async fn learn_versions(&mut self) {
         self.stale.clear();
         for name in 0..NAMES.len() {
@@ -184,6 +242,22 @@ impl Player {
                 self.versions.insert(name, action.version);
             }
         }
+    }
+}
+
+/// What stands against a call, without versions and times.
+fn told(standing: &Standing) -> String {
+    let by = |action: &Action| format!("{} by {}", bare(&action.state), action.call);
+    match standing {
+        Standing::Awaiting { action, void } => format!("{}, void: {void}", by(action)),
+        Standing::InDoubt { action, may_run } => format!("{}, may run: {may_run}", by(action)),
+        Standing::Replay(action) => format!("replay of {}", by(action)),
+        Standing::Superseded(superseded) => {
+            let Superseded { by: latest, first_call, earlier, effect } = &**superseded;
+            let latest = latest.as_ref().map(|latest| (&latest.call, &latest.tool));
+            format!("superseded by {latest:?} {first_call:?} {:?} {effect:?}", earlier.as_ref().map(by))
+        }
+        other => format!("{other:?}"),
     }
 }
 
@@ -213,12 +287,14 @@ fn memory_and_postgres_agree() {
             let mut shared = Player::new(ledger, &round).await;
             for (call, op) in ops.iter().enumerate() {
                 if let Op::Reopen = op {
-                    memory.doubt_all().await;
+                    let started = memory.started().await;
                     // In place of the open one, which then is dropped with its connection.
                     shared.ledger = Ledger::open("memory:").unwrap();
                     shared.ledger = Ledger::open(&database.url()).unwrap();
                     memory.learn_versions().await;
                     shared.learn_versions().await;
+                    memory.doubt(&started).await;
+                    shared.doubt(&started).await;
                 }
                 prop_assert_eq!(memory.play(op, call).await, shared.play(op, call).await, "at {}", call);
                 prop_assert_eq!(memory.view().await, shared.view().await, "after {}", call);

@@ -79,7 +79,7 @@ async fn what_no_standby_has_is_not_answered(end: &str) {
     is_cut_off(&standby).await;
     let settling = {
         let ledger = ledger.clone();
-        tokio::spawn(async move { ledger.settle(settle("a", version, completed("[1]", None))).await })
+        tokio::spawn(async move { ledger.settle(settle("a", version, completed("[1]"))).await })
     };
     let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ILIKE 'COMMIT%'";
     let mut first = 0;
@@ -234,7 +234,7 @@ async fn a_machine_that_takes_connections_and_answers_nothing_keeps_nobody_from_
     let _listens = UnixListener::bind(silent.path().join(".s.PGSQL.5432")).unwrap();
     let ledger = open(database.url().replace("host=", &format!("host={},", silent.path().display()))).await;
     let version = win(&ledger, "a").await;
-    ledger.settle(settle("a", version, completed("[1]", None))).await.unwrap();
+    ledger.settle(settle("a", version, completed("[1]"))).await.unwrap();
     // The look-up comes by another connection.
     assert_eq!(state(&ledger, "a").await, Some(State::Completed));
     ledger.close().await.unwrap();

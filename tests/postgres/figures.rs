@@ -21,13 +21,10 @@ async fn writes(ledgers: &[Ledger], callers: usize, round: &str) -> f64 {
             let mut writes = 0;
             while begun.elapsed() < CELL {
                 let name = format!("{round} {caller} {writes}");
-                let Claimed::Won { version } = ledger.claim(claim(&name, &name)).await.unwrap() else {
+                let Claimed::Won { version, .. } = ledger.claim(claim(&name, &name)).await.unwrap() else {
                     panic!("{name}")
                 };
-                ledger
-                    .settle(settle(&name, version, completed(&format!("{{\"of\":\"{name}\"}}"), None)))
-                    .await
-                    .unwrap();
+                ledger.settle(settle(&name, version, completed(&format!("{{\"of\":\"{name}\"}}")))).await.unwrap();
                 writes += 2;
             }
             writes

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use safe_tool::Ledger;
 use safe_tool::ledger::{
-    Action, ArgumentDigest, Ask, Claim, Claimed, Entry, Hash, How, LedgerError, Listed, Outcome, Settle, State, Version,
+    Action, ArgumentDigest, Ask, Claim, Claimed, Entry, Hash, How, LedgerError, Listed, Outcome, Settle, Standing,
+    State, Subject, Version,
 };
 
 use crate::database::Database;
@@ -35,7 +36,10 @@ pub(crate) fn claim(name: &str, call: &str) -> Claim {
         digest: key(&format!("digest of {name}")),
         arguments: vec![ArgumentDigest { name: "host_id".to_owned(), exact: key("exact"), full: key("full") }],
         natural: false,
-        undo: None,
+        subjects: Vec::new(),
+        needs_approval: false,
+        again_after: None,
+        every: None,
         approved: None,
         lives: Duration::ZERO,
     }
@@ -49,15 +53,16 @@ pub(crate) fn settle(name: &str, version: Version, outcome: Outcome) -> Settle {
     Settle { entry: entry("settling"), key: key(name), version, outcome, how: How::Call }
 }
 
-pub(crate) fn completed(payload: &str, undo: Option<&str>) -> Outcome {
-    Outcome::Completed { payload: payload.as_bytes().to_vec(), code: "ok".into(), undo: undo.map(key) }
+pub(crate) fn completed(payload: &str) -> Outcome {
+    let payload = payload.as_bytes().to_vec();
+    Outcome::Completed { payload, code: "ok".into(), subjects: Vec::new(), stored_error: false }
 }
 
 /// Claims and must win.
 pub(crate) async fn win(ledger: &Ledger, name: &str) -> Version {
     match ledger.claim(claim(name, name)).await.unwrap() {
-        Claimed::Won { version } => version,
-        Claimed::Exists(action) => panic!("exists: {action:?}"),
+        Claimed::Won { version, .. } => version,
+        Claimed::Known(standing) => panic!("known: {standing:?}"),
     }
 }
 
@@ -89,8 +94,9 @@ async fn one_server_runs_it_and_the_other_knows() {
     let (one, two) = (open(database.url()).await, open(database.url()).await);
     let version = win(&one, "a").await;
     assert!(matches!(state(&two, "a").await, Some(State::Started { .. })), "its server lives");
-    assert!(matches!(two.claim(claim("a", "later")).await.unwrap(), Claimed::Exists(_)));
-    one.settle(settle("a", version, completed("{\"a\":1}", None))).await.unwrap();
+    let later = two.claim(claim("a", "later")).await.unwrap();
+    assert_eq!(later, Claimed::Known(Standing::Running { call: "a".to_owned() }));
+    one.settle(settle("a", version, completed("{\"a\":1}"))).await.unwrap();
     let action = two.lookup(&key("a")).await.unwrap().unwrap();
     assert_eq!((&action.state, &*action.call), (&State::Completed, "a"));
     assert_eq!(two.payload(&action).await.unwrap(), b"{\"a\":1}");
@@ -106,18 +112,18 @@ async fn what_a_server_had_started_that_is_gone_is_in_doubt_and_its_late_outcome
     database.cut("one").await;
     // Met by a look-up, by a claim, and by a list.
     assert_eq!(state(&two, "a").await, Some(State::InDoubt));
-    let Claimed::Exists(met) = two.claim(claim("b", "later")).await.unwrap() else { panic!("it ran twice") };
-    assert_eq!(met.state, State::InDoubt);
+    let met = two.claim(claim("b", "later")).await.unwrap();
+    assert!(matches!(met, Claimed::Known(Standing::InDoubt { .. })), "{met:?}");
     assert_eq!(doubts(&two).await.len(), 3);
     until("one knows", async || one.health().is_err()).await;
     assert!(matches!(one.claim(claim("d", "d")).await, Err(LedgerError::Unavailable)));
     // The body ends while there is no connection; its outcome waits.
-    let ended = one.settle(settle("a", a, completed("{}", None)));
+    let ended = one.settle(settle("a", a, completed("{}")));
     let failed = one.settle(settle("b", b, Outcome::Failed { code: "HOST_OFFLINE".into() }));
     let (ended, failed, ()) = futures_util::join!(ended, failed, database.mend("one"));
     assert_eq!((ended.is_ok(), failed.is_ok()), (true, true));
     one.settle(settle("c", c, Outcome::InDoubt { code: "timeout".into(), running: false })).await.unwrap();
-    assert_eq!((state(&two, "a").await, state(&two, "b").await), (Some(State::Completed), None));
+    assert_eq!((state(&two, "a").await, state(&two, "b").await), (Some(State::Completed), Some(State::Failed)));
     assert_eq!(state(&two, "c").await, Some(State::InDoubt));
     let told = database.ask("SELECT convert_from(line, 'UTF8') FROM safe_tool.records ORDER BY log, sequence").await;
     let told: Vec<String> = told.iter().map(|row| row.get(0)).collect();
@@ -137,9 +143,9 @@ async fn a_doubt_that_was_resolved_meanwhile_takes_no_late_outcome() {
     two.settle(resolved).await.unwrap();
     let again = win(&two, "a").await;
     database.mend("one").await;
-    let late = one.settle(settle("a", version, completed("{\"late\":1}", None))).await;
+    let late = one.settle(settle("a", version, completed("{\"late\":1}"))).await;
     assert!(matches!(late, Err(LedgerError::Superseded)), "{late:?}");
-    two.settle(settle("a", again, completed("{}", None))).await.unwrap();
+    two.settle(settle("a", again, completed("{}"))).await.unwrap();
 }
 
 #[tokio::test]
@@ -156,29 +162,48 @@ async fn a_server_that_is_back_keeps_what_it_runs() {
     assert!(matches!(state(&one, "a").await, Some(State::Started { .. })));
 }
 
+/// A claim about a host, whatever its key.
+fn about(ledger: &Ledger, host: &str, name: &str, call: &str, again_after: Option<&str>) -> Claim {
+    let subjects = vec![subject(ledger, [host.to_owned()])];
+    Claim { subjects, again_after: again_after.map(str::to_owned), ..claim(name, call) }
+}
+
+/// These things together, as this ledger names them.
+pub(crate) fn subject(ledger: &Ledger, things: impl IntoIterator<Item = String>) -> Subject {
+    let pair = |thing: String| ledger.redactor().pair("acme", "thing", thing.as_bytes());
+    Subject::new(things.into_iter().map(pair).collect()).unwrap()
+}
+
 #[tokio::test]
-async fn what_is_undone_on_another_server_can_run_again() {
+async fn isolate_and_release_on_two_servers_are_as_many_effects_as_were_meant() {
     let Some(database) = Database::start() else { return };
     let (one, two) = (open(database.url()).await, open(database.url()).await);
-    for generation in 0..3 {
-        let version = win(&one, "isolate").await;
-        one.settle(settle("isolate", version, completed(&format!("[{generation}]"), Some("release")))).await.unwrap();
-        assert_eq!(state(&two, "isolate").await, Some(State::Completed));
-        let version = win(&two, "release").await;
-        two.settle(settle("release", version, completed("{}", None))).await.unwrap();
-        assert_eq!(state(&one, "isolate").await, None);
-        assert_eq!(state(&one, "release").await, Some(State::Completed));
-        // The next isolation, once it is done, is what frees the release; see DESIGN.md 6.
-        let freed = generation == 2;
-        if freed {
-            break;
+    let mut latest = None;
+    for round in 0..3 {
+        for (name, ledger, other) in [("isolate", &one, &two), ("release", &two, &one)] {
+            let call = format!("{name} {round}");
+            let meant = about(ledger, "web-01", name, &call, latest.as_deref());
+            let won = ledger.claim(meant.clone()).await.unwrap();
+            let Claimed::Won { version, .. } = won else { panic!("{call}: {won:?}") };
+            let elsewhere = other.claim(about(other, "web-01", name, "at once", latest.as_deref())).await.unwrap();
+            assert_eq!(elsewhere, Claimed::Known(Standing::Running { call: call.clone() }));
+            ledger.settle(settle(name, version, completed("[]"))).await.unwrap();
+            let retried = other.claim(meant).await.unwrap();
+            assert!(matches!(retried, Claimed::Known(Standing::Replay(_))), "{call}: {retried:?}");
+            latest = Some(call);
         }
-        let version = win(&one, "isolate").await;
-        one.settle(settle("isolate", version, completed("[]", Some("release")))).await.unwrap();
-        assert_eq!(state(&two, "release").await, None);
-        let version = win(&two, "release").await;
-        two.settle(settle("release", version, completed("{}", None))).await.unwrap();
+        // Delayed, it does nothing, and is told what stands.
+        let delayed = one.claim(about(&one, "web-01", "isolate", "delayed", None)).await.unwrap();
+        let Claimed::Known(Standing::Superseded(superseded)) = delayed else { panic!("{delayed:?}") };
+        assert_eq!(superseded.by.map(|by| by.call), latest);
+        // Another host is another matter.
+        let name = format!("isolate web-02 {round}");
+        let free = two.claim(about(&two, "web-02", &name, &name, None)).await.unwrap();
+        assert!(matches!(free, Claimed::Won { .. }), "{free:?}");
     }
+    one.close().await.unwrap();
+    two.close().await.unwrap();
+    safe_tool::ledger::verify_database(&database.url()).unwrap();
 }
 
 #[tokio::test]
@@ -189,7 +214,7 @@ async fn retention_removes_what_has_expired_and_nothing_else() {
     let ledger = tokio::task::spawn_blocking(move || options.open(&url)).await.unwrap().unwrap();
     for name in ["a", "b"] {
         let version = win(&ledger, name).await;
-        ledger.settle(settle(name, version, completed("{}", None))).await.unwrap();
+        ledger.settle(settle(name, version, completed("{}"))).await.unwrap();
     }
     let version = win(&ledger, "doubted").await;
     ledger

@@ -55,7 +55,7 @@ async fn a_database_that_was_set_back_under_a_running_server() {
     let ledger = open(database.way("one").await).await;
     database.ask("CREATE TABLE before AS SELECT * FROM safe_tool.heads").await;
     let version = win(&ledger, "a").await;
-    ledger.settle(settle("a", version, completed("{}", None))).await.unwrap();
+    ledger.settle(settle("a", version, completed("{}"))).await.unwrap();
     database.cut("one").await;
     // As a standby that had not seen the last transactions.
     database.ask("DELETE FROM safe_tool.actions").await;
@@ -66,7 +66,7 @@ async fn a_database_that_was_set_back_under_a_running_server() {
         .ask("UPDATE safe_tool.heads h SET sequence = b.sequence, hash = b.hash FROM before b WHERE b.log = h.log")
         .await;
     database.mend("one").await;
-    let lost = ledger.settle(settle("a", version, completed("{}", None))).await;
+    let lost = ledger.settle(settle("a", version, completed("{}"))).await;
     assert!(matches!(lost, Err(LedgerError::Unavailable)), "{lost:?}");
     assert!(ledger.lookup(&crate::life::key("a")).await.is_err(), "it accepts nothing more");
 }

@@ -13,7 +13,7 @@ async fn filled(database: &Database) -> Ledger {
     let first = open(database.url()).await;
     for name in ["a", "b"] {
         let version = win(&first, name).await;
-        first.settle(settle(name, version, completed(&format!("[\"{name}\"]"), None))).await.unwrap();
+        first.settle(settle(name, version, completed(&format!("[\"{name}\"]")))).await.unwrap();
     }
     win(&first, "crashed").await;
     first.close().await.unwrap();

@@ -30,7 +30,11 @@ async fn a_claim_that_was_recorded_unheard_never_ran_and_frees_its_key() {
         assert!(proxy.has_lost() && matches!(claimed, Err(LedgerError::Unavailable)), "{claimed:?}");
         back(&ledger).await;
         assert_eq!(records(&database, "started", &name).await, started);
-        until("the key is free", async || state(&ledger, &name).await.is_none()).await;
+        until("the key is free", async || {
+            let failed = (started == 1).then_some(State::Failed);
+            state(&ledger, &name).await == failed
+        })
+        .await;
         assert_eq!(records(&database, "failed", &name).await, started);
         win(&ledger, &name).await;
     }
@@ -46,7 +50,7 @@ async fn what_never_ran_is_not_left_in_doubt_by_a_server_that_met_it_meanwhile()
     proxy.lose(Loses::Answer);
     one.claim(claim("a", "first")).await.unwrap_err();
     // Whichever of the two is faster: it is in doubt for a moment, or it never is.
-    until("the key is free", async || state(&two, "a").await.is_none()).await;
+    until("the key is free", async || state(&two, "a").await == Some(State::Failed)).await;
     win(&two, "a").await;
     one.close().await.unwrap();
     two.close().await.unwrap();
@@ -62,7 +66,7 @@ async fn an_outcome_is_recorded_once_whether_or_not_its_commit_was_heard_of() {
         let name = format!("settled {}", loses == Loses::Answer);
         let version = win(&ledger, &name).await;
         proxy.lose(loses);
-        let receipt = ledger.settle(settle(&name, version, completed("[1]", None))).await.unwrap().receipt;
+        let receipt = ledger.settle(settle(&name, version, completed("[1]"))).await.unwrap().receipt;
         assert!(proxy.has_lost());
         let action = ledger.lookup(&key(&name)).await.unwrap().unwrap();
         assert_eq!(
@@ -78,7 +82,7 @@ async fn an_outcome_is_recorded_once_whether_or_not_its_commit_was_heard_of() {
         proxy.lose(loses);
         let doubt = Outcome::InDoubt { code: "timeout".into(), running: false };
         let doubted = ledger.settle(settle(&name, version, doubt)).await.unwrap();
-        ledger.settle(settle(&name, doubted.version, completed("[2]", None))).await.unwrap();
+        ledger.settle(settle(&name, doubted.version, completed("[2]"))).await.unwrap();
         assert_eq!(state(&ledger, &name).await, Some(State::Completed));
     }
     ledger.close().await.unwrap();
