@@ -80,7 +80,7 @@ impl SegmentFile {
     pub(super) fn write(&self, batch: &[u8], offset: u64) -> Result<(), WriteError> {
         let end = offset.saturating_add(batch.len() as u64);
         if end <= self.ready() {
-            return self.file.write_all_at(batch, offset).map_err(WriteError::Broken);
+            return self.write_through(batch, offset);
         }
         let mut growth = self.growth();
         if growth.spoiled {
@@ -91,8 +91,17 @@ impl SegmentFile {
         if end > growth.reserved {
             growth.reserved = self.reserve(growth.reserved, end).map_err(WriteError::Refused)?;
         }
-        self.file.write_all_at(batch, offset).map_err(WriteError::Broken)?;
+        self.write_through(batch, offset)?;
         self.ready.fetch_max(end, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn write_through(&self, batch: &[u8], offset: u64) -> Result<(), WriteError> {
+        self.file.write_all_at(batch, offset).map_err(WriteError::Broken)?;
+        // Elsewhere such a write may end in a cache of the disk.
+        if cfg!(not(target_os = "linux")) {
+            self.file.sync_data().map_err(WriteError::Broken)?;
+        }
         Ok(())
     }
 
