@@ -120,8 +120,7 @@ async fn failing(stage: &Stage, inject: &str, nth: u32) -> Option<Connected> {
     server
 }
 
-const FAILURES: [&str; 3] =
-    ["pwrite64:error=EIO", "write,writev,pwrite64:error=EROFS", "write,writev,pwrite64:error=ENOSPC"];
+const FAILURES: [&str; 3] = ["pwritev2:error=EIO", "pwritev2:error=EROFS", "pwritev2:error=ENOSPC"];
 
 #[tokio::test]
 async fn when_the_intent_cannot_be_recorded_nothing_happens() {

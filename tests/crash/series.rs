@@ -125,7 +125,7 @@ impl Series {
             Struck::Message(_) => return false,
         };
         // What was not filled ahead is written all the same.
-        thread != super::FILLER && files == Files::Journal && matches!(syscall, "pwrite64" | "fsync")
+        thread != super::FILLER && files == Files::Journal && matches!(syscall, "pwritev2" | "fsync")
     }
 
     /// One run: the server is struck at the nth point, and then everything has to hold.
