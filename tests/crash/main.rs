@@ -76,7 +76,7 @@ fn bases(at: &Path) -> Vec<Arc<Base>> {
     left("closed", Script::Life, &to_the_end, &nothing);
     left("started", Script::Life, &in_an_effect, &nothing);
     left("crowded", Script::Crowd, &|_| Point::Message { nth: 30, counted: true }, &nothing);
-    left("torn", Script::Life, &|ledger| Point::Thread(COMMITTER, journal(ledger, "pwrite64"), 9), &|ledger| {
+    left("torn", Script::Life, &|ledger| Point::Thread(COMMITTER, journal(ledger, "pwritev2"), 9), &|ledger| {
         Tear::Half.tear(ledger, &std::fs::read_to_string(ledger.with_extension("strace")).unwrap()).unwrap();
     });
     left("without index", Script::Life, &in_an_effect, &|ledger| {
@@ -98,7 +98,7 @@ fn all_series(bases: &[Arc<Base>]) -> Vec<Series> {
         for counted in [true, false] {
             add(new, script, Struck::Message(counted), Blow::Kill, None);
         }
-        for syscall in ["pwrite64", "fallocate", "openat", "ftruncate", "fsync", "renameat"] {
+        for syscall in ["pwritev2", "fallocate", "openat", "ftruncate", "fsync", "renameat"] {
             for blow in blows(syscall) {
                 for files in [Files::Journal, Files::Directories] {
                     add(new, script, Struck::Thread(COMMITTER, files, syscall), *blow, None);
@@ -106,7 +106,7 @@ fn all_series(bases: &[Arc<Base>]) -> Vec<Series> {
             }
         }
         for tear in Tear::ALL {
-            add(new, script, Struck::Thread(COMMITTER, Files::Journal, "pwrite64"), Blow::Kill, Some(tear));
+            add(new, script, Struck::Thread(COMMITTER, Files::Journal, "pwritev2"), Blow::Kill, Some(tear));
         }
         for syscall in ["pwrite64", "fdatasync", "openat"] {
             for blow in blows(syscall) {
@@ -136,7 +136,7 @@ fn all_series(bases: &[Arc<Base>]) -> Vec<Series> {
             add(new, Script::Sweep, Struck::Thread(SWEEPER, files, syscall), *blow, None);
         }
     }
-    for syscall in ["pwrite64", "fallocate"] {
+    for syscall in ["pwritev2", "fallocate"] {
         for blow in blows(syscall) {
             add(new, Script::Sweep, Struck::Thread(COMMITTER, Files::Journal, syscall), *blow, None);
         }

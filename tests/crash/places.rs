@@ -61,7 +61,7 @@ impl Files {
                 "read",
                 "pread64",
                 "write",
-                "pwrite64",
+                "pwritev2",
                 "fallocate",
                 "fsync",
                 "ftruncate",
@@ -92,7 +92,7 @@ impl Files {
 /// What is done at a system call.
 pub(super) fn blows(syscall: &str) -> &'static [Blow] {
     match syscall {
-        "write" | "pwrite64" | "fallocate" | "openat" | "mkdir" | "ftruncate" | "renameat" => {
+        "write" | "pwrite64" | "pwritev2" | "fallocate" | "openat" | "mkdir" | "ftruncate" | "renameat" => {
             &[Blow::Kill, Blow::Error("EIO"), Blow::Error("ENOSPC")]
         }
         "fdatasync" => &[Blow::Kill, Blow::Error("EIO"), Blow::Errors("EIO")],

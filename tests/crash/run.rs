@@ -127,7 +127,7 @@ fn play(mut command: Command, ledger: &Path, plan: &Plan, history: &mut History)
 /// # Errors
 /// When the server does not end well.
 pub(super) fn traced(ledger: &Path, script: Script) -> Result<String, String> {
-    const CALLS: &str = "trace=openat,mkdir,rename,renameat,write,pwrite64,fsync,fdatasync,sendto";
+    const CALLS: &str = "trace=openat,mkdir,rename,renameat,write,pwritev2,fsync,fdatasync,sendto";
     let trace = ledger.with_extension("strace");
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-qq", "-s", "200000", "-e", CALLS, "-o"]).arg(&trace);

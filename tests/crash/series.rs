@@ -125,7 +125,7 @@ impl Series {
             Struck::Message(_) => return false,
         };
         // What was not filled ahead is written all the same.
-        thread != super::FILLER && files == Files::Journal && matches!(syscall, "pwrite64" | "fsync")
+        thread != super::FILLER && files == Files::Journal && matches!(syscall, "pwritev2" | "fsync")
     }
 
     /// One run: the server is struck at the nth point, and then everything has to hold.
@@ -136,6 +136,7 @@ impl Series {
             copy(base, &ledger).map_err(|error| error.to_string())?;
         }
         let mut history = self.base.history.clone();
+        history.lacked_room = matches!(self.struck, Struck::Any(_, "fallocate") | Struck::Thread(_, _, "fallocate"));
         let plan = Plan { script: self.script, point: self.point(&ledger, nth), blow: self.blow };
         let went = run(&ledger, &plan, &mut history)?;
         if went == Went::ClosedWell && self.closes() {

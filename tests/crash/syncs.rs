@@ -26,8 +26,6 @@ struct Reader {
     /// Made, and their directory is not synced since.
     unnamed: BTreeSet<String>,
     made: HashSet<String>,
-    /// What is written there is on the disk when the write comes back.
-    in_place: HashSet<String>,
     /// What a sync will have made durable when it comes back, by thread.
     syncing: HashMap<String, (String, BTreeSet<Recorded>, BTreeSet<String>)>,
     /// Calls that have not come back, by thread.
@@ -140,7 +138,7 @@ impl Reader {
         if call.starts_with("write(") && path.ends_with(".jsonl") {
             self.written.entry(path.to_owned()).or_default().extend(recorded(call));
         }
-        if call.starts_with("pwrite64(") && self.in_place.contains(path) {
+        if call.starts_with("pwritev2(") && call.contains("RWF_DSYNC") {
             self.found.synced += 1;
             let records = recorded(call).map(|record| (record, path.to_owned()));
             self.durable.extend(records);
@@ -154,9 +152,6 @@ impl Reader {
             }
             self.durable.extend(records.into_iter().map(|record| (record, path.clone())));
         }
-        if call.starts_with("openat(") && call.contains("O_DSYNC") {
-            self.in_place.insert(quoted(call, 0).to_owned());
-        }
         let renamed = format!("{path}/{}", quoted(call, 1));
         let made = match call.split_once('(').map_or("", |(name, _)| name) {
             "openat" if call.contains("O_CREAT") => quoted(call, 0),
@@ -165,12 +160,7 @@ impl Reader {
                 self.unnamed.remove(quoted(call, 0));
                 quoted(call, 1)
             }
-            "renameat" => {
-                if self.in_place.remove(&format!("{path}/{}", quoted(call, 0))) {
-                    self.in_place.insert(renamed.clone());
-                }
-                renamed.as_str()
-            }
+            "renameat" => renamed.as_str(),
             _ => return,
         };
         // What becomes a segment and the operators' socket hold nothing, and the index may be lost.

@@ -40,10 +40,11 @@ impl Tear {
 
 /// The bytes and the offset of the write that did not come back.
 fn writing(trace: &str) -> Option<(Vec<u8>, u64)> {
-    let call = trace.lines().rev().find(|line| line.contains("pwrite64(") && line.ends_with("= ?"))?;
+    let call = trace.lines().rev().find(|line| line.contains("pwritev2(") && line.ends_with("= ?"))?;
     let mut parts = call.split('"');
     let bytes = parts.nth(1)?.split("\\x").skip(1).map(|byte| u8::from_str_radix(byte, 16));
     let bytes: Vec<u8> = bytes.collect::<Result<_, _>>().ok()?;
-    let (_, offset) = parts.next()?.split_once(')')?.0.rsplit_once(", ")?;
+    // Behind the bytes: their number, the number of slices, the offset, the flags.
+    let offset = parts.next()?.split(", ").nth(3)?;
     Some((bytes, offset.parse().ok()?)).filter(|(bytes, _)| !bytes.is_empty())
 }

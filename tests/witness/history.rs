@@ -30,6 +30,8 @@ pub enum Seen {
 pub struct History {
     /// In order.
     pub seen: Vec<Seen>,
+    /// The disk had no room for once: a call that the ledger refused is not the last one.
+    pub lacked_room: bool,
     attempts: HashMap<(String, String), u64>,
     serial: u64,
 }

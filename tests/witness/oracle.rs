@@ -182,7 +182,7 @@ fn agree(journal: &Journal, history: &History) -> Result<(), String> {
                     return Err(format!("{tool} of {id} in call {call} came after the ledger had failed"));
                 }
             }
-            Seen::Answer(answer) => troubled |= answered(journal, &effects, answer)?,
+            Seen::Answer(answer) => troubled |= answered(journal, &effects, answer, history.lacked_room)?,
         }
     }
     for (call, ended) in &journal.calls {
@@ -208,7 +208,12 @@ fn agree(journal: &Journal, history: &History) -> Result<(), String> {
 }
 
 /// Whether an answer was true; gives whether it tells that the ledger failed.
-fn answered(journal: &Journal, effects: &HashMap<&str, Verdict>, answer: &str) -> Result<bool, String> {
+fn answered(
+    journal: &Journal,
+    effects: &HashMap<&str, Verdict>,
+    answer: &str,
+    lacked_room: bool,
+) -> Result<bool, String> {
     let read: Envelope = serde_json::from_str(answer).map_err(|error| error.to_string())?;
     let wrong = |why: &str| Err(format!("{why}: {answer:.600}"));
     let stored = |call: &str| match journal.calls.get(call) {
@@ -234,7 +239,16 @@ fn answered(journal: &Journal, effects: &HashMap<&str, Verdict>, answer: &str) -
         ("in_doubt", Some("outcome_unrecorded")) if effect.is_some() || read.replayed => Ok(true),
         // It was done before, and the stored answer cannot be read.
         ("unavailable", Some("ledger_unavailable")) if read.error["effect"] == "applied" => Ok(false),
-        ("unavailable", Some("ledger_unavailable")) if effect.is_none() => Ok(true),
+        ("unavailable", Some("ledger_unavailable")) if effect.is_none() => Ok(!lacked_room),
+        // Its outcome found no room: until a restart nobody can tell it from one that runs.
+        ("in_progress", _) if lacked_room && effect.is_none() && unrecorded(&read, journal, effects) => Ok(false),
         _ => wrong("an answer that cannot be"),
     }
+}
+
+/// Whether the first call of this one had its effect, and its outcome was not recorded by the server that did it.
+fn unrecorded(read: &Envelope, journal: &Journal, effects: &HashMap<&str, Verdict>) -> bool {
+    let first = read.first_call.as_deref().unwrap_or_default();
+    let ended = journal.calls.get(first);
+    effects.contains_key(first) && matches!(ended, Some(None | Some(Ended::InDoubt { .. })))
 }

@@ -76,7 +76,7 @@ impl SledIndex {
                         Ok(db) => return Ok(SledIndex { db: Some(db) }),
                         // Who has the directory of the ledger is alone here, and what it closed a moment ago may need
                         // that moment. Anyone else uses these files: they are not broken, and not to be removed.
-                        Err(error) if error.to_string().contains("lock") => {
+                        Err(error) if error.to_string().contains("could not acquire lock") => {
                             if begun.elapsed() >= CLOSE {
                                 return Err(LedgerError::Locked { path: held });
                             }

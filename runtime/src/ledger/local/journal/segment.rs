@@ -3,13 +3,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+#[cfg(target_os = "linux")]
+use std::io::IoSlice;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::io::{ReadWriteFlags, pwritev2};
 
 use super::WriteError;
 
@@ -20,7 +24,7 @@ const CHUNK: u64 = 1024 * 1024;
 
 /// A segment that is written to, or will be.
 pub(super) struct SegmentFile {
-    /// Opened so that a write returns when it is on the disk.
+    /// Written with the flag that lets a write return when it is on the disk.
     file: Arc<File>,
     /// The same file, opened once more: a page that did not reach the disk is told to each opening once, and the filler
     /// must not hear what the writer has to hear.
@@ -59,8 +63,7 @@ impl SegmentFile {
     }
 
     fn with(path: &Path, options: &mut OpenOptions, length: u64) -> io::Result<SegmentFile> {
-        let durable = OFlags::DSYNC.bits().cast_signed();
-        let file = options.read(true).write(true).mode(0o600).custom_flags(durable).open(path)?;
+        let file = options.read(true).write(true).mode(0o600).open(path)?;
         let filling = OpenOptions::new().write(true).open(path)?;
         let growth = Growth { reserved: length, sealed: false, spoiled: false };
         Ok(SegmentFile { file: Arc::new(file), filling, ready: AtomicU64::new(length), growth: Mutex::new(growth) })
@@ -80,7 +83,7 @@ impl SegmentFile {
     pub(super) fn write(&self, batch: &[u8], offset: u64) -> Result<(), WriteError> {
         let end = offset.saturating_add(batch.len() as u64);
         if end <= self.ready() {
-            return self.file.write_all_at(batch, offset).map_err(WriteError::Broken);
+            return self.write_through(batch, offset);
         }
         let mut growth = self.growth();
         if growth.spoiled {
@@ -91,9 +94,28 @@ impl SegmentFile {
         if end > growth.reserved {
             growth.reserved = self.reserve(growth.reserved, end).map_err(WriteError::Refused)?;
         }
-        self.file.write_all_at(batch, offset).map_err(WriteError::Broken)?;
+        self.write_through(batch, offset)?;
         self.ready.fetch_max(end, Ordering::AcqRel);
         Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_through(&self, mut batch: &[u8], mut offset: u64) -> Result<(), WriteError> {
+        while !batch.is_empty() {
+            let written = match pwritev2(&*self.file, &[IoSlice::new(batch)], offset, ReadWriteFlags::DSYNC) {
+                Ok(0) => return Err(WriteError::Broken(io::ErrorKind::WriteZero.into())),
+                Err(Errno::INTR) => 0,
+                other => other.map_err(|error| WriteError::Broken(error.into()))?,
+            };
+            batch = batch.get(written..).unwrap_or_default();
+            offset += written as u64;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn write_through(&self, batch: &[u8], offset: u64) -> Result<(), WriteError> {
+        self.file.write_all_at(batch, offset).and_then(|()| self.file.sync_data()).map_err(WriteError::Broken)
     }
 
     /// Reserves room behind `from`, at least up to `to`, and gives its end.
