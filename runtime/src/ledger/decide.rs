@@ -479,11 +479,8 @@ fn begin<'a>(terms: &Terms, claim: &'a Claim, state: State, before: Option<Arc<A
     let lives_ms = u64::try_from(claim.lives.as_millis()).unwrap_or(u64::MAX);
     let until_ms = matches!(state, State::Started { .. }).then(|| terms.at_ms.saturating_add(lives_ms));
     // One that was approved keeps the bucket of time in which it was asked for.
-    let asked = before.as_ref().filter(|before| matches!(before.state, State::AwaitingApproval(_)));
-    let bucket = match asked {
-        Some(asked) if until_ms.is_some() => asked.bucket,
-        _ => terms.bucket(claim),
-    };
+    let asked = before.as_ref().filter(|_| claim.approved.is_some());
+    let bucket = asked.map_or_else(|| terms.bucket(claim), |asked| asked.bucket);
     Draft { key: claim.key, before, change: Change::Begin { claim, state, bucket, until_ms } }
 }
 

@@ -55,7 +55,8 @@ impl Held {
     }
 
     fn expire(&mut self) {
-        let candidates: Vec<_> = self.actions.values().map(|action| (action.key, action.version)).collect();
+        let settled = self.actions.values().filter(|action| action.is_settled());
+        let candidates: Vec<_> = settled.map(|action| (action.key, action.version)).collect();
         let expired = decide::expired(self, &self.terms, &candidates).unwrap();
         assert_eq!(expired.actions.len() + expired.answering, candidates.len());
         for action in expired.actions {

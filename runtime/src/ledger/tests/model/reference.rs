@@ -228,10 +228,11 @@ impl Reference {
     /// All at once: each caller has heard what was said before, and they are decided on in this order.
     pub(super) fn take(&mut self, turns: &[Turn]) {
         let heard = self.heard;
+        let begun = self.actions.map(|run| run.map_or(0, |run| self.runs[run].intent));
         self.said.clear();
         for Turn { caller, name, ask } in turns {
             let named = match ask {
-                Ask::Late { .. } => self.actions[*name].map_or(0, |run| self.runs[run].intent),
+                Ask::Late { .. } => begun[*name],
                 _ => heard[*caller][*name],
             };
             let said = self.answer(*caller, *name, ask, named);
@@ -435,7 +436,7 @@ impl Reference {
                 Some(run) => self.settle(run, end, *how >= OPERATOR),
                 None => Said::Superseded,
             },
-            Ask::Late { end } => match current {
+            Ask::Late { end } => match current.filter(|run| self.runs[*run].intent == named) {
                 // Nothing ran yet, and somebody decided in the meantime.
                 Some(run)
                     if matches!(self.runs[run].stand, Stand::AwaitingApproval { .. })
