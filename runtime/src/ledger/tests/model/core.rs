@@ -110,9 +110,7 @@ impl<'a> decide::Batch<'a> for Held {
         let version = self.record(draft.line(payload.as_ref().map(|payload| payload.hash)));
         self.longest_ms = self.longest_ms.max(draft.expires_ms().unwrap_or(0));
         let (step, before) = draft.step(version, Moment(version.0), self.terms.at_ms, payload);
-        // Only what answers no longer may be passed over.
-        let there = self.actions.get(&key).filter(|action| action.answers(self.terms.at_ms)).cloned();
-        assert_eq!(before.as_ref().filter(|before| before.answers(self.terms.at_ms)), there.as_ref());
+        assert_eq!(before.as_ref(), self.actions.get(&key));
         let mut changes = Changes::default();
         changes.step(step, before, self)?;
         let action = changes.get(&key).and_then(|change| change.action.clone());

@@ -380,7 +380,6 @@ impl<P: Place> Player<P> {
         assert_eq!((action.owner.as_deref(), &action.again_after), (wanted.entry.owner(), &wanted.again_after));
         assert_eq!(action.tool, wanted.entry.tool);
         assert_eq!(action.stored_error, matches!(run.stand, Stand::Completed { stored_error: true, .. }));
-        assert_eq!(action.replaced.is_some(), run.replaced.is_some());
         assert_eq!(action.expires_ms.is_some(), run.stand.is_settled());
         assert_eq!(action.bucket.is_some(), run.bucket.is_some());
     }

@@ -271,8 +271,11 @@ impl Reference {
 
     /// The action that answers for its key.
     pub(super) fn known(&self, name: Name) -> Option<&Run> {
-        let run = &self.runs[self.actions[name]?];
-        (!run.stand.is_settled() || self.quarter < run.until).then_some(run)
+        Some(&self.runs[self.actions[name]?]).filter(|run| self.answers(run))
+    }
+
+    fn answers(&self, run: &Run) -> bool {
+        !run.stand.is_settled() || self.quarter < run.until
     }
 
     /// The last call that touches what `name` is about.
@@ -303,7 +306,9 @@ impl Reference {
         let run = known.clone();
         match (&known.stand, known.replaced) {
             // Who does not mean this repeat means what is there until somebody agrees to it.
-            (Stand::AwaitingApproval { .. }, Some(before)) if known.again_after != wanted.again_after => {
+            (Stand::AwaitingApproval { .. }, Some(before))
+                if known.again_after != wanted.again_after && self.answers(&self.runs[before]) =>
+            {
                 self.ended(owner, wanted, &self.runs[before])
             }
             (Stand::Completed { .. } | Stand::Failed, _) if wanted.natural && wanted.again_after.is_none() => {
@@ -456,17 +461,17 @@ impl Reference {
             (false, true) => self.quarter,
             (false, false) => self.quarter + RETENTION,
         };
+        let replaced = self.runs[run].replaced.filter(|before| self.answers(&self.runs[*before]));
         let known = &mut self.runs[run];
         let awaited = matches!(known.stand, Stand::AwaitingApproval { .. });
         match end {
             _ if known.stand.is_settled() => Said::Superseded,
-            End::Failed if awaited || known.replaced.is_some() => {
-                let (name, before) = (known.name, known.replaced);
+            End::Failed if awaited || replaced.is_some() => {
                 known.stand = Stand::Failed;
                 self.records += 1;
-                self.actions[name] = before;
+                self.actions[known.name] = replaced;
                 // Nothing came of it: what was there answers again.
-                if let Some(before) = before {
+                if let Some(before) = replaced {
                     self.runs[before].version = self.records;
                 }
                 Said::Recorded(self.records)
@@ -491,7 +496,7 @@ impl Reference {
 
     /// A new run over what the key names now.
     fn begin(&mut self, owner: Caller, name: Name, wanted: &Wanted, stand: Stand) -> usize {
-        let over = self.known(name).is_some().then_some(self.actions[name]).flatten();
+        let over = self.actions[name];
         let replaced = over.filter(|_| wanted.again_after.is_some()).and_then(|over| match self.runs[over].stand {
             Stand::Completed { .. } => Some(over),
             _ => self.runs[over].replaced,
