@@ -841,6 +841,17 @@ async fn the_ledger_holds_every_call_and_no_secret() {
     assert!(started["arguments"]["code"].as_str().unwrap().starts_with("hmac:v1:"));
 }
 
+#[tokio::test]
+async fn a_closed_journal_is_lines_of_json_and_nothing_behind_them() {
+    for round in 0..30 {
+        let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
+        let ledger = Ledger::open(directory.path().to_str().unwrap()).unwrap();
+        ledger.close().await.unwrap();
+        let segment = std::fs::read(directory.path().join("journal/00000000000000000001.jsonl")).unwrap();
+        assert_eq!(segment.last(), Some(&b'\n'), "round {round}: zero bytes that were reserved are still there");
+    }
+}
+
 /// Sets the code of a lock.
 #[safe_tool(effect = write, scope = WRITE, key = natural("it sets a value"), undo = by_hand("clear it"))]
 async fn set_code(
