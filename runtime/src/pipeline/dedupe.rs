@@ -232,6 +232,6 @@ fn subject_in_doubt(call: String) -> Refusal {
     )
     .code("subject_in_doubt")
     .suggest("ask an operator to resolve the doubt; in doubt is not failed")
-    .effect(EffectKnown::None)
+    .effect(EffectKnown::Unknown)
     .about(call)
 }
