@@ -525,8 +525,13 @@ fn on_settle<'a>(view: &impl View, terms: &Terms, settle: &'a Settle) -> Result<
             if payload.contains(&b'\n') {
                 return Ok(Verdict::Refuse(LedgerError::Payload { reason: "has a line break" }));
             }
-            let completion = Completion { payload, code, subjects, stored_error: *stored_error, expires_ms };
-            Change::Complete { settle, how, completion }
+            // The answer under the key is what did happen: a repeat that ends in an error leaves it as it was.
+            if *stored_error && action.replaced.is_some() {
+                Change::Fail { settle, how, code, expires_ms: Some(expires_ms) }
+            } else {
+                let completion = Completion { payload, code, subjects, stored_error: *stored_error, expires_ms };
+                Change::Complete { settle, how, completion }
+            }
         }
         Outcome::Failed { code } => {
             // Where nothing began, there is nothing to remember.
