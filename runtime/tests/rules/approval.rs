@@ -40,9 +40,11 @@ async fn what_had_no_effect_or_was_elsewhere_voids_no_approval() {
     let host = json!({ "host": "web-01" });
     lab.call("wipe", host.clone()).await;
     decide(&lab.ledger, true).await;
-    for (way, host) in [(Way::Missing, "web-01"), (Way::Bolted, "web-01"), (Way::Well, "web-02")] {
+    for (way, tool, host) in
+        [(Way::Missing, "release", "web-01"), (Way::Bolted, "restart", "web-01"), (Way::Well, "restart", "web-02")]
+    {
         lab.world.goes(way);
-        lab.call("restart", json!({ "host": host })).await;
+        lab.call(tool, json!({ "host": host })).await;
     }
     lab.runs("wipe", host).await;
     assert_eq!(lab.world.took(), ["restart web-02", "wipe web-01"]);

@@ -62,6 +62,21 @@ async fn a_doubt_on_the_subject_does_not_claim_that_a_repeat_never_happened() {
     assert_eq!((error(&answer, "code"), error(&answer, "effect")), ("subject_in_doubt", "unknown"), "{answer}");
 }
 
+/// A doubt counts from the end of its body, however late it is resolved; and what is found out is held to the same rules.
+#[tokio::test]
+async fn a_doubt_that_is_resolved_late_is_no_move_of_today() {
+    let lab = Lab::new().await;
+    let host = json!({ "host": "web-01" });
+    lab.world.goes(Way::AnswerLost);
+    let doubt = lab.call("isolate", host.clone()).await;
+    let released = lab.runs("release", host.clone()).await;
+    let answer = lab.superseded("isolate", host.clone(), &released).await;
+    assert_eq!((error(&answer, "effect"), &answer["first_call"]), ("applied", &doubt["call"]));
+    assert_eq!((lab.world.asked().len(), &answer["error"]["earlier"]["status"]), (1, &json!("ok")));
+    lab.replays("release", host, &released).await;
+    assert_eq!(lab.world.took(), ["isolate web-01", "release web-01"]);
+}
+
 #[tokio::test]
 async fn a_doubt_on_another_subject_is_in_nobodys_way() {
     let lab = Lab::new().await;
