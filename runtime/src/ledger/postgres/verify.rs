@@ -441,8 +441,7 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
                 && payload == action.payload.as_ref().map(|at| at.hash)
         }
         (Transition::Fail { expires_ms }, State::Failed) => expires_ms == action.expires_ms,
-        // A repeat ended without effect: the action before it is back in its place.
-        (Transition::Fail { .. } | Transition::Leave, State::Completed) => true,
+        (Transition::Restore, State::Completed) => true,
         (Transition::Doubt { running }, State::InDoubt) => running || action.epoch == 0,
         _ => false,
     };

@@ -66,7 +66,8 @@ async fn what_ends_first_in_a_batch_is_superseded_by_what_ends_next() {
     let settled = in_one_batch(&ledger, &gate, asks.into()).await;
     assert_eq!(settled[0].receipt.sequence + 1, settled[1].receipt.sequence);
     gate.verdicts.send(Append::Write).unwrap();
-    let Claimed::Known(Standing::Superseded(superseded)) = ledger.claim(about("isolate", "later")).await.unwrap() else {
+    let Claimed::Known(Standing::Superseded(superseded)) = ledger.claim(about("isolate", "later")).await.unwrap()
+    else {
         panic!("not superseded")
     };
     assert_eq!(superseded.by.unwrap().call, "release");
@@ -170,7 +171,8 @@ fn what_is_applied_leaves_the_overlay() {
     shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&changes);
     let index: Arc<dyn Index> = Arc::new(MemoryIndex::default());
     let (batches, waiting) = channel();
-    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0, at_ms: 0 };
+    let head =
+        Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0, at_ms: 0 };
     batches.send(Applied { changes, head: head.clone() }).unwrap();
     drop(batches);
     applier::run(&waiting, &index, &shared);

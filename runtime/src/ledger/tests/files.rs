@@ -11,7 +11,7 @@ use super::super::redact::Redactor;
 use super::super::{Claim, Claimed, Hash, How, Ledger, LedgerError, NoteEvent, Outcome, State, verify};
 use super::{
     claim, completed, entry, first_segment, in_doubt, key, known, lookup, open, payload, records, refused, run, settle,
-    start, state, subject, win,
+    start, state, subject,
 };
 
 #[test]

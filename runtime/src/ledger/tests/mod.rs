@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use serde_json::Value;
 
 use super::action::PayloadAt;
+use super::changes::Before;
 use super::checkpoint::Signer;
 use super::local::committer::Opened;
 use super::local::index::memory::MemoryIndex;
@@ -23,12 +24,11 @@ use super::local::journal::zeros::content;
 use super::local::journal::{Journal, Position, Reader, WriteError};
 use super::local::store::{Keys, LocalStore};
 use super::redact::Redactor;
+use super::subject::{Meeting, Pair, Slot, Subject};
 use super::{
     Action, ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Settle,
     Settled, Standing, State, Version,
 };
-use super::changes::Before;
-use super::subject::{Meeting, Pair, Slot, Subject};
 
 #[cfg(not(shuttle))]
 mod batches;
@@ -247,7 +247,8 @@ fn gated() -> (Ledger, Gate) {
 
 /// A new ledger on these parts.
 fn start(journal: Box<dyn Journal>, index: Arc<dyn Index>) -> Ledger {
-    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0, at_ms: 0 };
+    let head =
+        Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0, at_ms: 0 };
     let keys = Keys { redactor: Redactor::new(&[7; 32]).unwrap(), signer: Signer::new(&[7; 32]).unwrap() };
     let opened = Opened { head, tail: None };
     let store = LocalStore::start(journal, index, opened, keys, &LedgerOptions::default(), None).unwrap();
