@@ -494,18 +494,18 @@ impl<P: Place> StateMachineTest for Player<P> {
             Err(error) => assert!(reference.latched && matches!(error, LedgerError::Latched), "{error}"),
         }
         player.runtime.block_on(async {
-            for name in 0..ACTIONS {
+            for (name, text) in NAMES.into_iter().enumerate() {
                 for caller in 0..CALLERS {
                     let claim = claim(caller, name, &PLAIN, reference.calls);
                     player
                         .stands(&reference.judge(caller, name, &PLAIN, false), &ledger.standing(claim).await.unwrap());
                 }
-                let action = ledger.lookup(&key(NAMES[name])).await.unwrap();
+                let action = ledger.lookup(&key(text)).await.unwrap();
                 let Some(run) = reference.known(name) else {
-                    assert_eq!(action, None, "{} is absent", NAMES[name]);
+                    assert_eq!(action, None, "{text} is absent");
                     continue;
                 };
-                let action = action.unwrap_or_else(|| panic!("{} is {run:?}", NAMES[name]));
+                let action = action.unwrap_or_else(|| panic!("{text} is {run:?}"));
                 player.same(run, &action);
                 match (&run.stand, ledger.payload(&action).await) {
                     (Stand::Completed { payload, .. }, stored) => assert_eq!(stored.unwrap(), body(*payload)),
