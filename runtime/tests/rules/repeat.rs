@@ -72,10 +72,13 @@ async fn a_repeat_without_effect_leaves_the_answer_that_was_there() {
     let lab = Lab::new().await;
     let host = json!({ "host": "web-01" });
     let first = lab.runs("isolate", host.clone()).await;
-    lab.world.goes(Way::Missing);
-    assert_eq!(error(&lab.call("isolate", after(&host, &first)).await, "code"), "MISSING");
-    lab.replays("isolate", host.clone(), &first).await;
-    assert_eq!(error(&call(&lab.bob, "isolate", host.clone()).await, "code"), "done_for_another");
+    // A stored error as well: the host is isolated, whatever became of the repeat.
+    for (way, code) in [(Way::Missing, "MISSING"), (Way::Bolted, "BOLTED")] {
+        lab.world.goes(way);
+        assert_eq!(error(&lab.call("isolate", after(&host, &first)).await, "code"), code);
+        lab.replays("isolate", host.clone(), &first).await;
+        assert_eq!(error(&call(&lab.bob, "isolate", host.clone()).await, "code"), "done_for_another");
+    }
     lab.runs("isolate", after(&host, &first)).await;
     assert_eq!(lab.world.took(), ["isolate web-01"; 2]);
 }
