@@ -565,9 +565,15 @@ fn on_settle<'a>(view: &impl View, terms: &Terms, settle: &'a Settle) -> Result<
             if payload.contains(&b'\n') {
                 return Ok(Verdict::Refuse(LedgerError::Payload { reason: "has a line break" }));
             }
-            let expires_ms = terms.at_ms.saturating_add(answers_for(terms.retention_ms, how));
-            let completion = Completion { payload, code, subjects, stored_error: *stored_error, expires_ms };
-            Change::Complete { settle, how, completion }
+            // The answer under the key is what did happen: a repeat that ends in an error leaves it as it was.
+            let failure = Failure::of(&action, terms, how);
+            if *stored_error && failure.restores() {
+                Change::Fail { settle, how, code, failure }
+            } else {
+                let expires_ms = terms.at_ms.saturating_add(answers_for(terms.retention_ms, how));
+                let completion = Completion { payload, code, subjects, stored_error: *stored_error, expires_ms };
+                Change::Complete { settle, how, completion }
+            }
         }
         Outcome::Failed { code } => Change::Fail { settle, how, code, failure: Failure::of(&action, terms, how) },
         Outcome::InDoubt { code, running } => Change::Doubt { settle, how, code, running: *running },
