@@ -466,7 +466,9 @@ impl Reference {
         let awaited = matches!(known.stand, Stand::AwaitingApproval { .. });
         match end {
             _ if known.stand.is_settled() => Said::Superseded,
-            End::Failed if awaited || replaced.is_some() => {
+            End::Failed | End::Completed { stored_error: true, .. }
+                if replaced.is_some() && !awaited || awaited && matches!(end, End::Failed) =>
+            {
                 known.stand = Stand::Failed;
                 self.records += 1;
                 self.actions[known.name] = replaced;
