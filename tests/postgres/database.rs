@@ -198,10 +198,9 @@ impl Database {
         });
     }
 
-    /// The same, with a clock that begins at `time`, as `2026-01-01 00:00:57`; `None`, and loudly so, where there is no way to
-    /// set it.
-    pub(crate) fn begin_at(&self, time: &str) -> Option<()> {
-        let clock = clock(&format!("@{time}"))?;
+    /// The same, with a clock that is ahead `by` so much, as `+42s`; `None`, and loudly so, where there is no way to set it.
+    pub(crate) fn begin_ahead(&self, by: &str) -> Option<()> {
+        let clock = clock(by)?;
         let (data, log) = (self.path("data"), self.path("run/log"));
         self.run("pg_ctl", |start| {
             start.args(["start", "--wait", "--silent", "-D"]).arg(&data).arg("-l").arg(&log).envs(clock);
@@ -267,7 +266,7 @@ impl Drop for Database {
     }
 }
 
-/// What a process needs in its environment to have another clock: `+8d`, `-10m` or `@2026-01-01 00:00:57`. `None`, and loudly
+/// What a process needs in its environment to have another clock: `+8d`, `-10m` or `+42s`. `None`, and loudly
 /// so, where libfaketime is not installed.
 pub(crate) fn clock(time: &str) -> Option<[(&'static str, String); 3]> {
     let directories = fs::read_dir("/usr/lib").into_iter().flatten().filter_map(Result::ok);
