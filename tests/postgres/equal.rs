@@ -118,13 +118,16 @@ impl Player {
                 if let Some(State::AwaitingApproval(_)) = self.state(*name).await {
                     claim.approved = self.versions.get(name).copied();
                 }
-                match self.ledger.claim(claim).await.unwrap() {
-                    Claimed::Won { version, effect_key } => {
+                match self.ledger.claim(claim).await {
+                    Ok(Claimed::Won { version, effect_key }) => {
                         self.learn(*name, version);
                         self.ran.push(call);
                         format!("won {effect_key}")
                     }
-                    Claimed::Known(standing) => told(&standing),
+                    Ok(Claimed::Known(standing)) => told(&standing),
+                    // The approval that it would use up was not given, or counts no longer.
+                    Err(LedgerError::Superseded) => "superseded".to_owned(),
+                    Err(error) => panic!("{error}"),
                 }
             }
             Op::Ask { name, expired, user, again } => {
