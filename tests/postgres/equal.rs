@@ -193,7 +193,16 @@ impl Player {
         for name in 0..NAMES.len() {
             for again in [None, Some(0)] {
                 let probe = self.claim(claim(&self.name(name), "probe"), name, 0, again);
-                view.push(told(&self.ledger.standing(probe).await.unwrap()));
+                let standing = self.ledger.standing(probe).await.unwrap();
+                view.push(told(&standing));
+                let stored = match &standing {
+                    Standing::Replay(action) => Some(&**action),
+                    Standing::Superseded(superseded) => superseded.earlier.as_ref(),
+                    _ => None,
+                };
+                if let Some(stored) = stored {
+                    view.push(format!("{:?}", self.ledger.payload(stored).await.unwrap()));
+                }
             }
             let Some(action) = self.ledger.lookup(&key(&self.name(name))).await.unwrap() else {
                 view.push("absent".to_owned());

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use safe_tool::Ledger;
 use safe_tool::ledger::{
-    Action, ArgumentDigest, Ask, Claim, Claimed, Entry, Hash, How, LedgerError, Listed, Outcome, Settle, Standing,
-    State, Subject, Version,
+    Action, ArgumentDigest, Ask, Asked, Claim, Claimed, Entry, Hash, How, LedgerError, Listed, Outcome, Settle,
+    Standing, State, Subject, Version,
 };
 
 use crate::database::Database;
@@ -203,6 +203,34 @@ async fn isolate_and_release_on_two_servers_are_as_many_effects_as_were_meant() 
     }
     one.close().await.unwrap();
     two.close().await.unwrap();
+    safe_tool::ledger::verify_database(&database.url()).unwrap();
+}
+
+#[tokio::test]
+async fn a_repeat_that_has_no_effect_leaves_the_result_where_it_was() {
+    let Some(database) = Database::start() else { return };
+    let (one, two) = (open(database.url()).await, open(database.url()).await);
+    let first = about(&one, "web-01", "isolate", "first", None);
+    let Claimed::Won { version, .. } = one.claim(first.clone()).await.unwrap() else { panic!("nothing was there") };
+    one.settle(settle("isolate", version, completed("[1]"))).await.unwrap();
+    let again = Claim { needs_approval: true, ..about(&one, "web-01", "isolate", "again", Some("first")) };
+    let replayed = async |ledger: &Ledger| {
+        let standing = ledger.standing(first.clone()).await.unwrap();
+        let Standing::Replay(action) = standing else { panic!("{standing:?}") };
+        assert_eq!(ledger.payload(&action).await.unwrap(), b"[1]");
+    };
+    // While the repeat waits for its approval, and after nobody gave it.
+    let asked = one.ask(Ask { claim: again.clone(), ..ask("isolate", "again") }).await.unwrap();
+    let Asked::Awaits(waiting) = asked else { panic!("{asked:?}") };
+    replayed(&two).await;
+    let failed = |version| settle("isolate", version, Outcome::Failed { code: "HOST_OFFLINE".into() });
+    one.settle(failed(waiting.version)).await.unwrap();
+    replayed(&two).await;
+    // And after one that began and had no effect.
+    let Claimed::Won { version, .. } = two.claim(again).await.unwrap() else { panic!("nothing stands against it") };
+    safe_tool::ledger::verify_database(&database.url()).unwrap();
+    two.settle(failed(version)).await.unwrap();
+    replayed(&one).await;
     safe_tool::ledger::verify_database(&database.url()).unwrap();
 }
 

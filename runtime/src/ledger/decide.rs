@@ -686,8 +686,8 @@ mod tests {
     use super::super::subject::{Meeting, Slot};
     use super::super::tests::claim;
     use super::{
-        Action, Approval, Beginning, Claim, Decision, LedgerError, Moment, State, Step, Terms, Transition, Verdict, Version,
-        View, on_claim,
+        Action, Approval, Beginning, Claim, Decision, LedgerError, Moment, State, Step, Terms, Transition, Verdict,
+        Version, View, on_claim,
     };
 
     /// The only action that there is.

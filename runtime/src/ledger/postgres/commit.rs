@@ -213,6 +213,7 @@ pub(super) async fn store(
             .action
             .push(serde_json::to_string(action).map_err(|_| Failed::Lost("an action cannot be encoded".into()))?);
         columns.payload.push(write.payload);
+        columns.keeps.push(write.keeps);
     }
     let head = async {
         let Tail { sequence, hash } = batch.own.tail;
@@ -273,6 +274,7 @@ struct Columns<'a> {
     expires_ms: Vec<Option<i64>>,
     action: Vec<String>,
     payload: Vec<Option<&'a [u8]>>,
+    keeps: Vec<bool>,
     replaces: Vec<i64>,
 }
 
@@ -292,11 +294,12 @@ impl Columns<'_> {
         if self.key.is_empty() {
             return Ok(());
         }
-        let Columns { key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaces } = self;
+        let Columns { key, version, intent, state, epoch, crashed, expires_ms, action, payload, keeps, replaces } =
+            self;
         let written = transaction
             .execute(
                 &statements.update,
-                &[key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaces],
+                &[key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaces, keeps],
             )
             .await?;
         self.all(written)

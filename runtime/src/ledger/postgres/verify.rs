@@ -13,6 +13,7 @@ use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Event, Parsed, Record, Tail, parse};
 use super::super::verify::{self, Report, Rung, Verification, VerifyError, Wrong};
+use super::batch::kept;
 use super::commit::{read, to_i64, unsigned};
 use super::set_backs::Loss;
 use super::store::connector;
@@ -406,7 +407,7 @@ impl Walk {
                 let (ended, began): (Option<&[u8]>, Option<&[u8]>) = (row.get(5), row.get(6));
                 matches(&action, ended, began).map_err(wrong)?;
                 let payload: Option<&[u8]> = row.get(4);
-                if payload.map(Hash::of) != action.payload.as_ref().map(|at| at.hash) {
+                if payload.map(Hash::of) != kept(&action).map(|at| at.hash) {
                     return Err(wrong("has another result than its record names"));
                 }
                 actions += 1;

@@ -66,7 +66,8 @@ async fn what_ends_first_in_a_batch_is_superseded_by_what_ends_next() {
     let settled = in_one_batch(&ledger, &gate, asks.into()).await;
     assert_eq!(settled[0].receipt.sequence + 1, settled[1].receipt.sequence);
     gate.verdicts.send(Append::Write).unwrap();
-    let Claimed::Known(Standing::Superseded(superseded)) = ledger.claim(about("isolate", "later")).await.unwrap() else {
+    let Claimed::Known(Standing::Superseded(superseded)) = ledger.claim(about("isolate", "later")).await.unwrap()
+    else {
         panic!("not superseded")
     };
     assert_eq!(superseded.by.unwrap().call, "release");

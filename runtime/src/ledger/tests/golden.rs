@@ -81,7 +81,8 @@ fn journal() -> Scribe {
         .write(Line::note(&again, &NoteEvent::Replayed { first_call: done.call.clone(), code: "ok".into(), times: 3 }));
     scribe.rotate();
 
-    let again = Line { again_after: Some(&done.call), bucket: Some(498_648), ..begun(Event::Started, "again", Some(1)) };
+    let again =
+        Line { again_after: Some(&done.call), bucket: Some(498_648), ..begun(Event::Started, "again", Some(1)) };
     let started = scribe.write(again);
     let refused = scribe.payload("{\"status\":\"error\",\"error\":{\"code\":\"NOT_THERE\"}}");
     scribe.write(Line {

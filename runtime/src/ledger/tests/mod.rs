@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use serde_json::Value;
 
 use super::action::PayloadAt;
+use super::changes::Before;
 use super::checkpoint::Signer;
 use super::local::committer::Opened;
 use super::local::index::memory::MemoryIndex;
@@ -23,12 +24,11 @@ use super::local::journal::zeros::content;
 use super::local::journal::{Journal, Position, Reader, WriteError};
 use super::local::store::{Keys, LocalStore};
 use super::redact::Redactor;
+use super::subject::{Meeting, Pair, Slot, Subject};
 use super::{
     Action, ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Settle,
     Settled, Standing, State, Version,
 };
-use super::changes::Before;
-use super::subject::{Meeting, Pair, Slot, Subject};
 
 #[cfg(not(shuttle))]
 mod batches;
