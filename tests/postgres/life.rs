@@ -212,7 +212,14 @@ async fn a_repeat_that_has_no_effect_leaves_the_result_where_it_was() {
     let (one, two) = (open(database.url()).await, open(database.url()).await);
     let first = about(&one, "web-01", "isolate", "first", None);
     let Claimed::Won { version, .. } = one.claim(first.clone()).await.unwrap() else { panic!("nothing was there") };
-    one.settle(settle("isolate", version, completed("[1]"))).await.unwrap();
+    // Its ready undo call is about a ticket, which the repeat knows nothing of.
+    let found = Outcome::Completed {
+        payload: b"[1]".to_vec(),
+        code: "ok".into(),
+        subjects: vec![subject(&one, ["ticket".to_owned()])],
+        stored_error: false,
+    };
+    one.settle(settle("isolate", version, found)).await.unwrap();
     let again = Claim { needs_approval: true, ..about(&one, "web-01", "isolate", "again", Some("first")) };
     let replayed = async |ledger: &Ledger| {
         let standing = ledger.standing(first.clone()).await.unwrap();
@@ -226,12 +233,23 @@ async fn a_repeat_that_has_no_effect_leaves_the_result_where_it_was() {
     let failed = |version| settle("isolate", version, Outcome::Failed { code: "HOST_OFFLINE".into() });
     one.settle(failed(waiting.version)).await.unwrap();
     replayed(&two).await;
+    safe_tool::ledger::verify_database(&database.url()).unwrap();
     // And after one that began and had no effect.
     let Claimed::Won { version, .. } = two.claim(again).await.unwrap() else { panic!("nothing stands against it") };
     safe_tool::ledger::verify_database(&database.url()).unwrap();
     two.settle(failed(version)).await.unwrap();
     replayed(&one).await;
     safe_tool::ledger::verify_database(&database.url()).unwrap();
+    // Its ticket changes while the next repeat waits: the result holds no longer.
+    let again = Claim { needs_approval: true, ..about(&one, "web-01", "isolate", "third", Some("first")) };
+    let asked = one.ask(Ask { claim: again, ..ask("isolate", "third") }).await.unwrap();
+    assert!(matches!(asked, Asked::Awaits(_)), "{asked:?}");
+    let close = two.claim(about(&two, "ticket", "close", "close", None)).await.unwrap();
+    let Claimed::Won { version, .. } = close else { panic!("{close:?}") };
+    two.settle(settle("close", version, completed("[]"))).await.unwrap();
+    let standing = one.standing(first).await.unwrap();
+    let Standing::Superseded(superseded) = standing else { panic!("{standing:?}") };
+    assert_eq!(superseded.by.map(|by| by.call).as_deref(), Some("close"));
 }
 
 #[tokio::test]

@@ -97,6 +97,13 @@ pub(super) struct Write<'a> {
     pub(super) keeps: bool,
 }
 
+/// The slots where actions meet that touch `action`, or the one that it repeats: that one may come back.
+pub(super) fn reached(action: &Action) -> Vec<Slot> {
+    let mut slots = touching(&action.subjects);
+    slots.extend(action.replaced.iter().flat_map(|before| reached(before)));
+    slots
+}
+
 /// The stored result that goes with an action: its own, or that of the action that it repeats, which comes back with it.
 pub(super) fn kept(action: &Action) -> Option<&PayloadAt> {
     action.payload.as_ref().or_else(|| action.replaced.as_deref().and_then(kept))
@@ -147,7 +154,7 @@ impl<'a> Batch<'a> {
 
     /// The slots where actions meet that touch one of those here.
     pub(super) fn slots(&self) -> Vec<Slot> {
-        self.rows.values().flat_map(|action| touching(&action.subjects)).collect()
+        self.rows.values().flat_map(|action| reached(action)).collect()
     }
 
     /// Epochs of the actions here that may run.

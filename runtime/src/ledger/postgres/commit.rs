@@ -14,8 +14,8 @@ use super::super::checkpoint::Signer;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Anchor, Tail};
-use super::super::subject::{Meeting, Slot, touching};
-use super::batch::{Batch, Conditions, Own, Row, Time};
+use super::super::subject::{Meeting, Slot};
+use super::batch::{Batch, Conditions, Own, Row, Time, reached};
 use super::link::Link;
 use super::operation::{Decided, Operation, keys as keys_of, slots as slots_of};
 use super::session::{Session, Statements, dead};
@@ -159,7 +159,7 @@ async fn load<'a>(
 async fn forget_slots(transaction: &Transaction<'_>) -> Result<(), Failed> {
     let mut open: Vec<Vec<u8>> = Vec::new();
     for row in transaction.query(sql::OPEN, &[]).await? {
-        open.extend(touching(&read(row.get(0))?.subjects).iter().map(|slot| slot.0.to_vec()));
+        open.extend(reached(&read(row.get(0))?).iter().map(|slot| slot.0.to_vec()));
     }
     transaction.execute(sql::FORGET_SLOTS, &[&open]).await?;
     Ok(())

@@ -29,6 +29,7 @@ use super::super::{
     Ask, Asked, Claim, Claimed, Decide, Entry, Intent, Ledger, LedgerOptions, Listed, NoteEvent, Settle, Settled,
     Standing, Store,
 };
+use super::batch::reached;
 use super::commit::{meetings, read, to_i64, unsigned};
 use super::committer::Committer;
 use super::hosts::Hosts;
@@ -251,7 +252,7 @@ impl PostgresStore {
     async fn stands(&self, claim: Claim) -> Result<Standing, LedgerError> {
         let known = self.row(claim.key).await?;
         let mut slots = touching(&claim.subjects);
-        slots.extend(known.iter().flat_map(|known| touching(&known.subjects)));
+        slots.extend(known.iter().flat_map(|known| reached(known)));
         slots.sort_unstable();
         slots.dedup();
         let slots: Vec<Vec<u8>> = slots.iter().map(|slot| slot.0.to_vec()).collect();
