@@ -3,6 +3,8 @@
 //! Postgres is started from the binaries that are installed. On CI they are there; elsewhere their lack is said loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
+#[path = "postgres/clocks.rs"]
+mod clocks;
 #[path = "postgres/database.rs"]
 mod database;
 #[path = "postgres/encrypted.rs"]

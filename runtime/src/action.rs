@@ -152,7 +152,8 @@ fn intent_of(
     match &tool.key {
         Key::None => {}
         Key::Client => match intent.client_key {
-            Some(key) => feed.part(key.as_bytes()),
+            // Two callers who choose the same key mean two things.
+            Some(key) => [&intent.principal, key].into_iter().for_each(|part| feed.part(part.as_bytes())),
             None => missing.push(needed("idempotency-key", "a key of the caller's, the same for every retry")),
         },
         Key::Natural(_) => {

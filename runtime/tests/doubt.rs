@@ -1,6 +1,9 @@
 //! The ways out of doubt that need no operator: `reconcile` on the next call and at start-up.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod common;
+
+use common::{call, records};
 use safe_tool::ledger::Listed;
 use safe_tool::prelude::*;
 use safe_tool::{InProcess, Ledger, Principal};
@@ -122,19 +125,8 @@ async fn server(bank: &Bank, ledger: &Ledger) -> InProcess {
         .unwrap()
 }
 
-async fn call(server: &InProcess, tool: &str, arguments: Value) -> Value {
-    serde_json::from_str(&server.call(tool, &arguments.to_string()).await.unwrap()).unwrap()
-}
-
 async fn doubts(ledger: &Ledger) -> usize {
     ledger.list(Listed::InDoubt, None, 9).await.unwrap().len()
-}
-
-/// Every record of a ledger in a directory.
-fn records(directory: &std::path::Path) -> Vec<Value> {
-    let segment = directory.join("journal/00000000000000000001.jsonl");
-    let text = std::fs::read_to_string(segment).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[tokio::test]

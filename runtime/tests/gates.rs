@@ -1,7 +1,10 @@
 //! What each gate does with a call, on a server in this process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use safe_tool::ledger::{Action, Ask, Claim, Decide, Decision, How, Listed, Outcome, Settle};
+mod common;
+
+use common::{call, call_with, decide, error, records};
+use safe_tool::ledger::{Action, Ask, Claim, How, Listed, Outcome, Settle};
 use safe_tool::prelude::*;
 use safe_tool::tool::BoxFuture;
 use safe_tool::{
@@ -10,7 +13,6 @@ use safe_tool::{
 use serde_json::{Value, json};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -278,27 +280,6 @@ async fn read_server(lab: &Lab) -> InProcess {
 
 async fn write_server(lab: &Lab) -> InProcess {
     writer(lab).ledger(Ledger::open("memory:").unwrap()).in_process(ann()).await.unwrap()
-}
-
-async fn call(server: &InProcess, tool: &str, arguments: Value) -> Value {
-    serde_json::from_str(&server.call(tool, &arguments.to_string()).await.unwrap()).unwrap()
-}
-
-async fn call_with(server: &InProcess, tool: &str, arguments: Value, meta: Value) -> Value {
-    serde_json::from_str(&server.call_with(tool, &arguments.to_string(), &meta).await.unwrap()).unwrap()
-}
-
-fn error<'a>(answer: &'a Value, field: &str) -> &'a str {
-    answer["error"][field].as_str().unwrap_or_else(|| panic!("no error.{field} in {answer}"))
-}
-
-/// The records of a ledger in a directory, oldest first.
-fn records(directory: &Path) -> Vec<Value> {
-    let mut segments: Vec<_> =
-        std::fs::read_dir(directory.join("journal")).unwrap().map(|e| e.unwrap().path()).collect();
-    segments.sort();
-    let text: String = segments.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -695,14 +676,6 @@ async fn parts_of_the_call_make_a_key() {
     assert_eq!(call_with(&server, "ring", json!({}), meta("2")).await["replayed"], json!(false));
 }
 
-/// What an operator says to the one action that awaits approval.
-async fn decide(ledger: &Ledger, approved: bool) {
-    let awaiting = ledger.list(Listed::AwaitingApproval, None, 9).await.unwrap();
-    let [action] = awaiting.as_slice() else { panic!("{awaiting:?}") };
-    let decision = Decision { approved, operator: "olga".to_owned() };
-    ledger.decide(Decide { key: action.key, version: action.version, decision }).await.unwrap();
-}
-
 #[tokio::test]
 async fn what_needs_an_approval_is_pending_until_it_is_given_and_runs_once() {
     let lab = Lab::default();
@@ -839,6 +812,17 @@ async fn the_ledger_holds_every_call_and_no_secret() {
     let journal = serde_json::to_string(&records).unwrap();
     assert!(!journal.contains("\"7788\"") && !journal.contains("the cat"), "sensitive values and free text are hashed");
     assert!(started["arguments"]["code"].as_str().unwrap().starts_with("hmac:v1:"));
+}
+
+#[tokio::test]
+async fn a_closed_journal_is_lines_of_json_and_nothing_behind_them() {
+    for round in 0..30 {
+        let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
+        let ledger = Ledger::open(directory.path().to_str().unwrap()).unwrap();
+        ledger.close().await.unwrap();
+        let segment = std::fs::read(directory.path().join("journal/00000000000000000001.jsonl")).unwrap();
+        assert_eq!(segment.last(), Some(&b'\n'), "round {round}: zero bytes that were reserved are still there");
+    }
 }
 
 /// Sets the code of a lock.

@@ -1,10 +1,13 @@
 //! What `reconcile` is asked with, and when its answer counts.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod common;
+
+use common::call;
 use safe_tool::ledger::{Claim, Claimed, Entry, Hash, How, Listed, Outcome, Settle, Standing};
 use safe_tool::prelude::*;
 use safe_tool::{InProcess, Ledger, Principal};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
@@ -92,10 +95,6 @@ async fn server_on(lab: &Lab, ledger: &Ledger) -> InProcess {
     let server = Server::write("lab", lab.clone()).tool::<mark>().tool::<press>();
     let ann = Principal::agent("triage").on_behalf_of("ann").with_scope("lab:write");
     server.ledger(ledger.clone()).in_process(ann).await.unwrap()
-}
-
-async fn call(server: &InProcess, tool: &str, arguments: Value) -> Value {
-    serde_json::from_str(&server.call(tool, &arguments.to_string()).await.unwrap()).unwrap()
 }
 
 /// An action in doubt is looked up by the name that its body had.

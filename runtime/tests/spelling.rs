@@ -1,6 +1,9 @@
 //! A value whose format admits several spellings is one value for keys, digests, limits, policies and bodies.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod common;
+
+use common::call;
 use safe_tool::prelude::*;
 use safe_tool::{Allowlist, InProcess, Ledger, Principal, WriteServer};
 use serde_json::{Value, json};
@@ -144,10 +147,6 @@ async fn server(fleet: &Fleet) -> InProcess {
         .in_process(ann)
         .await
         .unwrap()
-}
-
-async fn call(server: &InProcess, tool: &str, arguments: Value) -> Value {
-    serde_json::from_str(&server.call(tool, &arguments.to_string()).await.unwrap()).unwrap()
 }
 
 /// A call in canonical texts.

@@ -198,6 +198,17 @@ impl Database {
         });
     }
 
+    /// The same, with a clock that begins at `time`, as `2026-01-01 00:00:57`; `None`, and loudly so, where there is no way to
+    /// set it.
+    pub(crate) fn begin_at(&self, time: &str) -> Option<()> {
+        let clock = clock(&format!("@{time}"))?;
+        let (data, log) = (self.path("data"), self.path("run/log"));
+        self.run("pg_ctl", |start| {
+            start.args(["start", "--wait", "--silent", "-D"]).arg(&data).arg("-l").arg(&log).envs(clock);
+        });
+        Some(())
+    }
+
     /// Ends it without a checkpoint or a goodbye, as a crash would.
     pub(crate) fn stop_at_once(&self) {
         let data = self.path("data");
@@ -254,6 +265,24 @@ impl Drop for Database {
         // It may be stopped already.
         drop({ stopped }.output());
     }
+}
+
+/// What a process needs in its environment to have another clock: `+8d`, `-10m` or `@2026-01-01 00:00:57`. `None`, and loudly
+/// so, where libfaketime is not installed.
+pub(crate) fn clock(time: &str) -> Option<[(&'static str, String); 3]> {
+    let directories = fs::read_dir("/usr/lib").into_iter().flatten().filter_map(Result::ok);
+    let mut libraries = directories.map(|entry| entry.path().join("faketime/libfaketime.so.1"));
+    let Some(library) = libraries.find(|library| library.exists()) else {
+        cannot("libfaketime is not installed (Debian: faketime)");
+        return None;
+    };
+    let own = |name, value: &str| (name, value.to_owned());
+    Some([
+        ("LD_PRELOAD", library.display().to_string()),
+        own("FAKETIME", time),
+        // Only the wall clock is wrong: that is what a machine's clock can be.
+        own("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ])
 }
 
 /// The directory of the newest installed version. What is on the path may be links into it, or wrappers that are not for us.

@@ -1,7 +1,10 @@
-//! `safe-tool-postgres-server`: a server with one dangerous tool, for tests to start, freeze and kill.
+//! `safe-tool-postgres-server`: a server with dangerous tools, for tests to start, freeze and kill.
 //!
 //! The effect is done by the witness at `WITNESS`; everything else comes from the environment as for every server.
 
+use std::time::Duration;
+
+use safe_tool::Ledger;
 use safe_tool::prelude::*;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -54,8 +57,48 @@ async fn strike(
     call.state().strike(&target).await.map(|times| Struck { times }).map_err(|cause| StrikeError::Lost { cause })
 }
 
+/// Pays a target once in a minute, which is counted.
+#[safe_tool(
+    effect = write,
+    scope = STRIKE,
+    key(target, every = "1m"),
+    undo = by_hand("nothing is undone: a payment is only a number"),
+    timeout = "30s",
+)]
+async fn pay(
+    call: Call<Witness>,
+    /// Who is paid.
+    #[arg(target, pattern = "^[a-z0-9-]{1,40}$", example = "p-1")]
+    target: String,
+) -> Result<Struck, StrikeError> {
+    call.state().strike(&target).await.map(|times| Struck { times }).map_err(|cause| StrikeError::Lost { cause })
+}
+
+/// Paints a target, which is counted.
+#[safe_tool(
+    effect = write,
+    scope = STRIKE,
+    key = natural("what is painted again looks the same"),
+    undo = by_hand("nothing is undone: paint is only a number"),
+    timeout = "30s",
+)]
+async fn paint(
+    call: Call<Witness>,
+    /// What is painted.
+    #[arg(target, pattern = "^[a-z0-9-]{1,40}$", example = "w-1")]
+    target: String,
+) -> Result<Struck, StrikeError> {
+    call.state().strike(&target).await.map(|times| Struck { times }).map_err(|cause| StrikeError::Lost { cause })
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let witness = Witness(std::env::var("WITNESS")?);
-    Ok(Server::write("strikes", witness).tool::<strike>().serve_stdio().await?)
+    let mut server = Server::write("strikes", witness).tool::<strike>().tool::<pay>().tool::<paint>();
+    // A ledger that may forget at once what has expired, however short it has been open.
+    if std::env::var_os("FORGETS").is_some() {
+        let ledger = std::env::var("SAFE_TOOL_LEDGER")?;
+        server = server.ledger(Ledger::options().distrust(Duration::ZERO).open(&ledger)?);
+    }
+    Ok(server.serve_stdio().await?)
 }

@@ -195,8 +195,10 @@ pub(super) enum Transition {
     Decide(Decision),
     /// Its outcome is final. `subjects` are those of its ready undo call.
     Complete { payload: Option<PayloadAt>, subjects: Vec<Subject>, expires_ms: Option<u64>, stored_error: bool },
-    /// It ended without effect.
+    /// It ended without effect, and is remembered.
     Fail { expires_ms: Option<u64> },
+    /// A repeat ended without effect: the action that it replaced is back in its place.
+    Restore,
     /// Its outcome is not known; its body may still run.
     Doubt { running: bool },
     /// It answers no longer, or nobody approved it: its key is free.
@@ -286,12 +288,12 @@ impl Step {
                 let epoch = if running { changed.epoch } else { 0 };
                 Some(Action { state: State::InDoubt, epoch, ended, ..changed })
             }
-            // A repeat without effect leaves the key as it was.
-            Transition::Fail { .. } | Transition::Leave if changed.replaced.is_some() => {
-                changed.replaced.map(|before| Action { version, ..*before })
+            Transition::Restore => {
+                let before = changed.replaced.ok_or(inconsistent)?;
+                Some(Action { version, ..*before })
             }
             Transition::Fail { expires_ms } => {
-                Some(Action { state: State::Failed, epoch: 0, ended, expires_ms, ..changed })
+                Some(Action { state: State::Failed, epoch: 0, ended, expires_ms, replaced: None, ..changed })
             }
             Transition::Leave | Transition::Begin(_) => None,
         })
@@ -310,7 +312,7 @@ fn begun(
     let Beginning { state, digest, arguments, tenant, tool, call, owner, subjects, bucket, again_after, until_ms } =
         beginning;
     let epoch = if let State::Started { epoch } = state { epoch } else { 0 };
-    // Only a repeat on purpose is begun with this over what still answers.
+    // An approved repeat goes on from the one that awaited.
     let replaced = match (&again_after, current.map(Arc::unwrap_or_clone)) {
         (Some(_), Some(before)) if before.state == State::Completed => Some(Box::new(before)),
         (Some(_), Some(before)) => before.replaced,

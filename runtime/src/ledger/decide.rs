@@ -97,7 +97,7 @@ enum Change<'a> {
         settle: &'a Settle,
         how: &'a How,
         code: &'a str,
-        expires_ms: Option<u64>,
+        failure: Failure,
     },
     Doubt {
         settle: &'a Settle,
@@ -109,9 +109,51 @@ enum Change<'a> {
         running: bool,
     },
     #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger needs it"))]
-    NeverRan {
-        expires_ms: u64,
-    },
+    NeverRan(Failure),
+}
+
+/// The state of a key whose action ended without effect.
+#[derive(Clone, Copy)]
+enum Failure {
+    /// Nothing began, and nothing was there before: the key is free.
+    Leaves,
+    /// A repeat: the action before it answers again, until then.
+    Restores { expires_ms: Option<u64> },
+    /// It is remembered until then.
+    Remembered { expires_ms: u64 },
+}
+
+impl Failure {
+    fn of(action: &Action, terms: &Terms, how: &How) -> Failure {
+        let began = !matches!(action.state, State::AwaitingApproval(_));
+        match action.replaced.as_deref().filter(|before| terms.answers(before)) {
+            Some(before) => Failure::Restores { expires_ms: before.expires_ms },
+            None if began => {
+                Failure::Remembered { expires_ms: terms.at_ms.saturating_add(answers_for(terms.retention_ms, how)) }
+            }
+            None => Failure::Leaves,
+        }
+    }
+
+    fn expires_ms(self) -> Option<u64> {
+        match self {
+            Failure::Leaves => None,
+            Failure::Restores { expires_ms } => expires_ms,
+            Failure::Remembered { expires_ms } => Some(expires_ms),
+        }
+    }
+
+    fn restores(self) -> bool {
+        matches!(self, Failure::Restores { .. })
+    }
+
+    fn transition(self) -> Transition {
+        match self {
+            Failure::Leaves => Transition::Leave,
+            Failure::Restores { .. } => Transition::Restore,
+            Failure::Remembered { expires_ms } => Transition::Fail { expires_ms: Some(expires_ms) },
+        }
+    }
 }
 
 struct Completion<'a> {
@@ -203,9 +245,8 @@ pub(super) fn never_ran<'a>(batch: &mut impl Batch<'a>, key: &Hash, version: Ver
     if action.version != version && !batch.presumed_dead(key) {
         return Ok(());
     }
-    let terms = batch.terms();
-    let expires_ms = terms.at_ms.saturating_add(terms.retention_ms);
-    batch.write(Draft { key: *key, before: Some(action), change: Change::NeverRan { expires_ms } }).map(drop)
+    let change = Change::NeverRan(Failure::of(&action, &batch.terms(), &How::Call));
+    batch.write(Draft { key: *key, before: Some(action), change }).map(drop)
 }
 
 /// Settled actions that retention removes.
@@ -259,15 +300,17 @@ enum Judged {
 }
 
 fn judge(view: &impl View, terms: &Terms, claim: &Claim) -> Result<Judged, LedgerError> {
-    let Some(known) = view.action(&claim.key)?.filter(|known| terms.answers(known)) else {
+    let stored = view.action(&claim.key)?;
+    let Some(known) = stored.clone().filter(|known| terms.answers(known)) else {
         return match &claim.again_after {
-            Some(named) => repeat(view, terms, claim, None, named),
-            None => Ok(Judged::Free(None)),
+            Some(named) => repeat(view, terms, claim, None, stored, named),
+            None => Ok(Judged::Free(stored)),
         };
     };
     // While a repeat waits for its approval, other calls still mean the action before it.
     if let (State::AwaitingApproval(_), Some(before)) = (&known.state, known.replaced.as_deref())
         && known.again_after != claim.again_after
+        && terms.answers(before)
     {
         return judge_settled(view, terms, claim, Arc::new(before.clone()), known);
     }
@@ -314,7 +357,7 @@ fn judge_settled(
         return Ok(Judged::Free(Some(over)));
     }
     if let Some(named) = claim.again_after.as_ref().filter(|named| known.again_after.as_ref() != Some(named)) {
-        return repeat(view, terms, claim, Some((known, over)), named);
+        return repeat(view, terms, claim, Some(&known), Some(over), named);
     }
     let completed = known.state == State::Completed;
     if completed && let Some(differs) = differs(&known, claim) {
@@ -339,15 +382,16 @@ fn judge_settled(
     })
 }
 
-/// Judges a call that names another one, in order to do the same again on purpose.
+/// Judges a call that names another one, in order to do the same again on purpose. `known` is the action as far as it
+/// answers; `over` is the action that a new one begins over.
 fn repeat(
     view: &impl View,
     terms: &Terms,
     claim: &Claim,
-    known: Option<(Arc<Action>, Arc<Action>)>,
+    known: Option<&Action>,
+    over: Option<Arc<Action>>,
     named: &str,
 ) -> Result<Judged, LedgerError> {
-    let (known, over) = known.unzip();
     let mut subjects = claim.subjects.clone();
     subjects.extend(known.iter().flat_map(|known| known.subjects.iter().cloned()));
     let touches = touches(view, &subjects)?;
@@ -359,20 +403,20 @@ fn repeat(
     }
     let by = latest(touches.iter());
     // Where nothing had an effect on the subject, the known action itself is the latest.
-    let own = known.as_ref().filter(|_| by.is_none()).map(|known| known.call.as_str());
+    let own = known.filter(|_| by.is_none()).map(|known| known.call.as_str());
     if by.as_ref().map(|by| by.call.as_str()).or(own) == Some(named) {
         return Ok(Judged::Free(over));
     }
     // It never ran for certain only where no repeat that names the same call can have come and gone.
     let place = touches.iter().find(|touch| touch.call == named);
-    let never = match (&known, place) {
+    let never = match (known, place) {
         (None, Some(place)) => terms.at_ms.saturating_sub(place.at_ms) < terms.retention_ms,
         (Some(known), Some(place)) => place.ended > Some(known.began),
         (_, None) => false,
     };
     Ok(Judged::Known(Standing::Superseded(Box::new(Superseded {
         by,
-        first_call: known.as_ref().map(|known| known.call.clone()),
+        first_call: known.map(|known| known.call.clone()),
         earlier: None,
         effect: if never { Happened::Never } else { Happened::Unknown },
     }))))
@@ -484,11 +528,8 @@ fn begin<'a>(terms: &Terms, claim: &'a Claim, state: State, before: Option<Arc<A
     let lives_ms = u64::try_from(claim.lives.as_millis()).unwrap_or(u64::MAX);
     let until_ms = matches!(state, State::Started { .. }).then(|| terms.at_ms.saturating_add(lives_ms));
     // One that was approved keeps the bucket of time in which it was asked for.
-    let asked = before.as_ref().filter(|before| matches!(before.state, State::AwaitingApproval(_)));
-    let bucket = match asked {
-        Some(asked) if until_ms.is_some() => asked.bucket,
-        _ => terms.bucket(claim),
-    };
+    let asked = before.as_ref().filter(|_| claim.approved.is_some());
+    let bucket = asked.map_or_else(|| terms.bucket(claim), |asked| asked.bucket);
     Draft { key: claim.key, before, change: Change::Begin { claim, state, bucket, until_ms } }
 }
 
@@ -524,20 +565,22 @@ fn on_settle<'a>(view: &impl View, terms: &Terms, settle: &'a Settle) -> Result<
         return Ok(Verdict::Refuse(LedgerError::Superseded));
     }
     let how = if mistaken && *how == How::Call { &How::Late } else { how };
-    let expires_ms = terms.at_ms.saturating_add(answers_for(terms.retention_ms, how));
     let change = match outcome {
         Outcome::Completed { payload, code, subjects, stored_error } => {
             if payload.contains(&b'\n') {
                 return Ok(Verdict::Refuse(LedgerError::Payload { reason: "has a line break" }));
             }
-            let completion = Completion { payload, code, subjects, stored_error: *stored_error, expires_ms };
-            Change::Complete { settle, how, completion }
+            // The answer under the key is what did happen: a repeat that ends in an error leaves it as it was.
+            let failure = Failure::of(&action, terms, how);
+            if *stored_error && failure.restores() {
+                Change::Fail { settle, how, code, failure }
+            } else {
+                let expires_ms = terms.at_ms.saturating_add(answers_for(terms.retention_ms, how));
+                let completion = Completion { payload, code, subjects, stored_error: *stored_error, expires_ms };
+                Change::Complete { settle, how, completion }
+            }
         }
-        Outcome::Failed { code } => {
-            // Where nothing began, there is nothing to remember.
-            let began = !matches!(action.state, State::AwaitingApproval(_));
-            Change::Fail { settle, how, code, expires_ms: began.then_some(expires_ms) }
-        }
+        Outcome::Failed { code } => Change::Fail { settle, how, code, failure: Failure::of(&action, terms, how) },
         Outcome::InDoubt { code, running } => Change::Doubt { settle, how, code, running: *running },
     };
     Ok(Verdict::Write(Draft { key: *key, before: Some(action), change }, settled))
@@ -568,8 +611,7 @@ impl<'a> Draft<'a> {
     pub(super) fn expires_ms(&self) -> Option<u64> {
         match &self.change {
             Change::Complete { completion, .. } => Some(completion.expires_ms),
-            Change::Fail { expires_ms, .. } => *expires_ms,
-            Change::NeverRan { expires_ms } => Some(*expires_ms),
+            Change::Fail { failure, .. } | Change::NeverRan(failure) => failure.expires_ms(),
             Change::Begin { .. } | Change::Decide(_) | Change::Doubt { .. } | Change::PresumeDead { .. } => None,
         }
     }
@@ -630,18 +672,24 @@ impl<'a> Draft<'a> {
                 expires: Some(completion.expires_ms),
                 ..settled(Event::Completed, settle, how)
             },
-            Change::Fail { settle, how, code, expires_ms } => {
-                Line { code: Some(code), expires: *expires_ms, ..settled(Event::Failed, settle, how) }
-            }
+            Change::Fail { settle, how, code, failure } => Line {
+                code: Some(code),
+                expires: failure.expires_ms(),
+                restores: failure.restores(),
+                ..settled(Event::Failed, settle, how)
+            },
             Change::Doubt { settle, how, code, running } => {
                 Line { code: Some(code), running: *running, ..settled(Event::InDoubt, settle, how) }
             }
             Change::PresumeDead { running } => {
                 Line { code: Some("crashed"), running: *running, ..of_action(Event::InDoubt) }
             }
-            Change::NeverRan { expires_ms } => {
-                Line { code: Some("never_ran"), expires: Some(*expires_ms), ..of_action(Event::Failed) }
-            }
+            Change::NeverRan(failure) => Line {
+                code: Some("never_ran"),
+                expires: failure.expires_ms(),
+                restores: failure.restores(),
+                ..of_action(Event::Failed)
+            },
         }
     }
 
@@ -673,9 +721,7 @@ impl<'a> Draft<'a> {
                 Transition::Complete { payload, subjects: subjects.to_vec(), expires_ms, stored_error }
             }
             Change::Doubt { running, .. } | Change::PresumeDead { running } => Transition::Doubt { running },
-            Change::Fail { expires_ms: None, .. } => Transition::Leave,
-            Change::Fail { expires_ms, .. } => Transition::Fail { expires_ms },
-            Change::NeverRan { expires_ms } => Transition::Fail { expires_ms: Some(expires_ms) },
+            Change::Fail { failure, .. } | Change::NeverRan(failure) => failure.transition(),
         };
         (Step { version, moment, at_ms, key: self.key, change }, self.before)
     }

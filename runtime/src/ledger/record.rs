@@ -159,6 +159,9 @@ pub(super) struct Line<'a> {
     /// The completion is an error without effect.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) stored_error: bool,
+    /// A repeat failed: the action before it answers again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) restores: bool,
     /// Place in the order of a ledger with several chains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) moment: Option<u64>,
@@ -224,6 +227,7 @@ impl<'a> Line<'a> {
             bucket: None,
             again_after: None,
             stored_error: false,
+            restores: false,
             moment: None,
             until: None,
             expires: None,
@@ -363,6 +367,8 @@ pub(super) struct Record {
     again_after: Option<String>,
     #[serde(default)]
     stored_error: bool,
+    #[serde(default)]
+    restores: bool,
     moment: Option<u64>,
     until: Option<u64>,
     pub(super) expires: Option<u64>,
@@ -422,6 +428,7 @@ impl Record {
                 expires_ms: self.expires,
                 stored_error: self.stored_error,
             },
+            Event::Failed if self.restores => Transition::Restore,
             Event::Failed if self.expires.is_none() => Transition::Leave,
             Event::Failed => Transition::Fail { expires_ms: self.expires },
             Event::InDoubt => Transition::Doubt { running: self.running },

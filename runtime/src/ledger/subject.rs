@@ -152,6 +152,8 @@ impl Meeting {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::slice::from_ref;
+
     use super::{Pair, Subject, own, touching};
 
     fn subject(pairs: &[u8]) -> Subject {
@@ -166,8 +168,8 @@ mod tests {
     #[test]
     fn the_wider_touches_the_narrower() {
         let (environment, service) = (subject(&[1]), subject(&[1, 2]));
-        assert!(touches(&[environment.clone()], &[service.clone()]));
-        assert!(!touches(&[service.clone()], &[environment]));
+        assert!(touches(from_ref(&environment), from_ref(&service)));
+        assert!(!touches(from_ref(&service), &[environment]));
         assert!(touches(&[service], &[subject(&[2, 1])]), "in whatever order");
     }
 

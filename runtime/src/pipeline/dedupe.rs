@@ -57,11 +57,7 @@ async fn lead(flow: &Flow) -> Result<Lead, Stop> {
         match tokio::time::timeout_at(deadline, flying.landed()).await {
             Ok(Some(landed)) => {
                 return Err(match &*landed {
-                    Landed::Answered { body, call } => {
-                        let differs = reworded(&flying.arguments, &names.arguments);
-                        let (body, first_call) = (body.clone(), call.clone());
-                        Stop::Replayed(Box::new(Replay { body, first_call, first_at_ms: None, differs }))
-                    }
+                    Landed::Answered { body, call } => answered(flow, &flying.arguments, body, call).await,
                     // Nobody is asked either: what the body has not done yet, it may still do.
                     Landed::Late => in_doubt(call).into(),
                 });
@@ -71,6 +67,20 @@ async fn lead(flow: &Flow) -> Result<Lead, Stop> {
             Err(_) => return Err(in_progress(call).into()),
         }
     }
+}
+
+/// The answer of the call that was waited for, by the rules as they stand now: its subject may have moved while it ran.
+async fn answered(flow: &Flow, then: &[ArgumentDigest], body: &Body, call: &str) -> Stop {
+    let first_at_ms = match standing(flow).await {
+        Ok(Standing::Superseded(superseded)) => return self::superseded(flow, *superseded).await.into(),
+        Ok(Standing::Running { call: running }) if running != call => return in_progress(running).into(),
+        Ok(Standing::Replay(action)) => Some(action.began_ms),
+        // An error without effect, a doubt, or a ledger that cannot tell: what the call was answered is still so.
+        Ok(_) | Err(_) => None,
+    };
+    let differs = flow.names.as_ref().map(|names| reworded(then, &names.arguments)).unwrap_or_default();
+    let (body, first_call) = (body.clone(), call.to_owned());
+    Stop::Replayed(Box::new(Replay { body, first_call, first_at_ms, differs }))
 }
 
 async fn standing(flow: &Flow) -> Result<Standing, Refusal> {
@@ -232,6 +242,6 @@ fn subject_in_doubt(call: String) -> Refusal {
     )
     .code("subject_in_doubt")
     .suggest("ask an operator to resolve the doubt; in doubt is not failed")
-    .effect(EffectKnown::None)
+    .effect(EffectKnown::Unknown)
     .about(call)
 }

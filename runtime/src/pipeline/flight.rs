@@ -57,11 +57,11 @@ impl Flights {
         call: &str,
         owner: Option<&str>,
         again_after: Option<&str>,
-    ) -> Result<Lead, Flying> {
+    ) -> Result<Lead, Box<Flying>> {
         let intent = names.key;
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match flights.entry(intent) {
-            Entry::Occupied(flying) => Err(flying.get().clone()),
+            Entry::Occupied(flying) => Err(Box::new(flying.get().clone())),
             Entry::Vacant(place) => {
                 let (landed, waiting) = watch::channel(None);
                 place.insert(Flying {

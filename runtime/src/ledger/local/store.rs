@@ -232,6 +232,9 @@ fn work(
     if applier_ends.recv_timeout(INDEX_CLOSES).is_err() {
         tracing::warn!("the index of the ledger stands still; the next start catches up from the journal");
     }
+    // Before it is said: the journal cuts the zero bytes behind its last line when it is dropped, and whoever closed the
+    // ledger may read it with any program.
+    drop(committer);
     if let Some(answer) = closing {
         reply(answer, shared.not_poisoned());
     }

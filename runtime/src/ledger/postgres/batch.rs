@@ -181,7 +181,7 @@ impl<'a> Batch<'a> {
             Operation::Decide(decision, _) => Decided::Settled(decide::decide(self, decision)?),
             Operation::Settle(settle, _) => Decided::Settled(decide::settle(self, settle)?),
             Operation::Own(OwnOperation::Examine(key, _)) => {
-                Decided::Examined(self.action(key)?.map(Arc::unwrap_or_clone))
+                Decided::Examined(self.action(key)?.map(|action| Box::new(Arc::unwrap_or_clone(action))))
             }
             Operation::Own(OwnOperation::NeverRan(key, version)) => {
                 decide::never_ran(self, key, *version)?;

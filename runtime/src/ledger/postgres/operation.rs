@@ -26,7 +26,7 @@ pub(super) enum Decided {
     Claimed(Result<Claimed, LedgerError>),
     Asked(Result<Approval, LedgerError>),
     Settled(Result<Settled, LedgerError>),
-    Examined(Option<Action>),
+    Examined(Option<Box<Action>>),
     Nothing,
 }
 
@@ -64,7 +64,9 @@ pub(super) fn answer(operation: Operation, decided: Decided) {
         (Operation::Ask(_, answer), Decided::Asked(asked)) => reply(answer, asked),
         (Operation::Decide(_, answer), Decided::Settled(settled))
         | (Operation::Settle(_, Some(answer)), Decided::Settled(settled)) => reply(answer, settled),
-        (Operation::Own(Own::Examine(_, Some(answer))), Decided::Examined(action)) => reply(answer, Ok(action)),
+        (Operation::Own(Own::Examine(_, Some(answer))), Decided::Examined(action)) => {
+            reply(answer, Ok(action.map(|action| *action)))
+        }
         _ => {}
     }
 }

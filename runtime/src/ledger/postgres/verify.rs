@@ -243,9 +243,6 @@ struct Walk {
     standing: HashMap<Version, Hash>,
     /// Versions that were replaced by records met before theirs.
     replaced: HashSet<Version>,
-    /// Records that ended what waited for an approval, each with the version that it replaced: one of a repeat brings the
-    /// action before it back.
-    left: Vec<(Version, Option<Version>, Hash)>,
     /// How often an action was removed by a record that does not name its version.
     removed: HashMap<Hash, u64>,
 }
@@ -287,11 +284,6 @@ impl Walk {
             chains.push(chain);
         }
         self.anchors(moment, &mut chains).await?;
-        for (version, replaced, key) in std::mem::take(&mut self.left) {
-            if !self.replaced.remove(&version) && restored(moment, replaced, &key).await?.is_some() {
-                self.standing.insert(version, key);
-            }
-        }
         let (actions, payloads) = self.actions(moment).await?;
         let losses = Loss::all(moment).await?;
         Ok(DatabaseReport { chains, actions, payloads, losses })
@@ -348,8 +340,7 @@ impl Walk {
             }
         }
         let version = version(chain, record.seq);
-        let supersedes = record.supersedes.map(Version);
-        if let Some(replaced) = supersedes
+        if let Some(replaced) = record.supersedes.map(Version)
             && self.standing.remove(&replaced).is_none()
         {
             self.replaced.insert(replaced);
@@ -358,7 +349,7 @@ impl Walk {
         for step in record.into_steps(None)? {
             match step.change {
                 Transition::Leave if expired => *self.removed.entry(step.key).or_default() += 1,
-                Transition::Leave => self.left.push((version, supersedes, step.key)),
+                Transition::Leave => {}
                 _ if self.replaced.remove(&version) => {}
                 _ => {
                     self.standing.insert(version, step.key);
@@ -487,7 +478,7 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
         (Transition::Complete { .. }, State::Completed) => completes(&ended, action),
         (Transition::Fail { expires_ms }, State::Failed) => *expires_ms == action.expires_ms,
         // A repeat ended without effect: the action before it is back in its place.
-        (Transition::Fail { .. } | Transition::Leave, State::Completed) => {
+        (Transition::Restore, State::Completed) => {
             back = ended.supersedes;
             back.is_some()
         }

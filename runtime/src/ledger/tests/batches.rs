@@ -171,7 +171,8 @@ fn what_is_applied_leaves_the_overlay() {
     shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&changes);
     let index: Arc<dyn Index> = Arc::new(MemoryIndex::default());
     let (batches, waiting) = channel();
-    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0 };
+    let head =
+        Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0, at_ms: 0 };
     batches.send(Applied { changes, head: head.clone() }).unwrap();
     drop(batches);
     applier::run(&waiting, &index, &shared);

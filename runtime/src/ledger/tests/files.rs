@@ -205,10 +205,15 @@ async fn records_say_what_they_changed() {
     let Claimed::Won { version, .. } = ledger.claim(again).await.unwrap() else { panic!("not won") };
     let doubt = ledger.settle(settle("isolate", version, in_doubt())).await.unwrap();
     let mut late = settle("isolate", doubt.version, completed("[]"));
-    let Outcome::Completed { subjects, stored_error, .. } = &mut late.outcome else { panic!("not completed") };
-    (*subjects, *stored_error) = (vec![subject(&["ticket 7"])], true);
+    let Outcome::Completed { subjects, .. } = &mut late.outcome else { panic!("not completed") };
+    *subjects = vec![subject(&["ticket 7"])];
     late.how = How::Late;
     let settled = ledger.settle(late).await.unwrap();
+    let version = win(&ledger, "other", "other").await;
+    let mut error = settle("other", version, completed("[]"));
+    let Outcome::Completed { stored_error, .. } = &mut error.outcome else { panic!("not completed") };
+    *stored_error = true;
+    ledger.settle(error).await.unwrap();
     ledger.close().await.unwrap();
 
     let completed = records(scratch.path(), "completed");
@@ -227,7 +232,7 @@ async fn records_say_what_they_changed() {
     assert_eq!(completed[1]["supersedes"], doubt.receipt.sequence);
     assert_eq!(completed[1]["late"], true);
     assert_eq!(completed[1]["subjects"], serde_json::json!([subject(&["ticket 7"])]));
-    assert_eq!(completed[1]["stored_error"], true);
+    assert_eq!((completed[1].get("stored_error"), &completed[2]["stored_error"]), (None, &true.into()));
     assert_eq!(completed[1]["payload"], Hash::of(b"[]").to_string());
     assert_eq!(records(scratch.path(), "in_doubt")[0]["code"], "timeout");
     let open = &records(scratch.path(), "open")[0];

@@ -85,7 +85,7 @@ fn journal() -> Scribe {
         Line { again_after: Some(&done.call), bucket: Some(498_648), ..begun(Event::Started, "again", Some(1)) };
     let started = scribe.write(again);
     let refused = scribe.payload("{\"status\":\"error\",\"error\":{\"code\":\"NOT_THERE\"}}");
-    scribe.write(Line {
+    let refused = scribe.write(Line {
         key: Some(key("again")),
         code: Some("NOT_THERE"),
         supersedes: Some(started.sequence),
@@ -93,6 +93,16 @@ fn journal() -> Scribe {
         expires: Some(1_795_738_140_000),
         stored_error: true,
         ..Line::of(Event::Completed, &done)
+    });
+    let repeat = Line { supersedes: Some(refused.sequence), ..begun(Event::Started, "again", Some(1)) };
+    let started = scribe.write(Line { again_after: Some("01JDB0000000000000000000C4"), ..repeat });
+    scribe.write(Line {
+        key: Some(key("again")),
+        code: Some("HOST_OFFLINE"),
+        supersedes: Some(started.sequence),
+        expires: Some(1_795_738_140_000),
+        restores: true,
+        ..Line::of(Event::Failed, &done)
     });
     let asked = scribe.write(Line { approval: Some(&approval), ..begun(Event::AwaitingApproval, "other", None) });
     scribe.write(Line { key: Some(key("other")), ..decided(Event::ApprovalRefused, "olga", asked.sequence) });

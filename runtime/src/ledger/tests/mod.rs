@@ -247,7 +247,8 @@ fn gated() -> (Ledger, Gate) {
 
 /// A new ledger on these parts.
 fn start(journal: Box<dyn Journal>, index: Arc<dyn Index>) -> Ledger {
-    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0 };
+    let head =
+        Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0, at_ms: 0 };
     let keys = Keys { redactor: Redactor::new(&[7; 32]).unwrap(), signer: Signer::new(&[7; 32]).unwrap() };
     let opened = Opened { head, tail: None };
     let store = LocalStore::start(journal, index, opened, keys, &LedgerOptions::default(), None).unwrap();

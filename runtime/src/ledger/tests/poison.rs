@@ -123,7 +123,8 @@ fn an_index_that_fails_poisons_at_once() {
     let step = Step { version: Version(1), moment: Moment(1), at_ms: 0, key: key("a"), change };
     changes.step(step, None, &Nothing).unwrap();
     let (batches, waiting) = channel();
-    let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0 };
+    let head =
+        Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0, at_ms: 0 };
     batches.send(Applied { changes, head }).unwrap();
     let index: Arc<dyn Index> = Arc::new(Failing { panics: false });
     let shared = Shared::default();

@@ -10,7 +10,7 @@ use super::{claim, completed, in_doubt, journal_lines, key, known, lookup, paylo
 
 /// Each record begins a segment, and nothing completed answers any longer.
 fn at_once() -> LedgerOptions {
-    Ledger::options().retention(Duration::ZERO).segment_bytes(1)
+    Ledger::options().retention(Duration::ZERO).distrust(Duration::ZERO).segment_bytes(1)
 }
 
 fn open(directory: &Path, options: &LedgerOptions) -> Ledger {
@@ -47,7 +47,7 @@ fn swept_to(ledger: &Ledger, directory: &Path, sequence: u64) {
 #[tokio::test]
 async fn a_completed_action_answers_until_it_expires() {
     let kept = Ledger::options().open("memory:").unwrap();
-    let gone = Ledger::options().retention(Duration::ZERO).open("memory:").unwrap();
+    let gone = Ledger::options().retention(Duration::ZERO).distrust(Duration::ZERO).open("memory:").unwrap();
     for ledger in [&kept, &gone] {
         run(ledger, "a").await;
     }
@@ -88,7 +88,7 @@ async fn what_still_answers_keeps_its_segment() {
     let ledger = open(scratch.path(), &at_once());
     run(&ledger, "old").await;
     drop(ledger);
-    let week = Ledger::options().segment_bytes(1);
+    let week = Ledger::options().distrust(Duration::ZERO).segment_bytes(1);
     let ledger = open(scratch.path(), &week);
     let kept = run(&ledger, "new").await;
     run(&ledger, "newer").await;

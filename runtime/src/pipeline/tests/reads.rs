@@ -37,7 +37,7 @@ impl CredentialBroker for Broker {
 #[tokio::test]
 async fn a_read_whose_caller_leaves_while_its_credential_is_minted_is_recorded() {
     let directory = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(directory.path().to_str().unwrap()).unwrap();
+    let ledger = Ledger::open(directory.path().join("ledger").to_str().unwrap()).unwrap();
     let minted = Arc::default();
     let server = Server::read("lab", ()).tool::<look>().credentials(Broker(Arc::clone(&minted))).ledger(ledger);
     let server = server.in_process(Principal::agent("a").with_scope("lab:read")).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_read_whose_caller_leaves_while_its_credential_is_minted_is_recorded()
         assert_eq!(minted.load(Ordering::SeqCst), 1);
     }
     server.close().await.unwrap();
-    let text = std::fs::read_to_string(directory.path().join("journal/00000000000000000001.jsonl")).unwrap();
+    let text = std::fs::read_to_string(directory.path().join("ledger/journal/00000000000000000001.jsonl")).unwrap();
     let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let reads: Vec<Value> = records.filter(|record| record["event"] == "read").collect();
     assert!(matches!(reads.as_slice(), [read] if read["code"] == "cancelled" && read["tool"] == "look"), "{reads:?}");

@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn head(sequence: u64) -> Head {
-        Head { log: "log".to_owned(), sequence, hash: Hash([9; 32]), epoch: 1, swept: 1, longest_ms: 0 }
+        Head { log: "log".to_owned(), sequence, hash: Hash([9; 32]), epoch: 1, swept: 1, longest_ms: 0, at_ms: 0 }
     }
 
     fn start() -> Transition {

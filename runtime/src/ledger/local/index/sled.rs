@@ -233,7 +233,8 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let directory = scratch.path().join("format");
         let index = SledIndex::open(&directory).unwrap();
-        let head = Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0 };
+        let head =
+            Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0, at_ms: 0 };
         index.apply(&Changes::default(), &head).unwrap();
         let mut value = index.run(|db| db.get(HEAD)).unwrap().unwrap().to_vec();
         value[0] = FORMAT + 1;

@@ -1,6 +1,6 @@
 //! The core alone, driven as a store drives it: actions in a map, a clock that the test sets, no threads and no files.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::future::ready;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::super::super::action::Version;
+use super::super::super::action::{Moment, PayloadAt, Version};
+use super::super::super::changes::{Before, Changes};
 use super::super::super::decide::{self, Draft, Landed, Terms, View};
 use super::super::super::record::{Line, Tail, read_intent, write_record};
 use super::super::super::shared::Status;
+use super::super::super::subject::{Meeting, Slot};
 use super::super::super::{
-    Action, Ask, Claim, Claimed, Decide, Entry, Hash, Intent, Ledger, LedgerError, LedgerOptions, Listed, NoteEvent,
-    Receipt, Redactor, Settle, Settled, State, Store,
+    Action, Ask, Asked, Claim, Claimed, Decide, Entry, Hash, Intent, Ledger, LedgerError, LedgerOptions, Listed,
+    NoteEvent, Receipt, Redactor, Settle, Settled, Standing, State, Store,
 };
 use super::Place;
 
@@ -25,7 +27,9 @@ pub(super) struct Held {
     terms: Terms,
     tail: Tail,
     actions: HashMap<Hash, Arc<Action>>,
-    results: HashMap<Version, Vec<u8>>,
+    meetings: HashMap<Slot, Arc<Meeting>>,
+    longest_ms: u64,
+    results: Vec<Vec<u8>>,
     lines: Vec<Vec<u8>>,
 }
 
@@ -51,7 +55,8 @@ impl Held {
     }
 
     fn expire(&mut self) {
-        let candidates: Vec<_> = self.actions.values().map(|action| (action.key, action.version)).collect();
+        let settled = self.actions.values().filter(|action| action.is_settled());
+        let candidates: Vec<_> = settled.map(|action| (action.key, action.version)).collect();
         let expired = decide::expired(self, &self.terms, &candidates).unwrap();
         assert_eq!(expired.actions.len() + expired.answering, candidates.len());
         for action in expired.actions {
@@ -65,14 +70,28 @@ impl View for Held {
         Ok(self.actions.get(key).cloned())
     }
 
-    fn undone_by(&self, key: &Hash) -> Result<BTreeSet<Hash>, LedgerError> {
-        let undone = self.actions.values().filter(|action| action.undo == Some(*key));
-        Ok(undone.map(|action| action.key).collect())
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        Ok(self.meetings.get(slot).cloned())
+    }
+
+    /// As in a store with one server at a time.
+    fn may_run(&self, epoch: u64, _until_ms: u64) -> bool {
+        epoch == self.terms.epoch
     }
 
     /// As in a store with one server at a time.
     fn presumed_dead(&self, _key: &Hash) -> bool {
         false
+    }
+}
+
+impl Before for Held {
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
+        View::meeting(self, slot)
+    }
+
+    fn longest_ms(&self) -> u64 {
+        self.longest_ms
     }
 }
 
@@ -82,21 +101,27 @@ impl<'a> decide::Batch<'a> for Held {
     }
 
     fn write(&mut self, draft: Draft<'a>) -> Result<Landed, LedgerError> {
-        let (key, payload) = (draft.key, draft.payload());
-        let version = self.record(draft.line(payload.map(Hash::of)));
-        self.results.extend(payload.map(|payload| (version, payload.to_vec())));
-        let (step, before) = draft.step(version, self.terms.at_ms, None);
-        assert_eq!(before, self.actions.get(&key).cloned());
-        for freed in step.frees() {
-            self.actions.remove(freed);
-        }
-        match step.apply(before)? {
-            Some(action) => self.actions.insert(key, Arc::new(action)),
+        let key = draft.key;
+        let payload = draft.payload().map(|body| {
+            self.results.push(body.to_vec());
+            let offset = u64::try_from(self.results.len() - 1).unwrap();
+            PayloadAt { segment: 1, offset, length: u64::try_from(body.len()).unwrap(), hash: Hash::of(body) }
+        });
+        let version = self.record(draft.line(payload.as_ref().map(|payload| payload.hash)));
+        self.longest_ms = self.longest_ms.max(draft.expires_ms().unwrap_or(0));
+        let (step, before) = draft.step(version, Moment(version.0), self.terms.at_ms, payload);
+        assert_eq!(before.as_ref(), self.actions.get(&key));
+        let mut changes = Changes::default();
+        changes.step(step, before, self)?;
+        let action = changes.get(&key).and_then(|change| change.action.clone());
+        self.meetings.extend(changes.slots().map(|(slot, meeting)| (*slot, Arc::clone(meeting))));
+        match &action {
+            Some(action) => self.actions.insert(key, Arc::clone(action)),
             None => self.actions.remove(&key),
         };
         let Tail { sequence, hash } = self.tail;
         let receipt = Receipt { log: "core".to_owned(), sequence, hash };
-        Ok(Landed { version, receipt, action: self.actions.get(&key).cloned() })
+        Ok(Landed { version, receipt, action })
     }
 }
 
@@ -109,13 +134,15 @@ impl Place for Core {
     const HAS_CLOCK: bool = true;
 
     fn new() -> Core {
-        let terms = Terms { at_ms: 1000, epoch: 0, retention_ms: 0, status: Status::Closed };
+        let terms = Terms { at_ms: 1000, epoch: 0, retention_ms: 0, trusted: true, status: Status::Closed };
         let tail = Tail { sequence: 0, hash: Hash::ZERO };
         Core(Arc::new(Mutex::new(Held {
             terms,
             tail,
             actions: HashMap::new(),
-            results: HashMap::new(),
+            meetings: HashMap::new(),
+            longest_ms: 0,
+            results: Vec::new(),
             lines: Vec::new(),
         })))
     }
@@ -123,9 +150,11 @@ impl Place for Core {
     fn open(&mut self, options: &LedgerOptions) -> Ledger {
         let mut held = self.0.lock().unwrap();
         let Terms { at_ms, epoch, .. } = held.terms;
-        held.terms = Terms { at_ms, epoch: epoch + 1, retention_ms: options.retention_ms(), status: Status::Open };
+        let retention_ms = options.retention_ms();
+        held.terms = Terms { at_ms, epoch: epoch + 1, retention_ms, trusted: true, status: Status::Open };
         let mut started: Vec<_> = held.actions.values().cloned().collect();
         started.retain(|action| matches!(action.state, State::Started { .. }));
+        started.sort_by_key(|action| action.key);
         for action in started {
             decide::presume_dead(&mut *held, action, false).unwrap();
         }
@@ -164,12 +193,18 @@ impl CoreStore {
 }
 
 impl Store for CoreStore {
+    fn standing(&self, claim: Claim) -> BoxFuture<'_, Result<Standing, LedgerError>> {
+        let held = self.held();
+        Box::pin(ready(held.works().and_then(|()| decide::standing(&*held, &held.terms, &claim))))
+    }
+
     fn lookup(&self, key: &Hash) -> BoxFuture<'_, Result<Option<Action>, LedgerError>> {
         Box::pin(ready(self.held().known(key)))
     }
 
     fn payload(&self, action: &Action) -> BoxFuture<'_, Result<Vec<u8>, LedgerError>> {
-        let stored = self.held().results.get(&action.version).cloned();
+        let at = action.payload.as_ref().map(|payload| usize::try_from(payload.offset).unwrap());
+        let stored = at.and_then(|at| self.held().results.get(at).cloned());
         Box::pin(ready(stored.ok_or(LedgerError::Payload { reason: "is not kept" })))
     }
 
@@ -177,7 +212,7 @@ impl Store for CoreStore {
         self.put(|held| decide::claim(held, &claim))
     }
 
-    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Action, LedgerError>> {
+    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Asked, LedgerError>> {
         self.put(|held| decide::ask(held, &ask))
     }
 
@@ -222,6 +257,10 @@ impl Store for CoreStore {
     fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError> {
         self.held().record(Line::note(&entry, &event));
         Ok(())
+    }
+
+    fn record(&self, entry: Entry, event: NoteEvent) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(ready(self.note(entry, event)))
     }
 
     fn tick(&self) {

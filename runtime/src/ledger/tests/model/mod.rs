@@ -10,23 +10,32 @@ use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use tempfile::TempDir;
 
+use super::super::action::Moment;
 use super::super::local::journal::file::{segment_path, segments};
-use super::super::{Action, Approval, Ask as AskApproval, Decide, Decision, Listed, NoteEvent, Version, verify};
+use super::super::{
+    Action, Approval, Ask as AskApproval, Asked, Decide, Decision, Happened, Listed, NoteEvent, Standing, Version,
+    verify,
+};
 use super::{
-    ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Settle, State, copy,
-    entry, failed, key,
+    ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Settle, State,
+    Subject, copy, entry, failed, key, pair,
 };
 use core::Core;
-use reference::{ACTIONS, Ask, CALLERS, End, Known, Name, Reference, Said, Stand, Turn, Wanted};
+use reference::{
+    ACTIONS, Ask, BUCKETED, CALLERS, Caller, Effect, End, Name, Reference, Run, SUBJECTS, Said, Stand, Stands, Turn,
+    Wanted,
+};
 
 mod core;
 mod reference;
 
-const NAMES: [&str; ACTIONS] = ["isolate", "release", "block", "unblock"];
+const NAMES: [&str; ACTIONS] = ["isolate", "release", "block", "scan"];
 /// Far from now.
 const LATER_MS: u64 = 1 << 42;
 /// As often as it can pass in one run, it is less than the 90 days for which an operator's word answers.
 const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+const QUARTER: Duration = Duration::from_secs(6 * 60 * 60);
+const PLAIN: Wanted = Wanted { arguments: 0, natural: false, again_after: None };
 
 /// A store to be held to the reference. Another one is one more of these, and one more line at the end of this file.
 trait Place: Sized + 'static {
@@ -123,8 +132,8 @@ enum Step {
     Note,
     Tick,
     Latch,
-    /// What is completed by now answers no longer, unless an operator said so.
-    Wait,
+    /// So many quarters of the retention pass.
+    Wait(u64),
     Reopen {
         crash: bool,
         close: bool,
@@ -154,7 +163,7 @@ impl<P: Place> ReferenceStateMachine for Model<P> {
             1 => Just(Step::Tick),
             // Only the next open ends it.
             seldom => Just(Step::Latch),
-            3 * u32::from(P::HAS_CLOCK) => Just(Step::Wait),
+            4 * u32::from(P::HAS_CLOCK) => (1..5_u64).prop_map(Step::Wait),
             2 * seldom => (proptest::bool::weighted(0.3), any::<bool>())
                 .prop_map(|(lose_index, close)| Step::Reopen { crash: false, close, lose_index }),
             seldom * u32::from(P::CRASHES) => proptest::bool::weighted(0.3)
@@ -167,55 +176,78 @@ impl<P: Place> ReferenceStateMachine for Model<P> {
         match step {
             Step::Turns(turns) => reference.take(turns),
             Step::Look(caller, name) => {
-                if let Some(known) = &reference.actions[*name] {
-                    reference.heard[*caller][*name] = known.version;
+                if let Some(version) = reference.known(*name).map(|known| known.version) {
+                    reference.heard[*caller][*name] = version;
                 }
             }
             Step::Note | Step::Tick => {}
             Step::Latch => reference.latched = true,
-            Step::Wait => reference.forget(),
-            Step::Reopen { .. } => reference.reopen(),
+            Step::Wait(quarters) => reference.wait(*quarters),
+            Step::Reopen { .. } => reference.reopen(&in_order()),
         }
         reference
     }
 }
 
+/// The actions by ascending key.
+fn in_order() -> Vec<Name> {
+    let mut names: Vec<Name> = (0..ACTIONS).collect();
+    names.sort_by_key(|name| key(NAMES[*name]));
+    names
+}
+
 /// What somebody may ask: anything at all, and rather what can succeed.
 fn turn(reference: &Reference) -> BoxedStrategy<Turn> {
-    let name = || 0..ACTIONS;
-    let undo = proptest::option::weighted(0.7, name());
-    let wanted = (proptest::bool::weighted(0.2), proptest::bool::weighted(0.2), undo.clone());
-    let wanted = wanted.prop_map(|(other, natural, undo)| Wanted { arguments: u8::from(other), natural, undo }).boxed();
+    let callers = 0..CALLERS;
     let end = prop_oneof![
-        4 => (any::<u8>(), undo).prop_map(|(payload, undo)| End::Completed { payload, undo }),
-        1 => Just(End::Failed),
+        6 => (any::<u8>(), proptest::option::weighted(0.3, 0..ACTIONS), proptest::bool::weighted(0.1))
+            .prop_map(|(payload, undo, stored_error)| End::Completed { payload, undo, stored_error }),
+        2 => Just(End::Failed),
         1 => any::<bool>().prop_map(|running| End::InDoubt { running }),
-    ];
-    let end = (end, 0..4usize).prop_map(|(end, how)| Ask::Settle { end, how }).boxed();
-    let claim = |by_approval| wanted.clone().prop_map(move |wanted| Ask::Claim { wanted, by_approval }).boxed();
-    let ask = (wanted.clone(), proptest::bool::weighted(0.2))
-        .prop_map(|(wanted, expired)| Ask::Approval { wanted, expired })
-        .boxed();
+    ]
+    .boxed();
+    let settle = (end.clone(), 0..4usize).prop_map(|(end, how)| Ask::Settle { end, how }).boxed();
     let decide = proptest::bool::weighted(0.8).prop_map(|approved| Ask::Decide { approved }).boxed();
-    let anybody =
-        |ask: BoxedStrategy<Ask>| (0..CALLERS, name(), ask).prop_map(|(caller, name, ask)| Turn { caller, name, ask });
-    let mut turns = vec![
-        (6, anybody(claim(false)).boxed()),
-        (1, anybody(claim(true)).boxed()),
-        (3, anybody(ask).boxed()),
-        (1, anybody(decide.clone()).boxed()),
-        (1, anybody(end.clone()).boxed()),
-    ];
-    for (name, known) in reference.actions.iter().enumerate() {
-        let Some(known) = known else { continue };
+    let mut turns = Vec::new();
+    for name in 0..ACTIONS {
+        // One call that is the latest, any other one, and one that never was.
+        let some_call = 0..reference.calls.max(1);
+        let again_after = prop_oneof![
+            5 => Just(None),
+            3 => Just(reference.latest_call(name)),
+            1 => some_call.prop_map(Some),
+            1 => Just(Some(usize::MAX)),
+        ];
+        let wanted = (proptest::bool::weighted(0.1), proptest::bool::weighted(0.2), again_after)
+            .prop_map(|(other, natural, again_after)| Wanted { arguments: u8::from(other), natural, again_after })
+            .boxed();
+        let claim = |by_approval| wanted.clone().prop_map(move |wanted| Ask::Claim { wanted, by_approval }).boxed();
+        let ask = (wanted.clone(), proptest::bool::weighted(0.2))
+            .prop_map(|(wanted, expired)| Ask::Approval { wanted, expired })
+            .boxed();
+        let late = end.clone().prop_map(|end| Ask::Late { end }).boxed();
+        let mut may = |weight: u32, caller: BoxedStrategy<Caller>, ask: BoxedStrategy<Ask>| {
+            turns.push((weight, (caller, ask).prop_map(move |(caller, ask)| Turn { caller, name, ask }).boxed()));
+        };
+        may(6, callers.clone().boxed(), claim(false));
+        may(1, callers.clone().boxed(), claim(true));
+        may(2, callers.clone().boxed(), ask);
+        may(1, callers.clone().boxed(), decide.clone());
+        may(1, callers.clone().boxed(), settle.clone());
+        may(1, callers.clone().boxed(), late);
+        let Some(known) = reference.known(name) else { continue };
         let next = match &known.stand {
             Stand::AwaitingApproval { approved: None, .. } => decide.clone(),
-            Stand::AwaitingApproval { .. } => claim(true),
-            Stand::Started { .. } | Stand::InDoubt { .. } => end.clone(),
-            Stand::Completed { .. } => continue,
+            Stand::AwaitingApproval { .. } => {
+                let (arguments, again_after) = (known.arguments, known.again_after);
+                Just(Ask::Claim { wanted: Wanted { arguments, natural: false, again_after }, by_approval: true })
+                    .boxed()
+            }
+            Stand::Started { .. } | Stand::InDoubt { .. } => settle.clone(),
+            Stand::Completed { .. } | Stand::Failed => continue,
         };
         for caller in (0..CALLERS).filter(|caller| reference.heard[*caller][name] == known.version) {
-            turns.push((4, next.clone().prop_map(move |ask| Turn { caller, name, ask }).boxed()));
+            may(12, Just(caller).boxed(), next.clone());
         }
     }
     proptest::strategy::Union::new_weighted(turns).boxed()
@@ -236,7 +268,8 @@ struct Player<P> {
 #[derive(Debug)]
 enum Heard {
     Won(Version),
-    Known(Box<Action>),
+    Awaits(Box<Action>),
+    Stands(Standing),
     Recorded(Version),
     Superseded,
     Latched,
@@ -245,7 +278,8 @@ enum Heard {
 impl<P: Place> Player<P> {
     fn open(&mut self) {
         let retention = if self.forgets { Duration::ZERO } else { RETENTION };
-        let options = Ledger::options().retention(retention).segment_bytes(4096).checkpoint_every(16);
+        let options =
+            Ledger::options().retention(retention).distrust(Duration::ZERO).segment_bytes(4096).checkpoint_every(16);
         self.ledger = Some(self.place.open(&options));
     }
 
@@ -266,22 +300,28 @@ impl<P: Place> Player<P> {
         self.versions.iter().copied().max().unwrap()
     }
 
-    async fn ask(&self, Turn { name, ask, .. }: &Turn, named: reference::Version, call: usize) -> Heard {
+    async fn ask(&self, turn: &Turn, reference: &Reference, named: reference::Version, call: usize) -> Heard {
+        let Turn { caller, name, ask } = turn;
         let version = self.versions[named];
         let ledger = self.ledger();
         let said = match ask {
             Ask::Claim { wanted, by_approval } => {
                 let approved = by_approval.then_some(version);
-                let claimed = ledger.claim(Claim { approved, ..claim(*name, wanted, call) }).await;
+                let claim = claim(*caller, *name, wanted, call);
+                let claimed = ledger.claim(Claim { approved, needs_approval: *by_approval, ..claim }).await;
                 claimed.map(|claimed| match claimed {
                     Claimed::Won { version, .. } => Heard::Won(version),
-                    Claimed::Exists(action) => Heard::Known(action),
+                    Claimed::Known(standing) => Heard::Stands(standing),
                 })
             }
             Ask::Approval { wanted, expired } => {
                 let expires_ms = if *expired { 1 } else { LATER_MS };
-                let ask = AskApproval { claim: claim(*name, wanted, call), id: approval(call), expires_ms };
-                ledger.ask(ask).await.map(|action| Heard::Known(Box::new(action)))
+                let claim = Claim { needs_approval: true, ..claim(*caller, *name, wanted, call) };
+                let asked = ledger.ask(AskApproval { claim, id: approval(call), expires_ms }).await;
+                asked.map(|asked| match asked {
+                    Asked::Awaits(action) => Heard::Awaits(action),
+                    Asked::Known(standing) => Heard::Stands(standing),
+                })
             }
             Ask::Decide { approved } => {
                 let decision = Decision { approved: *approved, operator: "olga".to_owned() };
@@ -295,8 +335,14 @@ impl<P: Place> Player<P> {
                     2 => How::Reconcile,
                     _ => How::Operator("olga".to_owned()),
                 };
-                let entry = asked_by(call, 0);
+                let entry = asked_by(*caller, call, 0);
                 let settle = Settle { entry, key: key(NAMES[*name]), version, outcome: outcome(end), how };
+                ledger.settle(settle).await.map(|settled| Heard::Recorded(settled.version))
+            }
+            Ask::Late { end } => {
+                let began = reference.runs.iter().find(|run| run.name == *name && run.intent == named);
+                let entry = asked_by(*caller, began.map_or(call, |run| run.call), 0);
+                let settle = Settle { entry, key: key(NAMES[*name]), version, outcome: outcome(end), how: How::Late };
                 ledger.settle(settle).await.map(|settled| Heard::Recorded(settled.version))
             }
         };
@@ -308,28 +354,78 @@ impl<P: Place> Player<P> {
         }
     }
 
-    /// `action` is what the reference knows.
-    fn same(&self, name: Name, known: &Known, action: &Action) {
-        let state = match &known.stand {
+    /// `action` is `run`.
+    fn same(&self, run: &Run, action: &Action) {
+        let state = match &run.stand {
             Stand::AwaitingApproval { expired, approved } => State::AwaitingApproval(Approval {
-                id: approval(known.call),
+                id: approval(run.call),
                 expires_ms: if *expired { 1 } else { LATER_MS },
                 decision: approved.map(|approved| Decision { approved, operator: "olga".to_owned() }),
             }),
             Stand::Started { epoch } => State::Started { epoch: *epoch },
             Stand::Completed { .. } => State::Completed,
+            Stand::Failed => State::Failed,
             Stand::InDoubt { .. } => State::InDoubt,
         };
-        let wanted = claim(name, &Wanted { arguments: known.arguments, natural: false, undo: None }, known.call);
+        let Run { arguments, again_after, .. } = *run;
+        let wanted = claim(run.owner, run.name, &Wanted { arguments, natural: false, again_after }, run.call);
         assert_eq!(action.state, state);
-        assert_eq!(action.epoch, known.stand.epoch());
-        assert_eq!(action.version, self.versions[known.version]);
-        assert_eq!(action.intent, self.versions[known.intent]);
+        assert_eq!(action.epoch, run.stand.epoch());
+        assert_eq!(action.version, self.versions[run.version]);
+        assert_eq!(action.intent, self.versions[run.intent]);
+        assert_eq!(action.began, Moment(self.versions[run.intent].0));
+        assert_eq!(action.ended, run.ended.map(|ended| Moment(self.versions[ended].0)));
         assert_eq!((action.key, action.digest, &action.arguments), (wanted.key, wanted.digest, &wanted.arguments));
         assert_eq!((&action.call, &action.tenant), (&wanted.entry.call, &wanted.entry.tenant));
+        assert_eq!((action.owner.as_deref(), &action.again_after), (wanted.entry.owner(), &wanted.again_after));
         assert_eq!(action.tool, wanted.entry.tool);
-        assert_eq!(action.undo, known.undo.map(|undo| key(NAMES[undo])));
-        assert_eq!(action.expires_ms.is_some(), state == State::Completed);
+        assert_eq!(action.stored_error, matches!(run.stand, Stand::Completed { stored_error: true, .. }));
+        assert_eq!(action.expires_ms.is_some(), run.stand.is_settled());
+        assert_eq!(action.bucket.is_some(), run.bucket.is_some());
+    }
+
+    /// `standing` is what `stands` says.
+    fn stands(&self, stands: &Stands, standing: &Standing) {
+        match (stands, standing) {
+            (Stands::Free, Standing::Free) => {}
+            (Stands::Awaiting { run, void }, Standing::Awaiting { action, void: heard }) => {
+                assert_eq!(heard, void);
+                self.same(run, action);
+            }
+            (Stands::InDoubt { run, may_run }, Standing::InDoubt { action, may_run: heard }) => {
+                assert_eq!(heard, may_run);
+                self.same(run, action);
+            }
+            (Stands::Running(calls), Standing::Running { call })
+            | (Stands::SubjectInDoubt(calls), Standing::SubjectInDoubt { call }) => {
+                assert!(calls.iter().any(|known| call == &call_id(*known)), "{call} of {calls:?}");
+            }
+            (Stands::Replay(run), Standing::Replay(action)) => self.same(run, action),
+            (Stands::Differs(known), Standing::Differs { call, arguments }) => {
+                assert_eq!((call, &arguments[..]), (&call_id(*known), &["minutes".to_owned()][..]));
+            }
+            (Stands::DoneForAnother(known), Standing::DoneForAnother { call }) => assert_eq!(call, &call_id(*known)),
+            (Stands::Superseded { by, first, earlier, effect }, Standing::Superseded(heard)) => {
+                assert_eq!(heard.by.as_ref().map(|by| by.call.clone()), by.map(call_id));
+                assert_eq!(heard.first_call, first.map(call_id));
+                assert_eq!(heard.earlier.is_some(), earlier.is_some());
+                if let (Some(run), Some(action)) = (earlier, &heard.earlier) {
+                    self.same(run, action);
+                }
+                assert!(
+                    matches!(
+                        (effect, heard.effect),
+                        (Effect::Never, Happened::Never)
+                            | (Effect::Before, Happened::Before)
+                            | (Effect::MayBeNever, Happened::Never | Happened::Unknown)
+                            | (Effect::Unknown, Happened::Unknown)
+                    ),
+                    "{:?} for {effect:?}",
+                    heard.effect
+                );
+            }
+            (stands, standing) => panic!("{standing:?} instead of {stands:?}"),
+        }
     }
 
     fn reopen(&mut self, reference: &Reference, crash: bool, close: bool, lose_index: bool) {
@@ -337,9 +433,8 @@ impl<P: Place> Player<P> {
             let closed = self.ledger.clone().unwrap();
             self.runtime.block_on(async {
                 closed.close().await.unwrap();
-                let none = Wanted { arguments: 0, natural: false, undo: None };
                 assert!(matches!(closed.lookup(&key(NAMES[0])).await, Err(LedgerError::Closed)));
-                assert!(matches!(closed.claim(claim(0, &none, 0)).await, Err(LedgerError::Closed)));
+                assert!(matches!(closed.claim(claim(0, 0, &PLAIN, 0)).await, Err(LedgerError::Closed)));
             });
         }
         if crash {
@@ -354,11 +449,11 @@ impl<P: Place> Player<P> {
         }
         self.open();
         // Those that ran are in doubt by records of this open.
-        let last = self.last();
-        for (name, known) in reference.actions.iter().enumerate() {
-            let Some(known) = known.as_ref().filter(|known| known.version >= self.versions.len()) else { continue };
+        for name in in_order() {
+            let last = self.last();
+            let Some(run) = reference.known(name).filter(|run| run.version >= self.versions.len()) else { continue };
             let action = self.runtime.block_on(self.ledger().lookup(&key(NAMES[name]))).unwrap();
-            self.meet(known.version, action.unwrap().version, last);
+            self.meet(run.version, action.unwrap().version, last);
         }
     }
 }
@@ -385,7 +480,7 @@ impl<P: Place> StateMachineTest for Player<P> {
             }
             Step::Tick => player.ledger().tick(),
             Step::Latch => player.ledger().latch(),
-            Step::Wait => player.place.wait(RETENTION),
+            Step::Wait(quarters) => player.place.wait(QUARTER * u32::try_from(quarters).unwrap()),
             Step::Reopen { crash, close, lose_index } => player.reopen(reference, crash, close, lose_index),
         }
         player
@@ -399,21 +494,26 @@ impl<P: Place> StateMachineTest for Player<P> {
             Err(error) => assert!(reference.latched && matches!(error, LedgerError::Latched), "{error}"),
         }
         player.runtime.block_on(async {
-            for (name, known) in reference.actions.iter().enumerate() {
-                let action = ledger.lookup(&key(NAMES[name])).await.unwrap();
-                let Some(known) = known else {
-                    assert_eq!(action, None, "{} is absent", NAMES[name]);
+            for (name, text) in NAMES.into_iter().enumerate() {
+                for caller in 0..CALLERS {
+                    let claim = claim(caller, name, &PLAIN, reference.calls);
+                    player
+                        .stands(&reference.judge(caller, name, &PLAIN, false), &ledger.standing(claim).await.unwrap());
+                }
+                let action = ledger.lookup(&key(text)).await.unwrap();
+                let Some(run) = reference.known(name) else {
+                    assert_eq!(action, None, "{text} is absent");
                     continue;
                 };
-                let action = action.unwrap_or_else(|| panic!("{} is {known:?}", NAMES[name]));
-                player.same(name, known, &action);
-                match (&known.stand, ledger.payload(&action).await) {
+                let action = action.unwrap_or_else(|| panic!("{text} is {run:?}"));
+                player.same(run, &action);
+                match (&run.stand, ledger.payload(&action).await) {
                     (Stand::Completed { payload, .. }, stored) => assert_eq!(stored.unwrap(), body(*payload)),
                     (_, stored) => assert!(matches!(stored, Err(LedgerError::Payload { .. }))),
                 }
-                assert_eq!(ledger.ended(&action).await.unwrap(), known.stand.epoch() != reference.epoch);
+                assert_eq!(ledger.ended(&action).await.unwrap(), run.stand.epoch() != reference.epoch);
                 let intent = ledger.intent(&action).await.unwrap();
-                let asked = asked_by(known.call, known.arguments);
+                let asked = asked_by(run.owner, run.call, run.arguments);
                 assert_eq!(intent.sequence, action.intent.0);
                 assert_eq!((intent.entry.call, intent.entry.user), (asked.call, asked.user));
                 assert_eq!((intent.entry.key, intent.entry.digest), (Some(action.key), Some(action.digest)));
@@ -426,10 +526,8 @@ impl<P: Place> StateMachineTest for Player<P> {
                 (Listed::InDoubt, (|stand| matches!(stand, Stand::InDoubt { .. })) as fn(&Stand) -> bool),
                 (Listed::AwaitingApproval, |stand| matches!(stand, Stand::AwaitingApproval { .. })),
             ] {
-                let known = reference.actions.iter().zip(NAMES);
-                let known = known.filter(|(known, _)| known.as_ref().is_some_and(|known| stands(&known.stand)));
-                let mut keys: Vec<Hash> = known.map(|(_, name)| key(name)).collect();
-                keys.sort();
+                let known = |name: &Name| reference.known(*name).is_some_and(|run| stands(&run.stand));
+                let keys: Vec<Hash> = in_order().into_iter().filter(known).map(|name| key(NAMES[name])).collect();
                 let mut listed = Vec::new();
                 while let [action] = &ledger.list(which, listed.last().copied(), 1).await.unwrap()[..] {
                     listed.push(action.key);
@@ -452,7 +550,7 @@ impl<P: Place> Player<P> {
     fn play(&mut self, reference: &Reference, turns: &[Turn]) {
         let first = reference.calls - turns.len();
         let asks = turns.iter().zip(&reference.said).enumerate();
-        let asks = asks.map(|(place, (turn, (named, _)))| self.ask(turn, *named, first + place));
+        let asks = asks.map(|(place, (turn, (named, _)))| self.ask(turn, reference, *named, first + place));
         let heard = self.runtime.block_on(join_all(asks));
         for ((turn, (_, said)), heard) in turns.iter().zip(&reference.said).zip(heard) {
             let last = self.last();
@@ -460,10 +558,11 @@ impl<P: Place> Player<P> {
                 (Said::Won(counted), Heard::Won(version)) | (Said::Recorded(counted), Heard::Recorded(version)) => {
                     self.meet(*counted, version, last)
                 }
-                (Said::Known(known), Heard::Known(action)) => {
-                    self.meet(known.version, action.version, last);
-                    self.same(turn.name, known, &action);
+                (Said::Awaits(run), Heard::Awaits(action)) => {
+                    self.meet(run.version, action.version, last);
+                    self.same(run, &action);
                 }
+                (Said::Stands(stands), Heard::Stands(standing)) => self.stands(stands, &standing),
                 (Said::Superseded, Heard::Superseded) | (Said::Latched, Heard::Latched) => {}
                 (said, heard) => panic!("{heard:?} instead of {said:?} to {turn:?}"),
             }
@@ -471,27 +570,40 @@ impl<P: Place> Player<P> {
     }
 }
 
-fn claim(name: Name, wanted: &Wanted, call: usize) -> Claim {
-    let arguments = wanted.arguments;
+fn claim(owner: Caller, name: Name, wanted: &Wanted, call: usize) -> Claim {
+    let Wanted { arguments, natural, again_after } = *wanted;
     Claim {
-        entry: asked_by(call, arguments),
+        entry: asked_by(owner, call, arguments),
         key: key(NAMES[name]),
-        digest: key(&format!("{name} with {arguments}")),
+        digest: key(&format!("{name} with {arguments} after {again_after:?}")),
         arguments: vec![ArgumentDigest {
             name: "minutes".to_owned(),
             exact: key(&arguments.to_string()),
             full: key(&format!("{arguments} in full")),
         }],
-        natural: wanted.natural,
-        undo: wanted.undo.map(|undo| key(NAMES[undo])),
+        subjects: subjects(name),
+        natural,
+        needs_approval: false,
+        again_after: again_after.map(call_id),
+        every: (name == BUCKETED).then_some(QUARTER),
         approved: None,
         lives: Duration::ZERO,
     }
 }
 
-fn asked_by(call: usize, arguments: u8) -> Entry {
+fn subjects(name: Name) -> Vec<Subject> {
+    let pairs = |subject: &&[u8]| subject.iter().map(|thing| pair(&thing.to_string())).collect();
+    SUBJECTS[name].iter().map(|subject| Subject::new(pairs(subject)).unwrap()).collect()
+}
+
+fn asked_by(owner: Caller, call: usize, arguments: u8) -> Entry {
     let json = serde_json::value::to_raw_value(&serde_json::json!({ "minutes": arguments })).unwrap();
-    Entry { arguments: Some(json), ..entry(&format!("call {call}")) }
+    let user = Some(format!("user {owner}"));
+    Entry { arguments: Some(json), user, ..entry(&call_id(call)) }
+}
+
+fn call_id(call: usize) -> String {
+    format!("call {call}")
 }
 
 fn approval(call: usize) -> String {
@@ -504,10 +616,12 @@ fn body(payload: u8) -> Vec<u8> {
 
 fn outcome(end: &End) -> Outcome {
     match end {
-        End::Completed { payload, undo } => {
-            let undo = undo.map(|undo| key(NAMES[undo]));
-            Outcome::Completed { payload: body(*payload), code: "ok".into(), undo }
-        }
+        End::Completed { payload, undo, stored_error } => Outcome::Completed {
+            payload: body(*payload),
+            code: "ok".into(),
+            subjects: undo.map(subjects).unwrap_or_default(),
+            stored_error: *stored_error,
+        },
         End::Failed => failed(),
         End::InDoubt { running } => Outcome::InDoubt { code: "timeout".into(), running: *running },
     }
