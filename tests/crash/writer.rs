@@ -5,7 +5,7 @@ use safe_tool::Ledger;
 use safe_tool_tests::witness::World;
 use safe_tool_tests::witness::journal::segments;
 use safe_tool_tests::witness::line::{Line, Told};
-use safe_tool_tests::witness::script::Script;
+use safe_tool_tests::witness::script::{Calls, Script};
 use safe_tool_tests::witness::server::{open, open_forgetful, open_long, serve};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -37,10 +37,14 @@ async fn main() -> Result<(), Failure> {
     };
     let server = serve(World::new(Arc::clone(&line)), ledger.clone()).await?;
     line.tell(&Told::Ready)?;
+    let mut known = Calls::default();
     for step in script.steps() {
-        let calls = step.iter().map(|asked| server.call(asked.tool, &asked.arguments));
-        for answer in futures_util::future::join_all(calls).await {
-            line.tell(&Told::Answer(answer.ok_or("no such tool")?))?;
+        let arguments: Vec<String> = step.iter().map(|asked| known.arguments(asked)).collect();
+        let calls = step.iter().zip(&arguments).map(|(asked, arguments)| server.call(asked.tool, arguments));
+        for (asked, answer) in step.iter().zip(futures_util::future::join_all(calls).await) {
+            let answer = answer.ok_or("no such tool")?;
+            known.take(asked, &answer);
+            line.tell(&Told::Answer(answer))?;
         }
     }
     if script == Script::Sweep {

@@ -118,13 +118,16 @@ impl Player {
                 if let Some(State::AwaitingApproval(_)) = self.state(*name).await {
                     claim.approved = self.versions.get(name).copied();
                 }
-                match self.ledger.claim(claim).await.unwrap() {
-                    Claimed::Won { version, effect_key } => {
+                match self.ledger.claim(claim).await {
+                    Ok(Claimed::Won { version, effect_key }) => {
                         self.learn(*name, version);
                         self.ran.push(call);
                         format!("won {effect_key}")
                     }
-                    Claimed::Known(standing) => told(&standing),
+                    Ok(Claimed::Known(standing)) => told(&standing),
+                    // The approval that it would use up was not given, or counts no longer.
+                    Err(LedgerError::Superseded) => "superseded".to_owned(),
+                    Err(error) => panic!("{error}"),
                 }
             }
             Op::Ask { name, expired, user, again } => {
@@ -190,7 +193,16 @@ impl Player {
         for name in 0..NAMES.len() {
             for again in [None, Some(0)] {
                 let probe = self.claim(claim(&self.name(name), "probe"), name, 0, again);
-                view.push(told(&self.ledger.standing(probe).await.unwrap()));
+                let standing = self.ledger.standing(probe).await.unwrap();
+                view.push(told(&standing));
+                let stored = match &standing {
+                    Standing::Replay(action) => Some(&**action),
+                    Standing::Superseded(superseded) => superseded.earlier.as_ref(),
+                    _ => None,
+                };
+                if let Some(stored) = stored {
+                    view.push(format!("{:?}", self.ledger.payload(stored).await.unwrap()));
+                }
             }
             let Some(action) = self.ledger.lookup(&key(&self.name(name))).await.unwrap() else {
                 view.push("absent".to_owned());

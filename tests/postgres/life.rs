@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use safe_tool::Ledger;
 use safe_tool::ledger::{
-    Action, ArgumentDigest, Ask, Claim, Claimed, Entry, Hash, How, LedgerError, Listed, Outcome, Settle, Standing,
-    State, Subject, Version,
+    Action, ArgumentDigest, Ask, Asked, Claim, Claimed, Entry, Hash, How, LedgerError, Listed, Outcome, Settle,
+    Standing, State, Subject, Version,
 };
 
 use crate::database::Database;
@@ -207,9 +207,56 @@ async fn isolate_and_release_on_two_servers_are_as_many_effects_as_were_meant() 
 }
 
 #[tokio::test]
+async fn a_repeat_that_has_no_effect_leaves_the_result_where_it_was() {
+    let Some(database) = Database::start() else { return };
+    let (one, two) = (open(database.url()).await, open(database.url()).await);
+    let first = about(&one, "web-01", "isolate", "first", None);
+    let Claimed::Won { version, .. } = one.claim(first.clone()).await.unwrap() else { panic!("nothing was there") };
+    // Its ready undo call is about a ticket, which the repeat knows nothing of.
+    let found = Outcome::Completed {
+        payload: b"[1]".to_vec(),
+        code: "ok".into(),
+        subjects: vec![subject(&one, ["ticket".to_owned()])],
+        stored_error: false,
+    };
+    one.settle(settle("isolate", version, found)).await.unwrap();
+    let again = Claim { needs_approval: true, ..about(&one, "web-01", "isolate", "again", Some("first")) };
+    let replayed = async |ledger: &Ledger| {
+        let standing = ledger.standing(first.clone()).await.unwrap();
+        let Standing::Replay(action) = standing else { panic!("{standing:?}") };
+        assert_eq!(ledger.payload(&action).await.unwrap(), b"[1]");
+    };
+    // While the repeat waits for its approval, and after nobody gave it.
+    let asked = one.ask(Ask { claim: again.clone(), ..ask("isolate", "again") }).await.unwrap();
+    let Asked::Awaits(waiting) = asked else { panic!("{asked:?}") };
+    replayed(&two).await;
+    let failed = |version| settle("isolate", version, Outcome::Failed { code: "HOST_OFFLINE".into() });
+    one.settle(failed(waiting.version)).await.unwrap();
+    replayed(&two).await;
+    safe_tool::ledger::verify_database(&database.url()).unwrap();
+    // And after one that began and had no effect.
+    let Claimed::Won { version, .. } = two.claim(again).await.unwrap() else { panic!("nothing stands against it") };
+    safe_tool::ledger::verify_database(&database.url()).unwrap();
+    two.settle(failed(version)).await.unwrap();
+    replayed(&one).await;
+    safe_tool::ledger::verify_database(&database.url()).unwrap();
+    // Its ticket changes while the next repeat waits: the result holds no longer.
+    let again = Claim { needs_approval: true, ..about(&one, "web-01", "isolate", "third", Some("first")) };
+    let asked = one.ask(Ask { claim: again, ..ask("isolate", "third") }).await.unwrap();
+    assert!(matches!(asked, Asked::Awaits(_)), "{asked:?}");
+    let close = two.claim(about(&two, "ticket", "close", "close", None)).await.unwrap();
+    let Claimed::Won { version, .. } = close else { panic!("{close:?}") };
+    two.settle(settle("close", version, completed("[]"))).await.unwrap();
+    let standing = one.standing(first).await.unwrap();
+    let Standing::Superseded(superseded) = standing else { panic!("{standing:?}") };
+    assert_eq!(superseded.by.map(|by| by.call).as_deref(), Some("close"));
+}
+
+#[tokio::test]
 async fn retention_removes_what_has_expired_and_nothing_else() {
     let Some(database) = Database::start() else { return };
-    let options = Ledger::options().retention(Duration::from_millis(1));
+    // The clock is trusted at once: otherwise nothing would expire yet.
+    let options = Ledger::options().retention(Duration::from_millis(1)).distrust(Duration::ZERO);
     let url = database.url();
     let ledger = tokio::task::spawn_blocking(move || options.open(&url)).await.unwrap().unwrap();
     for name in ["a", "b"] {

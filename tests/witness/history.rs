@@ -43,6 +43,7 @@ impl History {
         *attempts += 1;
         let verdict = match id.split_once('-').map_or(id, |parts| parts.0) {
             "flaky" if *attempts == 1 => Verdict::NotNow,
+            "second" if *attempts == 2 => Verdict::NotNow,
             "lost" if *attempts == 1 => Verdict::Lost,
             "never" => Verdict::Refused,
             _ => {

@@ -15,6 +15,11 @@ pub enum Standing {
     Started,
     /// Its outcome is stored.
     Completed(Stored),
+    /// It ended without effect.
+    Failed {
+        /// When it stops answering, in ms since 1970.
+        expires_ms: u64,
+    },
     /// Nobody knows.
     InDoubt,
 }
@@ -55,14 +60,162 @@ pub struct Known {
     pub call: String,
     /// Sequence of the last record of it.
     pub version: u64,
+    /// The call that it named in order to repeat something on purpose.
+    pub again_after: Option<String>,
+    /// Sequence of the record that began it.
+    pub began: u64,
+    /// Sequence of the record at which its body ended, once it did.
+    pub ended: Option<u64>,
+    /// It may have changed its item: it is none that failed, and no stored error.
+    pub touches: bool,
+    /// What it repeats: back in its place if the repeat has no effect.
+    pub replaced: Option<Box<Known>>,
 }
 
 impl Known {
-    /// Whether it is completed, and answers no longer.
+    /// An action that a call begins over `before`.
+    #[must_use]
+    pub fn begun(tool: &str, arguments: &str, call: &str, at: u64, before: Option<Known>) -> Known {
+        let again_after = again_of(arguments);
+        let completed = |before: &Known| matches!(before.standing, Standing::Completed(_));
+        let replaced = match before.filter(|before| again_after.is_some() && !before.is_expired()) {
+            Some(before) if completed(&before) => Some(Box::new(before)),
+            Some(before) => before.replaced,
+            None => None,
+        };
+        Known {
+            tool: tool.to_owned(),
+            arguments: arguments.to_owned(),
+            standing: Standing::Started,
+            call: call.to_owned(),
+            version: at,
+            again_after,
+            began: at,
+            ended: None,
+            touches: true,
+            replaced,
+        }
+    }
+
+    /// The same after its body ended, or after its doubt was resolved.
+    #[must_use]
+    pub fn ended(self, at: u64, standing: Standing, touches: bool) -> Known {
+        // A doubt keeps the moment at which its body ended.
+        let ended = self.ended.or(Some(at));
+        match (standing, self.replaced) {
+            (Standing::Failed { .. }, Some(before)) => Known { version: at, ..*before },
+            (Standing::InDoubt, replaced) => {
+                Known { standing: Standing::InDoubt, ended, touches, version: at, replaced, ..self }
+            }
+            (standing, _) => Known { standing, ended, touches, version: at, replaced: None, ..self },
+        }
+    }
+
+    /// Whether its outcome is known, and answers no longer.
     #[must_use]
     pub fn is_expired(&self) -> bool {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        matches!(&self.standing, Standing::Completed(stored) if u128::from(stored.expires_ms) <= now.as_millis())
+        let expires_ms = match &self.standing {
+            Standing::Completed(stored) => stored.expires_ms,
+            Standing::Failed { expires_ms } => *expires_ms,
+            Standing::Started | Standing::InDoubt => return false,
+        };
+        u128::from(expires_ms) <= now.as_millis()
+    }
+}
+
+/// The item that a call is about.
+#[must_use]
+pub fn id_of(arguments: &str) -> String {
+    member(arguments, "id").unwrap_or_default()
+}
+
+/// The call that a repeat on purpose names.
+fn again_of(arguments: &str) -> Option<String> {
+    member(arguments, "again_after")
+}
+
+fn member(arguments: &str, name: &str) -> Option<String> {
+    let read: Value = serde_json::from_str(arguments).ok()?;
+    Some(read[name].as_str()?.to_owned())
+}
+
+/// Arguments that name a call in order to do the same again on purpose.
+#[must_use]
+pub fn with_again(arguments: &str, named: Option<&str>) -> String {
+    match (named, arguments.strip_suffix('}')) {
+        (Some(named), Some(open)) => format!(r#"{open},"again_after":"{named}"}}"#),
+        _ => arguments.to_owned(),
+    }
+}
+
+/// What a call is to be answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// It runs.
+    Runs,
+    /// The stored outcome.
+    Replay,
+    /// Its item has changed since, or it does not name the latest call.
+    Superseded,
+    /// Something is running.
+    Running,
+    /// Nobody knows.
+    InDoubt,
+}
+
+/// The actions of a journal by key, and the rules by which a call is answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actions(pub BTreeMap<String, Known>);
+
+impl Actions {
+    /// What a call of `tool` is to be answered with that has the arguments of the action of `key`, its own repeat included.
+    #[must_use]
+    pub fn expected(&self, key: &str, tool: &str, arguments: &str) -> Expected {
+        let known = self.0.get(key).filter(|known| !known.is_expired());
+        let again = again_of(arguments);
+        let natural = tool == "set_level" && again.is_none();
+        let Some(known) = known else {
+            return again.map_or(Expected::Runs, |named| self.repeat(None, arguments, &named));
+        };
+        match known.standing {
+            Standing::Started => return Expected::Running,
+            Standing::InDoubt if !natural => return Expected::InDoubt,
+            Standing::InDoubt | Standing::Completed(_) | Standing::Failed { .. } if natural => return Expected::Runs,
+            Standing::InDoubt | Standing::Completed(_) | Standing::Failed { .. } => {}
+        }
+        if let Some(named) = again.filter(|named| known.again_after.as_ref() != Some(named)) {
+            return self.repeat(Some(known), arguments, &named);
+        }
+        let others: Vec<&Known> =
+            self.touching(arguments).filter(|(other, _)| other.as_str() != key).map(|(_, other)| other).collect();
+        if others.iter().any(|other| other.ended.is_none()) {
+            Expected::Running
+        } else if others.iter().any(|other| other.ended > Some(known.began)) {
+            Expected::Superseded
+        } else if matches!(known.standing, Standing::Failed { .. }) {
+            Expected::Runs
+        } else {
+            Expected::Replay
+        }
+    }
+
+    fn repeat(&self, known: Option<&Known>, arguments: &str, named: &str) -> Expected {
+        let touching: Vec<&Known> = self.touching(arguments).map(|(_, known)| known).collect();
+        if touching.iter().any(|other| other.ended.is_none()) {
+            return Expected::Running;
+        }
+        if touching.iter().any(|other| other.standing == Standing::InDoubt) {
+            return Expected::InDoubt;
+        }
+        let latest = touching.iter().max_by_key(|other| other.ended).copied().or(known);
+        if latest.is_some_and(|latest| latest.call == named) { Expected::Runs } else { Expected::Superseded }
+    }
+
+    /// Those that may have changed the item.
+    fn touching(&self, arguments: &str) -> impl Iterator<Item = (&String, &Known)> {
+        let id = id_of(arguments);
+        self.0.iter().filter(move |(_, known)| known.touches && id_of(&known.arguments) == id)
     }
 }
 
@@ -91,7 +244,7 @@ pub struct Journal {
     /// Its records, in order.
     pub records: Vec<Value>,
     /// Actions by key.
-    pub actions: BTreeMap<String, Known>,
+    pub actions: Actions,
     /// What each call that started an action came to; `None` while it is not known.
     pub calls: HashMap<String, Option<Ended>>,
     /// Keys of completed actions whose payload is gone, and who have not expired so far.
@@ -154,40 +307,39 @@ impl Journal {
             return Err("a sequence is missing".to_owned());
         }
         let (key, call, code) = (text("key"), text("call"), text("code"));
-        let before = self.actions.get(&key).cloned();
+        let before = self.actions.0.get(&key).cloned();
         match text("event").as_str() {
             "open" | "close" | "checkpoint" | "refused" | "replayed" => {}
             "started" => {
                 let tool = text("tool");
-                let natural = tool == "set_level";
-                match before {
-                    None => {}
-                    Some(known) if known.is_expired() || (natural && known.standing != Standing::Started) => {}
-                    Some(known) => return Err(format!("started over {:?}", known.standing)),
+                let arguments = with_again(&record["arguments"].to_string(), record["again_after"].as_str());
+                let expected = self.actions.expected(&key, &tool, &arguments);
+                if expected != Expected::Runs {
+                    return Err(format!("started, where {expected:?} is the answer, over {before:?}"));
                 }
-                let arguments = record["arguments"].to_string();
                 self.ever.insert(key.clone(), (tool.clone(), arguments.clone()));
                 if self.calls.insert(call.clone(), None).is_some() {
                     return Err("one call started twice".to_owned());
                 }
-                let known = Known { tool, arguments, standing: Standing::Started, call, version: sequence };
-                self.actions.insert(key, known);
+                self.actions.0.insert(key, Known::begun(&tool, &arguments, &call, sequence, before));
             }
             "expired" => {
                 for key in record["keys"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                    match self.actions.remove(key) {
+                    match self.actions.0.remove(key) {
                         Some(known) if known.is_expired() => self.gone.remove(key),
                         other => return Err(format!("expired, and it is {other:?}")),
                     };
                 }
             }
             event @ ("completed" | "failed" | "in_doubt") => {
-                let Some(known) = before.filter(|known| !matches!(known.standing, Standing::Completed(_))) else {
+                let open = |known: &Known| matches!(known.standing, Standing::Started | Standing::InDoubt);
+                let Some(known) = before.filter(open) else {
                     return Err(format!("{event}, and it neither runs nor is in doubt"));
                 };
-                let ended = match event {
+                let expires_ms = record["expires"].as_u64().unwrap_or_default();
+                let (ended, standing, touches) = match event {
                     "completed" => {
-                        let (hash, expires_ms) = (text("payload"), record["expires"].as_u64().unwrap_or_default());
+                        let hash = text("payload");
                         if payload.as_ref().is_some_and(|(named, _)| *named != hash) {
                             return Err("the payload is another one".to_owned());
                         }
@@ -195,54 +347,20 @@ impl Journal {
                             self.gone.insert(key.clone());
                         }
                         let stored = Stored { payload: payload.map(|(_, bytes)| bytes), hash, expires_ms };
-                        let completed = Known { standing: Standing::Completed(stored.clone()), ..known.clone() };
-                        self.complete(&key, Known { version: sequence, ..completed }, code == "ok", &record["frees"])?;
-                        Ended::Completed { code, stored }
+                        let applied = code == "ok";
+                        if applied == (record["stored_error"] == true) {
+                            return Err("a result is no stored error, and nothing else is".to_owned());
+                        }
+                        (Ended::Completed { code, stored: stored.clone() }, Standing::Completed(stored), applied)
                     }
-                    "failed" => {
-                        self.actions.remove(&key);
-                        Ended::Failed
-                    }
-                    _ => {
-                        let doubted = Known { standing: Standing::InDoubt, version: sequence, ..known.clone() };
-                        self.actions.insert(key, doubted);
-                        Ended::InDoubt { code }
-                    }
+                    "failed" => (Ended::Failed, Standing::Failed { expires_ms }, false),
+                    _ => (Ended::InDoubt { code }, Standing::InDoubt, true),
                 };
-                self.calls.insert(known.call, Some(ended));
+                self.calls.insert(known.call.clone(), Some(ended));
+                self.actions.0.insert(key, known.ended(sequence, standing, touches));
             }
             event => return Err(format!("no script makes a record of `{event}`")),
         }
-        Ok(())
-    }
-
-    /// An action completes, and what it undoes answers no longer.
-    fn complete(&mut self, key: &str, known: Known, applied: bool, frees: &Value) -> Result<(), String> {
-        let other = match known.tool.as_str() {
-            "put_item" => Some("drop_item"),
-            "drop_item" => Some("put_item"),
-            _ => None,
-        };
-        let id = |arguments: &str| {
-            serde_json::from_str::<Value>(arguments).map(|read| read["id"].clone()).unwrap_or_default()
-        };
-        let undone = |other: &Known| {
-            matches!(other.standing, Standing::Completed(_)) && id(&other.arguments) == id(&known.arguments)
-        };
-        let expected: Vec<String> = (self.actions.iter())
-            .filter(|(_, action)| Some(action.tool.as_str()) == other && undone(action))
-            .map(|(key, _)| key.clone())
-            .collect();
-        let freed: Vec<String> =
-            frees.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-        // A final error is completed too, and undoes nothing.
-        if applied && freed != expected {
-            return Err(format!("frees {freed:?} where {expected:?} are undone"));
-        }
-        for freed in freed {
-            self.actions.remove(&freed);
-        }
-        self.actions.insert(key.to_owned(), known);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What must hold after whatever happened.
 
 use super::history::{Here, History, Seen};
-use super::journal::{Ended, Journal, Known, Standing, segments};
+use super::journal::{Actions, Ended, Expected, Journal, Known, Standing, Stored, segments};
 use super::server::{self, serve};
 use super::{PATIENCE, Verdict, World};
 use safe_tool::ledger::{Action, Hash, State, verify};
@@ -106,7 +106,7 @@ async fn compare(ledger: &Ledger, journal: &Journal) -> Result<(), String> {
     for key in journal.ever.keys() {
         let hash = Hash::parse(key).ok_or("not a key")?;
         let action = ledger.lookup(&hash).await.map_err(|error| error.to_string())?;
-        let known = journal.actions.get(key).filter(|known| !known.is_expired());
+        let known = journal.actions.0.get(key).filter(|known| !known.is_expired());
         let same = match (&action, known) {
             (None, None) => true,
             (Some(action), Some(known)) => same(ledger, action, known).await?,
@@ -125,7 +125,7 @@ async fn same(ledger: &Ledger, action: &Action, known: &Known) -> Result<bool, S
     let names = version == known.version && (&action.call, &action.tool) == (&known.call, &known.tool);
     Ok(names
         && match (&action.state, &known.standing) {
-            (State::InDoubt, Standing::InDoubt) => true,
+            (State::InDoubt, Standing::InDoubt) | (State::Failed, Standing::Failed { .. }) => true,
             (State::Completed, Standing::Completed(stored)) => {
                 let payload = ledger.payload(action).await.map_err(|error| error.to_string())?;
                 stored.payload.as_ref().is_some_and(|stored| payload == stored.as_bytes())
@@ -137,31 +137,68 @@ async fn same(ledger: &Ledger, action: &Action, known: &Known) -> Result<bool, S
 
 /// Calls every action that was ever started once more: what is known is answered, what is free runs.
 async fn everything_again(server: &InProcess, journal: &Journal, history: &Mutex<History>) -> Result<(), String> {
-    let seen = |history: &Mutex<History>| history.lock().unwrap_or_else(PoisonError::into_inner).seen.len();
-    let (known, free): (Vec<_>, Vec<_>) =
-        journal.ever.iter().partition(|(key, _)| journal.actions.contains_key(key.as_str()));
-    for (key, (tool, arguments)) in known.into_iter().chain(free) {
-        let effects = seen(history);
+    let mut actions = journal.actions.clone();
+    // Later than every record so far.
+    let mut now = journal.records.len() as u64;
+    for (key, (tool, arguments)) in &journal.ever {
+        let expected = actions.expected(key, tool, arguments);
+        let known = actions.0.get(key).cloned();
+        let effects = history.lock().unwrap_or_else(PoisonError::into_inner).seen.len();
         let answer = server.call(tool, arguments).await.ok_or("no such tool")?;
-        let ran = seen(history) != effects;
-        history.lock().unwrap_or_else(PoisonError::into_inner).seen.push(Seen::Answer(answer.clone()));
+        let verdict = {
+            let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+            let verdict = match history.seen.get(effects) {
+                Some(Seen::Effect { verdict, .. }) => Some(*verdict),
+                _ => None,
+            };
+            history.seen.push(Seen::Answer(answer.clone()));
+            verdict
+        };
         let read: Envelope = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
-        let right = match journal.actions.get(key) {
-            _ if tool == "set_level" => ran && !read.replayed,
-            Some(known) if known.is_expired() => ran && !read.replayed,
-            Some(Known { standing: Standing::Completed(stored), .. }) => !ran && read.replayed && stored.is_in(&answer),
-            Some(_) => !ran && read.error["kind"] == "in_doubt",
-            // An earlier call of this loop may have been its undo, so that it is known by now.
-            None => ran != read.replayed,
+        let right = match (expected, &known) {
+            (Expected::Runs, _) => verdict.is_some() && !read.replayed,
+            (Expected::Replay, Some(Known { standing: Standing::Completed(stored), .. })) => {
+                verdict.is_none() && read.replayed && stored.is_in(&answer)
+            }
+            (Expected::Superseded, known) => verdict.is_none() && superseded(&read, known.as_ref()),
+            (Expected::InDoubt, _) => verdict.is_none() && read.error["kind"] == "in_doubt",
+            // Nothing runs here.
+            (Expected::Replay | Expected::Running, _) => false,
         };
         if !right {
-            return Err(format!(
-                "asked again ({tool} {arguments}), where {:?}: {answer:.600}",
-                journal.actions.get(key)
-            ));
+            return Err(format!("asked again ({tool} {arguments}), where {expected:?}, {known:?}: {answer:.900}"));
+        }
+        if let Some(verdict) = verdict {
+            now += 2;
+            took(&mut actions, key, now, Known::begun(tool, arguments, &read.call, now - 1, known), verdict, &answer);
         }
     }
     Ok(())
+}
+
+/// Whether the answer says what the caller may know of an action that has been superseded.
+fn superseded(read: &Envelope, known: Option<&Known>) -> bool {
+    let earlier = &read.error["earlier"]["data"];
+    let stored = match known.map(|known| &known.standing) {
+        Some(Standing::Completed(stored)) => stored.payload.as_deref().unwrap_or_default(),
+        _ => "",
+    };
+    let data = serde_json::from_str::<Value>(stored).map(|stored| stored["data"].clone()).unwrap_or_default();
+    read.error["code"] == "superseded" && !read.replayed && (earlier.is_null() || *earlier == data)
+}
+
+/// What the effect of a call in this loop makes of the actions.
+fn took(actions: &mut Actions, key: &str, now: u64, begun: Known, verdict: Verdict, answer: &str) {
+    let body = answer.split_once(r#","replayed":"#).map_or_else(String::new, |(body, _)| format!("{body}}}"));
+    let hash = Hash::of(body.as_bytes()).to_string();
+    let stored = Standing::Completed(Stored { payload: Some(body), hash, expires_ms: u64::MAX });
+    let (standing, touches) = match verdict {
+        Verdict::Done(_) => (stored, true),
+        Verdict::Refused => (stored, false),
+        Verdict::NotNow => (Standing::Failed { expires_ms: u64::MAX }, false),
+        Verdict::Lost => (Standing::InDoubt, true),
+    };
+    actions.0.insert(key.to_owned(), begun.ended(now, standing, touches));
 }
 
 /// Every effect has its intent, every answer its record, and the other way round.

@@ -1,8 +1,10 @@
 //! What callers do, the same in every run.
 //!
-//! What an item is called says how its effect goes: `flaky-` fails once without effect, `lost-` is once not heard of,
-//! `never-` is refused for good, and all else succeeds.
+//! What an item is called says how its effect goes: `flaky-` fails once without effect, `second-` does so the second time,
+//! `lost-` is once not heard of, `never-` is refused for good, and all else succeeds.
 
+use super::journal::{id_of, with_again};
+use std::collections::HashMap;
 use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
@@ -13,6 +15,60 @@ pub struct Asked {
     pub tool: &'static str,
     /// Its arguments as JSON.
     pub arguments: String,
+    /// The call that it names in order to do the same again on purpose.
+    pub again: Again,
+}
+
+/// A call that a repeat on purpose names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// None: it is no repeat.
+    No,
+    /// The latest one that was answered with a new effect on the item.
+    Latest,
+    /// The one that the same tool named before, of the same item: a retry of the repeat.
+    Same,
+}
+
+impl Asked {
+    fn again(self, again: Again) -> Asked {
+        Asked { again, ..self }
+    }
+}
+
+/// The calls that a caller knows, for repeats on purpose.
+#[derive(Debug, Default)]
+pub struct Calls {
+    /// The latest effect on an item.
+    latest: HashMap<String, String>,
+    /// The call that a tool named last for an item.
+    named: HashMap<(&'static str, String), String>,
+}
+
+impl Calls {
+    /// The arguments of a call, with the call that it names.
+    pub fn arguments(&mut self, asked: &Asked) -> String {
+        let id = id_of(&asked.arguments);
+        let key = (asked.tool, id);
+        let named = match asked.again {
+            Again::No => None,
+            Again::Latest => self.latest.get(&key.1).cloned(),
+            Again::Same => self.named.get(&key).cloned(),
+        };
+        let arguments = with_again(&asked.arguments, named.as_deref());
+        self.named.extend(named.map(|named| (key, named)));
+        arguments
+    }
+
+    /// Takes the answer to a call.
+    pub fn take(&mut self, asked: &Asked, answer: &str) {
+        let Ok(answer) = serde_json::from_str::<serde_json::Value>(answer) else { return };
+        if let (Some("ok"), Some(false), Some(call)) =
+            (answer["status"].as_str(), answer["replayed"].as_bool(), answer["call"].as_str())
+        {
+            self.latest.insert(id_of(&asked.arguments), call.to_owned());
+        }
+    }
 }
 
 /// Calls that are made at once; the next come when all of them are answered.
@@ -83,15 +139,15 @@ impl FromStr for Script {
 }
 
 fn put(id: &str, bytes: u32) -> Asked {
-    Asked { tool: "put_item", arguments: format!(r#"{{"id":"{id}","bytes":{bytes}}}"#) }
+    Asked { tool: "put_item", arguments: format!(r#"{{"id":"{id}","bytes":{bytes}}}"#), again: Again::No }
 }
 
 fn discard(id: &str, bytes: u32) -> Asked {
-    Asked { tool: "drop_item", arguments: format!(r#"{{"id":"{id}","bytes":{bytes}}}"#) }
+    Asked { tool: "drop_item", arguments: format!(r#"{{"id":"{id}","bytes":{bytes}}}"#), again: Again::No }
 }
 
 fn level(id: &str, level: u32) -> Asked {
-    Asked { tool: "set_level", arguments: format!(r#"{{"id":"{id}","level":{level}}}"#) }
+    Asked { tool: "set_level", arguments: format!(r#"{{"id":"{id}","level":{level}}}"#), again: Again::No }
 }
 
 fn life() -> Vec<Step> {
@@ -101,10 +157,19 @@ fn life() -> Vec<Step> {
         // Another length is a conflict.
         put("a", 2),
         discard("a", 1),
+        // Delayed: it is gone again.
         put("a", 1),
-        put("a", 1),
-        discard("a", 1),
-        discard("a", 1),
+        put("a", 1).again(Again::Latest),
+        put("a", 1).again(Again::Same),
+        discard("a", 1).again(Again::Latest),
+        discard("a", 1).again(Again::Same),
+        // Delayed: it names what is not the latest any more.
+        put("a", 1).again(Again::Same),
+        // A repeat that has no effect leaves what was there, and may be tried again.
+        put("second-1", 10),
+        put("second-1", 10).again(Again::Latest),
+        put("second-1", 10),
+        put("second-1", 10).again(Again::Same),
         put("flaky-1", 100),
         put("flaky-1", 100),
         put("lost-1", 64),
@@ -134,10 +199,16 @@ fn volume() -> Vec<Step> {
 }
 
 fn crowd() -> Vec<Step> {
-    let all = |asked: fn(&str, u32) -> Asked| -> Step {
+    let all = |asked: fn(&str, u32) -> Asked, again: Again| -> Step {
         let mut step: Step = (0..12_u32).map(|number| asked(&format!("c-{number}"), 500 * (number + 1))).collect();
         step.extend([asked("c-0", 500), asked("c-1", 1_000), asked("flaky-c", 50), asked("lost-c", 50)]);
-        step
+        step.into_iter().map(|asked| asked.again(again)).collect()
     };
-    vec![all(put), all(put), all(discard), all(put)]
+    vec![
+        all(put, Again::No),
+        all(put, Again::No),
+        all(discard, Again::No),
+        all(put, Again::No),
+        all(put, Again::Latest),
+    ]
 }

@@ -38,7 +38,7 @@ pub(super) enum ItemError {
     NotNow,
     #[tool_error(transient, "no answer", effect = unknown)]
     Lost,
-    #[tool_error(rejected, "never")]
+    #[tool_error(rejected, "never", stored)]
     Refused,
 }
 

@@ -7,8 +7,8 @@ use safe_tool::prelude::*;
 
 const ORDERS_REFUND: Scope = Scope::new("orders:refund");
 
-// A refusal over a limit is an outcome and stored under the key like any other: the same order with a smaller amount is a
-// `conflict` then, so nobody splits what a person is to decide.
+// A refusal over a limit is the answer to the order: it is `stored` under the key, so the same order with a smaller amount is
+// a `conflict`, and nobody splits an amount that a person is to decide on.
 
 /// What an agent may refund at once, in cents.
 const MOST_AT_ONCE: u32 = 50_000;

@@ -30,7 +30,8 @@ pub enum OrdersError {
     #[tool_error(
         rejected,
         "a refund of {cents} cents is over the limit of {limit} cents {per}",
-        suggest = "route_to_human_approval"
+        suggest = "route_to_human_approval",
+        stored
     )]
     RefundExceedsLimit {
         /// What was asked for.

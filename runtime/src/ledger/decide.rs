@@ -364,7 +364,7 @@ fn judge_settled(
         return Ok(Judged::Known(differs));
     }
     let others = others(view, &known.subjects, &known.key)?;
-    if let Some(running) = others.iter().find(|touch| runs(view, touch)) {
+    if let Some(running) = first(others.iter().filter(|touch| runs(view, touch))) {
         return Ok(Judged::Known(Standing::Running { call: running.call.clone() }));
     }
     if let Some(by) = latest(others.iter().filter(|touch| touch.ended > Some(known.began))) {
@@ -395,10 +395,10 @@ fn repeat(
     let mut subjects = claim.subjects.clone();
     subjects.extend(known.iter().flat_map(|known| known.subjects.iter().cloned()));
     let touches = touches(view, &subjects)?;
-    if let Some(running) = touches.iter().find(|touch| runs(view, touch)) {
+    if let Some(running) = first(touches.iter().filter(|touch| runs(view, touch))) {
         return Ok(Judged::Known(Standing::Running { call: running.call.clone() }));
     }
-    if let Some(doubt) = touches.iter().find(|touch| touch.doubt) {
+    if let Some(doubt) = first(touches.iter().filter(|touch| touch.doubt)) {
         return Ok(Judged::Known(Standing::SubjectInDoubt { call: doubt.call.clone() }));
     }
     let by = latest(touches.iter());
@@ -448,6 +448,11 @@ fn moved_since(view: &impl View, action: &Action, moment: Moment) -> Result<bool
 /// True while somebody may be running the action.
 fn runs(view: &impl View, touch: &Touch) -> bool {
     if touch.doubt { view.may_run(touch.epoch, touch.until_ms) } else { touch.ended.is_none() }
+}
+
+/// The one that began first: which one is named does not depend on the order of the slots, which differs between ledgers.
+fn first<'a>(touches: impl Iterator<Item = &'a Touch>) -> Option<&'a Touch> {
+    touches.min_by_key(|touch| touch.began)
 }
 
 fn latest<'a>(touches: impl Iterator<Item = &'a Touch>) -> Option<Latest> {

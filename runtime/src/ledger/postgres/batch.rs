@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::Receipt;
-use super::super::action::{Action, Moment, State, Step, Transition, Version};
+use super::super::action::{Action, Moment, PayloadAt, State, Step, Transition, Version};
 use super::super::changes::{Before, Changes};
 use super::super::checkpoint::Signer;
 use super::super::decide::{self, Draft, Landed, Terms, View};
@@ -93,6 +93,20 @@ pub(super) struct Write<'a> {
     pub(super) action: Option<&'a Action>,
     pub(super) crashed: bool,
     pub(super) payload: Option<&'a [u8]>,
+    /// The result in the row stays: an action that ended before goes with it.
+    pub(super) keeps: bool,
+}
+
+/// The slots where actions meet that touch `action`, or the one that it repeats: that one may come back.
+pub(super) fn reached(action: &Action) -> Vec<Slot> {
+    let mut slots = touching(&action.subjects);
+    slots.extend(action.replaced.iter().flat_map(|before| reached(before)));
+    slots
+}
+
+/// The stored result that goes with an action: its own, or that of the action that it repeats, which comes back with it.
+pub(super) fn kept(action: &Action) -> Option<&PayloadAt> {
+    action.payload.as_ref().or_else(|| action.replaced.as_deref().and_then(kept))
 }
 
 impl<'a> Batch<'a> {
@@ -140,7 +154,7 @@ impl<'a> Batch<'a> {
 
     /// The slots where actions meet that touch one of those here.
     pub(super) fn slots(&self) -> Vec<Slot> {
-        self.rows.values().flat_map(|action| touching(&action.subjects)).collect()
+        self.rows.values().flat_map(|action| reached(action)).collect()
     }
 
     /// Epochs of the actions here that may run.
@@ -263,18 +277,23 @@ impl<'a> Batch<'a> {
             let action = change.action.as_deref();
             if replaces.is_some() || action.is_some() {
                 let (crashed, payload) = (self.crashed.contains(key), self.payloads.get(key).copied());
-                writes.push((*key, Write { replaces, action, crashed, payload }));
+                let keeps = payload.is_none() && action.is_some_and(|action| kept(action).is_some());
+                writes.push((*key, Write { replaces, action, crashed, payload, keeps }));
             }
         }
         writes
     }
 
     fn step(&mut self, step: Step, before: Option<Arc<Action>>) -> Result<(), LedgerError> {
-        self.crashed.remove(&step.key);
-        self.payloads.remove(&step.key);
+        let key = step.key;
+        self.crashed.remove(&key);
         let mut changes = std::mem::take(&mut self.changes);
         let stepped = changes.step(step, before, self);
         self.changes = changes;
+        let action = self.changes.get(&key).and_then(|change| change.action.as_deref());
+        if action.and_then(kept).is_none() {
+            self.payloads.remove(&key);
+        }
         stepped
     }
 

@@ -14,8 +14,8 @@ use super::super::checkpoint::Signer;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Anchor, Tail};
-use super::super::subject::{Meeting, Slot, touching};
-use super::batch::{Batch, Conditions, Own, Row, Time};
+use super::super::subject::{Meeting, Slot};
+use super::batch::{Batch, Conditions, Own, Row, Time, reached};
 use super::link::Link;
 use super::operation::{Decided, Operation, keys as keys_of, slots as slots_of};
 use super::session::{Session, Statements, dead};
@@ -159,7 +159,7 @@ async fn load<'a>(
 async fn forget_slots(transaction: &Transaction<'_>) -> Result<(), Failed> {
     let mut open: Vec<Vec<u8>> = Vec::new();
     for row in transaction.query(sql::OPEN, &[]).await? {
-        open.extend(touching(&read(row.get(0))?.subjects).iter().map(|slot| slot.0.to_vec()));
+        open.extend(reached(&read(row.get(0))?).iter().map(|slot| slot.0.to_vec()));
     }
     transaction.execute(sql::FORGET_SLOTS, &[&open]).await?;
     Ok(())
@@ -213,6 +213,7 @@ pub(super) async fn store(
             .action
             .push(serde_json::to_string(action).map_err(|_| Failed::Lost("an action cannot be encoded".into()))?);
         columns.payload.push(write.payload);
+        columns.keeps.push(write.keeps);
     }
     let head = async {
         let Tail { sequence, hash } = batch.own.tail;
@@ -273,6 +274,7 @@ struct Columns<'a> {
     expires_ms: Vec<Option<i64>>,
     action: Vec<String>,
     payload: Vec<Option<&'a [u8]>>,
+    keeps: Vec<bool>,
     replaces: Vec<i64>,
 }
 
@@ -292,11 +294,12 @@ impl Columns<'_> {
         if self.key.is_empty() {
             return Ok(());
         }
-        let Columns { key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaces } = self;
+        let Columns { key, version, intent, state, epoch, crashed, expires_ms, action, payload, keeps, replaces } =
+            self;
         let written = transaction
             .execute(
                 &statements.update,
-                &[key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaces],
+                &[key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaces, keeps],
             )
             .await?;
         self.all(written)

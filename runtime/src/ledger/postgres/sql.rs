@@ -110,13 +110,14 @@ pub(super) const INSERT: &str = "
         AS new (key, version, intent, state, epoch, crashed, expires_ms, action, payload)
     ORDER BY key ON CONFLICT (key) DO NOTHING";
 
+/// The result of an action that is repeated stays in its row: it comes back if the repeat has no effect.
 pub(super) const UPDATE: &str = "
     UPDATE safe_tool.actions AS old SET version = new.version, intent = new.intent, state = new.state,
         epoch = new.epoch, crashed = new.crashed, expires_ms = new.expires_ms,
-        action = new.action::json, payload = new.payload
+        action = new.action::json, payload = CASE WHEN new.keeps THEN old.payload ELSE new.payload END
     FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[],
-        $7::bigint[], $8::text[], $9::bytea[], $10::bigint[])
-        AS new (key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaced)
+        $7::bigint[], $8::text[], $9::bytea[], $10::bigint[], $11::boolean[])
+        AS new (key, version, intent, state, epoch, crashed, expires_ms, action, payload, replaced, keeps)
     WHERE old.key = new.key AND old.version = new.replaced";
 
 pub(super) const DELETE: &str = "
@@ -139,7 +140,7 @@ pub(super) const STARTED_ELSEWHERE: &str = "
 pub(super) const LIST: &str = "
     SELECT action::text FROM safe_tool.actions WHERE state = $1 AND key > $2 ORDER BY key LIMIT $3";
 
-pub(super) const PAYLOAD: &str = "SELECT payload FROM safe_tool.actions WHERE key = $1 AND version = $2";
+pub(super) const PAYLOAD: &str = "SELECT payload, action::text FROM safe_tool.actions WHERE key = $1";
 
 pub(super) const INTENT: &str = "
     SELECT line FROM safe_tool.records JOIN safe_tool.heads USING (log) WHERE chain = $1 AND records.sequence = $2";

@@ -13,10 +13,11 @@ use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{Event, Parsed, Record, Tail, parse};
 use super::super::verify::{self, Report, Rung, Verification, VerifyError, Wrong};
+use super::batch::kept;
 use super::commit::{read, to_i64, unsigned};
 use super::set_backs::Loss;
 use super::store::connector;
-use super::version::version;
+use super::version::{place, version};
 use super::{failed, said, schema, sql};
 
 /// Records read at a time.
@@ -330,7 +331,7 @@ impl Walk {
         Ok(ChainReport::of(walk.end().map_err(contradicts)?))
     }
 
-    /// What a record says of other chains and of actions.
+    /// Takes what a record says of other chains and of actions.
     fn told(&mut self, chain: u64, mut record: Record) -> Result<(), &'static str> {
         for anchor in std::mem::take(&mut record.anchors) {
             let named = self.anchors.entry((anchor.log, anchor.sequence)).or_insert(anchor.hash);
@@ -404,9 +405,14 @@ impl Walk {
                     return Err(wrong("has a version that no record gave it, or that another record replaced"));
                 }
                 let (ended, began): (Option<&[u8]>, Option<&[u8]>) = (row.get(5), row.get(6));
-                matches(&action, ended, began).map_err(wrong)?;
+                if let Some(replaced) = matches(&action, ended, began).map_err(wrong)? {
+                    let completed = restored(moment, Some(replaced), &key).await?;
+                    if !completed.is_some_and(|completed| completes(&completed, &action)) {
+                        return Err(wrong("is back, and was not completed before"));
+                    }
+                }
                 let payload: Option<&[u8]> = row.get(4);
-                if payload.map(Hash::of) != action.payload.as_ref().map(|at| at.hash) {
+                if payload.map(Hash::of) != kept(&action).map(|at| at.hash) {
                     return Err(wrong("has another result than its record names"));
                 }
                 actions += 1;
@@ -428,27 +434,61 @@ fn broken(log: &str, sequence: u64, reason: &'static str) -> VerifyDatabaseError
     VerifyDatabaseError::Chain { log: log.to_owned(), sequence, reason }
 }
 
-/// Whether the records `ended` and `began` made `action` what it is.
-fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Result<(), &'static str> {
-    let (change, payload) = change_of(action, ended)?;
-    let agrees = match (change, &action.state) {
-        (Transition::Begin(beginning), state) => beginning.state == *state,
-        (Transition::Decide(decision), State::AwaitingApproval(approval)) => approval.decision == Some(decision),
-        (Transition::Complete { expires_ms, stored_error, subjects, .. }, State::Completed) => {
-            expires_ms == action.expires_ms
-                && stored_error == action.stored_error
-                && subjects.iter().all(|subject| action.subjects.contains(subject))
-                && payload == action.payload.as_ref().map(|at| at.hash)
+/// The record that completed the action of `key` which a repeat without effect brought back; `None` where none was there.
+/// `replaced` is the version that the end of the repeat replaced.
+async fn restored(
+    moment: &Transaction<'_>,
+    mut replaced: Option<Version>,
+    key: &Hash,
+) -> Result<Option<Told>, VerifyDatabaseError> {
+    let wrong = |reason| VerifyDatabaseError::Action { key: *key, reason };
+    while let Some(version) = replaced {
+        let (chain, sequence) = place(version);
+        let row = moment.query_opt(sql::INTENT, &[&to_i64(chain), &to_i64(sequence)]).await?;
+        let told = told(key, row.as_ref().map(|row| row.get(0))).map_err(wrong)?;
+        match &told.change {
+            Transition::Complete { .. } => return Ok(Some(told)),
+            // Only a repeat on purpose keeps what it began over.
+            Transition::Begin(beginning) if beginning.again_after.is_none() => return Ok(None),
+            _ => replaced = told.supersedes,
         }
-        (Transition::Fail { expires_ms }, State::Failed) => expires_ms == action.expires_ms,
-        (Transition::Restore, State::Completed) => true,
-        (Transition::Doubt { running }, State::InDoubt) => running || action.epoch == 0,
+    }
+    Ok(None)
+}
+
+/// True if the record made `action` what it is.
+fn completes(told: &Told, action: &Action) -> bool {
+    let Transition::Complete { expires_ms, stored_error, subjects, .. } = &told.change else { return false };
+    *expires_ms == action.expires_ms
+        && *stored_error == action.stored_error
+        && subjects.iter().all(|subject| action.subjects.contains(subject))
+        && told.payload == action.payload.as_ref().map(|at| at.hash)
+}
+
+/// Holds `action` to the records `ended` and `began` that made it what it is. The answer is the version that `ended`
+/// replaced, where that was a repeat without effect which brought the action back.
+fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Result<Option<Version>, &'static str> {
+    let ended = told(&action.key, ended)?;
+    let mut back = None;
+    let agrees = match (&ended.change, &action.state) {
+        (Transition::Begin(beginning), state) => beginning.state == *state,
+        (Transition::Decide(decision), State::AwaitingApproval(approval)) => {
+            approval.decision.as_ref() == Some(decision)
+        }
+        (Transition::Complete { .. }, State::Completed) => completes(&ended, action),
+        (Transition::Fail { expires_ms }, State::Failed) => *expires_ms == action.expires_ms,
+        // A repeat ended without effect: the action before it is back in its place.
+        (Transition::Restore, State::Completed) => {
+            back = ended.supersedes;
+            back.is_some()
+        }
+        (Transition::Doubt { running }, State::InDoubt) => *running || action.epoch == 0,
         _ => false,
     };
     if !agrees {
         return Err("does not stand where its last record left it");
     }
-    let (Transition::Begin(beginning), _) = change_of(action, began)? else {
+    let Transition::Begin(beginning) = told(&action.key, began)?.change else {
         return Err("was not begun by the record that it names");
     };
     let Beginning { digest, arguments, tenant, tool, call, owner, subjects, bucket, again_after, until_ms, .. } =
@@ -461,15 +501,24 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
     if begun != stands || !asked || !about {
         return Err("is not what the record says that began it");
     }
-    Ok(())
+    Ok(back)
 }
 
-/// What the record in `line` does to `action`, and the result it names.
-fn change_of(action: &Action, line: Option<&[u8]>) -> Result<(Transition, Option<Hash>), &'static str> {
+/// What a record says of one action.
+struct Told {
+    change: Transition,
+    /// The result that it names.
+    payload: Option<Hash>,
+    /// The version that it replaced.
+    supersedes: Option<Version>,
+}
+
+/// What the record in `line` says of the action of `key`.
+fn told(key: &Hash, line: Option<&[u8]>) -> Result<Told, &'static str> {
     let Parsed::Record(record, _) = parse(line.ok_or("names a record that is not there")?)? else {
         return Err("names a line that is no record");
     };
-    let payload = record.payload;
-    let step = record.into_steps(None)?.into_iter().find(|step| step.key == action.key);
-    Ok((step.ok_or("names a record of another action")?.change, payload))
+    let (payload, supersedes) = (record.payload, record.supersedes.map(Version));
+    let step = record.into_steps(None)?.into_iter().find(|step| step.key == *key);
+    Ok(Told { change: step.ok_or("names a record of another action")?.change, payload, supersedes })
 }
