@@ -26,8 +26,8 @@ use super::super::local::journal::{Journal, Reader};
 use super::super::local::store::{Keys, LocalStore};
 use super::super::redact::Redactor;
 use super::super::{Claim, Claimed, LedgerOptions, Listed, NoteEvent, Outcome, Settle};
-use super::super::{How, Ledger, Version};
-use super::{claim, completed, entry, in_doubt, key, settle};
+use super::super::{How, Ledger, Standing, Version};
+use super::{claim, completed, entry, in_doubt, key, settle, subject};
 
 /// Runs of a test in which the next thread is any,
 const RUNS: usize = 250;
@@ -58,7 +58,8 @@ struct Started {
 
 /// The journal fails after `appends` more than the first, the index after `changes`.
 fn start(appends: usize, changes: usize) -> Started {
-    let head = Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0 };
+    let head =
+        Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0, at_ms: 0 };
     let keys = Keys { redactor: Redactor::new(&[7; 32]).unwrap(), signer: Signer::new(&[7; 32]).unwrap() };
     let journal = Disk { inner: MemoryJournal::default(), left: appends.saturating_add(1) };
     let written = journal.reader();

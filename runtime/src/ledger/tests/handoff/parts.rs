@@ -1,6 +1,6 @@
 //! A journal and an index that let other threads go on wherever real ones would.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, PoisonError};
 
@@ -14,7 +14,8 @@ use super::super::super::error::LedgerError;
 use super::super::super::hash::Hash;
 use super::super::super::local::index::{Head, Index};
 use super::super::super::local::journal::memory::MemoryJournal;
-use super::super::super::local::journal::{Journal, Position, Reader};
+use super::super::super::local::journal::{Journal, Position, Reader, WriteError};
+use super::super::super::subject::{Meeting, Slot};
 
 /// A journal that may fail, and then may have written or not.
 pub(super) struct Disk {
@@ -28,7 +29,7 @@ impl Journal for Disk {
         self.inner.begin(next)
     }
 
-    fn append(&mut self, batch: &[u8]) -> io::Result<()> {
+    fn append(&mut self, batch: &[u8]) -> Result<(), WriteError> {
         yield_now();
         let works = self.left > 0;
         if works || thread_rng().r#gen() {
@@ -36,7 +37,7 @@ impl Journal for Disk {
         }
         self.left = self.left.saturating_sub(1);
         yield_now();
-        if works { Ok(()) } else { Err(io::Error::other("injected")) }
+        if works { Ok(()) } else { Err(WriteError::Broken(io::Error::other("injected"))) }
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
