@@ -218,6 +218,9 @@ fn digests<'a>(
         } else {
             full
         };
-        (ArgumentDigest { name: field.name.to_owned(), exact, full }, present.then_some(encoded))
+        (
+            ArgumentDigest { name: field.name.to_owned(), exact: exact.into(), full: full.into() },
+            present.then_some(encoded),
+        )
     })
 }

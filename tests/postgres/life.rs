@@ -34,7 +34,11 @@ pub(crate) fn claim(name: &str, call: &str) -> Claim {
         entry: entry(call),
         key: key(name),
         digest: key(&format!("digest of {name}")),
-        arguments: vec![ArgumentDigest { name: "host_id".to_owned(), exact: key("exact"), full: key("full") }],
+        arguments: vec![ArgumentDigest {
+            name: "host_id".to_owned(),
+            exact: key("exact").into(),
+            full: key("full").into(),
+        }],
         natural: false,
         subjects: Vec::new(),
         needs_approval: false,

@@ -2,21 +2,54 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::LedgerError;
-use super::hash::Hash;
+use super::hash::{Hash, ShortHash};
 use super::subject::Subject;
 
 /// Two hashes of one argument, by which a conflict names the arguments that differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// In a record it is `["host_id", "<32 hex digits>"]`, with a second hash only where there is free text.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArgumentDigest {
     /// The argument's wire name.
     pub name: String,
     /// Hash of the value without its free text: a difference is a conflict.
-    pub exact: Hash,
+    pub exact: ShortHash,
     /// Hash of the whole value: a difference in this one alone is reworded free text.
-    pub full: Hash,
+    pub full: ShortHash,
+}
+
+impl Serialize for ArgumentDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() && self.exact == self.full {
+            (&self.name, self.exact).serialize(serializer)
+        } else {
+            (&self.name, self.exact, self.full).serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ArgumentDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ArgumentDigest, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Exact(String, ShortHash),
+            Reworded(String, ShortHash, ShortHash),
+        }
+
+        let (name, exact, full) = if deserializer.is_human_readable() {
+            match Written::deserialize(deserializer)? {
+                Written::Exact(name, exact) => (name, exact, exact),
+                Written::Reworded(name, exact, full) => (name, exact, full),
+            }
+        } else {
+            Deserialize::deserialize(deserializer)?
+        };
+        Ok(ArgumentDigest { name, exact, full })
+    }
 }
 
 /// The state of an action. Expired actions are absent.

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
-use serde::ser::{Serialize, Serializer};
+use serde::de::{Deserializer, Error, Visitor};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// 32 bytes of SHA-256 or HMAC-SHA256: a key, a digest, a link of the chain, the name of a payload.
@@ -38,6 +39,25 @@ impl Hash {
         let mut bytes = [0; 32];
         hex::decode_to_slice(text, &mut bytes).ok()?;
         Some(Hash(bytes))
+    }
+}
+
+/// The first 16 bytes of a [`Hash`], for what is compared within one action only. Shown as 32 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ShortHash(#[serde(with = "hex::serde")] pub [u8; 16]);
+
+impl From<Hash> for ShortHash {
+    fn from(hash: Hash) -> ShortHash {
+        let mut short = [0; 16];
+        short.iter_mut().zip(hash.0).for_each(|(to, from)| *to = from);
+        ShortHash(short)
+    }
+}
+
+impl fmt::Debug for ShortHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
     }
 }
 

@@ -46,7 +46,7 @@ pub use anchor::{Anchor, AnchorError};
 use backend::Store;
 pub use checkpoint::Checkpoint;
 pub use error::LedgerError;
-pub use hash::Hash;
+pub use hash::{Hash, ShortHash};
 pub use options::LedgerOptions;
 #[cfg(all(feature = "cli", feature = "postgres"))]
 pub(crate) use postgres::Database;

@@ -45,6 +45,8 @@ async fn listed(ledger: &Ledger, which: Listed, after: Option<Hash>) -> Result<R
     let mut cases = Vec::with_capacity(actions.len());
     for action in actions {
         cases.push(case(ledger, &action).await?.0);
+        // Each is read from the journal on this thread: calls go on in between.
+        tokio::task::yield_now().await;
     }
     Ok(Response::Listed { cases, more })
 }
@@ -185,6 +187,8 @@ fn name(by: String) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
     use super::super::request::{Case, Request, Response};
     use super::{Hash, before, now_ms, serve};
     use crate::envelope::Body;
@@ -286,6 +290,31 @@ mod tests {
         assert_eq!(ledger.lookup(&key(2)).await.unwrap().unwrap().state, State::Failed);
         assert!(matches!(ledger.claim(claim(key(2))).await.unwrap(), Claimed::Won { .. }), "it may run again");
         assert!(refused(&ledger, resolve(&second, false)).await.contains("no action"));
+    }
+
+    /// 800 of them took 33 s, and no call was answered meanwhile.
+    #[tokio::test(flavor = "current_thread")]
+    async fn other_work_goes_on_while_doubts_are_listed() {
+        let ledger = Ledger::open("memory:").unwrap();
+        for number in 0..10 {
+            in_doubt(&ledger, key(number)).await;
+        }
+        let (turns, listed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let others = async {
+            while !listed.load(Ordering::SeqCst) {
+                turns.fetch_add(1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+            }
+        };
+        let listing = async {
+            let Response::Listed { cases, .. } = serve(&ledger, Request::Doubts { after: None }).await else {
+                panic!("not listed")
+            };
+            listed.store(true, Ordering::SeqCst);
+            cases.len()
+        };
+        assert_eq!(tokio::join!(listing, others).0, 10);
+        assert!(turns.load(Ordering::SeqCst) >= 10, "{turns:?}");
     }
 
     #[tokio::test]

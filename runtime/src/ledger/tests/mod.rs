@@ -71,7 +71,11 @@ pub(super) fn claim(name: &str, call: &str) -> Claim {
         entry: entry(call),
         key: key(name),
         digest: Hash::of(format!("digest of {name}").as_bytes()),
-        arguments: vec![ArgumentDigest { name: "host_id".to_owned(), exact: key("exact"), full: key("full") }],
+        arguments: vec![ArgumentDigest {
+            name: "host_id".to_owned(),
+            exact: key("exact").into(),
+            full: key("full").into(),
+        }],
         subjects: Vec::new(),
         natural: false,
         needs_approval: false,

@@ -578,8 +578,8 @@ fn claim(owner: Caller, name: Name, wanted: &Wanted, call: usize) -> Claim {
         digest: key(&format!("{name} with {arguments} after {again_after:?}")),
         arguments: vec![ArgumentDigest {
             name: "minutes".to_owned(),
-            exact: key(&arguments.to_string()),
-            full: key(&format!("{arguments} in full")),
+            exact: key(&arguments.to_string()).into(),
+            full: key(&format!("{arguments} in full")).into(),
         }],
         subjects: subjects(name),
         natural,
