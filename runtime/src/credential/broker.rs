@@ -20,16 +20,9 @@ pub trait CredentialBroker: Send + Sync + 'static {
 }
 
 /// Why no credential could be had; for operators, never for the model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct CredentialError(pub String);
-
-impl std::fmt::Display for CredentialError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for CredentialError {}
 
 /// Reads the variable that the credential names, anew at every call.
 #[derive(Debug)]

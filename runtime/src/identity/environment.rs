@@ -3,21 +3,14 @@
 use super::Principal;
 
 /// What is missing in the environment; the server does not start without it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} {problem}")]
 pub struct EnvironmentError {
     /// The variable.
     pub variable: &'static str,
     /// What is wrong with it.
     pub problem: &'static str,
 }
-
-impl std::fmt::Display for EnvironmentError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.variable, self.problem)
-    }
-}
-
-impl std::error::Error for EnvironmentError {}
 
 /// Reads `SAFE_TOOL_AGENT`, `SAFE_TOOL_USER`, `SAFE_TOOL_TENANT` and `SAFE_TOOL_SCOPES`.
 pub(crate) fn from_environment(read: impl Fn(&str) -> Option<String>) -> Result<Principal, EnvironmentError> {

@@ -43,16 +43,9 @@ struct Rule {
 }
 
 /// Why an allowlist cannot be used; the server does not start.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct AllowlistError(String);
-
-impl std::fmt::Display for AllowlistError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for AllowlistError {}
 
 impl Allowlist {
     /// Reads a file.

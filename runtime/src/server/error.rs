@@ -7,11 +7,14 @@ use crate::policy::AllowlistError;
 /// Why a server does not start, or stopped.
 ///
 /// `Debug` reads like `Display`: it is what `fn main() -> Result<(), ServeError>` shows to whoever started the server.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
     /// The server has no tool.
+    #[error("the server has no tool; add one with `.tool::<name>()`")]
     NoTools,
     /// Two tools have one name.
+    #[error("`{first}` and `{second}` are both named `{name}`; rename one with `name = \"..\"`")]
     DuplicateTool {
         /// The name.
         name: &'static str,
@@ -21,6 +24,7 @@ pub enum ServeError {
         second: &'static str,
     },
     /// The undo of a tool is not on the server, or does not write.
+    #[error("the undo of `{tool}` is `{undo}`, which is not a write tool of this server; add `.tool::<{undo}>()`")]
     UndoNotServed {
         /// The tool.
         tool: &'static str,
@@ -28,93 +32,45 @@ pub enum ServeError {
         undo: &'static str,
     },
     /// A rate that counts nothing.
+    #[error("a rate of `{tool}` lets nothing through")]
     Rate {
         /// The tool.
         tool: &'static str,
     },
     /// Nobody said who calls.
-    NoIdentity(EnvironmentError),
+    #[error(
+        "{0}: a stdio server takes its caller from the environment; set SAFE_TOOL_AGENT and SAFE_TOOL_SCOPES, or call `.identity(..)`"
+    )]
+    NoIdentity(#[source] EnvironmentError),
     /// The static bearer token is missing or too short.
+    #[error(
+        "an HTTP server needs a bearer token: set SAFE_TOOL_TOKEN to at least 32 random bytes, or call `.identity(..)`"
+    )]
     Token,
     /// The policy names a tool that the server does not have.
+    #[error("the policy names the tool `{name}`, which this server does not have")]
     PolicyNamesNoTool {
         /// The name.
         name: String,
     },
     /// The policy file cannot be used.
-    Policy(AllowlistError),
+    #[error("the policy: {0}")]
+    Policy(#[from] AllowlistError),
     /// The ledger does not open, or did not close.
-    Ledger(LedgerError),
+    #[error("the ledger: {0}")]
+    Ledger(#[from] LedgerError),
     /// No place for the ledger is known.
+    #[error(
+        "no place for the ledger: set SAFE_TOOL_LEDGER to a directory, or XDG_STATE_HOME or HOME, or call `.ledger(..)`"
+    )]
     NoLedgerPlace,
     /// A stream or listener failed.
-    Io(std::io::Error),
-}
-
-impl std::fmt::Display for ServeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            ServeError::NoTools => f.write_str("the server has no tool; add one with `.tool::<name>()`"),
-            ServeError::DuplicateTool { name, first, second } => {
-                write!(f, "`{first}` and `{second}` are both named `{name}`; rename one with `name = \"..\"`")
-            }
-            ServeError::UndoNotServed { tool, undo } => write!(
-                f,
-                "the undo of `{tool}` is `{undo}`, which is not a write tool of this server; add `.tool::<{undo}>()`"
-            ),
-            ServeError::Rate { tool } => write!(f, "a rate of `{tool}` lets nothing through"),
-            ServeError::NoIdentity(error) => write!(
-                f,
-                "{error}: a stdio server takes its caller from the environment; set SAFE_TOOL_AGENT and SAFE_TOOL_SCOPES, or call `.identity(..)`"
-            ),
-            ServeError::Token => f.write_str(
-                "an HTTP server needs a bearer token: set SAFE_TOOL_TOKEN to at least 32 random bytes, or call `.identity(..)`",
-            ),
-            ServeError::PolicyNamesNoTool { name } => {
-                write!(f, "the policy names the tool `{name}`, which this server does not have")
-            }
-            ServeError::Policy(error) => write!(f, "the policy: {error}"),
-            ServeError::Ledger(error) => write!(f, "the ledger: {error}"),
-            ServeError::NoLedgerPlace => f.write_str(
-                "no place for the ledger: set SAFE_TOOL_LEDGER to a directory, or XDG_STATE_HOME or HOME, or call `.ledger(..)`",
-            ),
-            ServeError::Io(error) => write!(f, "{error}"),
-        }
-    }
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
 }
 
 impl std::fmt::Debug for ServeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::error::Error for ServeError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ServeError::NoIdentity(error) => Some(error),
-            ServeError::Policy(error) => Some(error),
-            ServeError::Ledger(error) => Some(error),
-            ServeError::Io(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl From<LedgerError> for ServeError {
-    fn from(error: LedgerError) -> Self {
-        ServeError::Ledger(error)
-    }
-}
-
-impl From<AllowlistError> for ServeError {
-    fn from(error: AllowlistError) -> Self {
-        ServeError::Policy(error)
-    }
-}
-
-impl From<std::io::Error> for ServeError {
-    fn from(error: std::io::Error) -> Self {
-        ServeError::Io(error)
     }
 }
