@@ -64,6 +64,11 @@ impl Terms {
         !self.trusted || action.answers(self.at_ms)
     }
 
+    /// True once an action that answers until `expires_ms` answers no longer.
+    pub(super) fn past(&self, expires_ms: u64) -> bool {
+        self.trusted && self.at_ms >= expires_ms
+    }
+
     /// The bucket of time that `claim` falls in.
     fn bucket(&self, claim: &Claim) -> Option<u64> {
         let every_ms = u64::try_from(claim.every?.as_millis()).unwrap_or(u64::MAX);

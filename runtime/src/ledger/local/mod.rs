@@ -1,6 +1,5 @@
 //! The ledger in local files: a journal of JSON lines and the index that is derived from it.
 
-pub(in crate::ledger) mod applier;
 pub(in crate::ledger) mod catch_up;
 pub(in crate::ledger) mod committer;
 pub(in crate::ledger) mod guard;

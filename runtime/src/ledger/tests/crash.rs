@@ -360,7 +360,13 @@ async fn records_that_the_index_began_to_take_over_are_not_cut() {
     ledger.close().await.unwrap();
     drop(ledger);
     let index = ::sled::Config::default().path(scratch.path().join("index")).segment_size(8 << 20).open().unwrap();
-    index.insert("m/begun", &[1, 99]).unwrap();
+    let (name, mut value) = index.iter().find(|item| item.as_ref().unwrap().0.starts_with(b"b/")).unwrap().unwrap();
+    // A block further on, that the head does not know of.
+    value[9..17].copy_from_slice(&99_u64.to_le_bytes());
+    let sum = Hash::of(&value[9..]);
+    value[1..9].copy_from_slice(&sum.0[..8]);
+    let next = [&name[..name.len() - 1], &[7]].concat();
+    index.insert(next, value).unwrap();
     drop(index);
     assert!(matches!(refused(scratch.path()), LedgerError::IndexAhead { seen: 99, .. }));
 }
