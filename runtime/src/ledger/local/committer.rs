@@ -442,7 +442,7 @@ impl<'a> decide::Batch<'a> for Writing<'_> {
         let Position { segment, offset } = batch.position;
         let payload = draft.payload().map(|body| {
             let at = write_payload(&mut batch.bytes, segment, offset, body);
-            committer.index.keep_result(at.hash, body);
+            committer.index.keep_result(&at, body);
             at
         });
         let version = Version(committer.record(batch, draft.line(payload.as_ref().map(|payload| payload.hash)))?);

@@ -2,6 +2,7 @@
 
 pub(in crate::ledger) mod catch_up;
 pub(in crate::ledger) mod committer;
+pub(in crate::ledger) mod compare;
 pub(in crate::ledger) mod guard;
 pub(in crate::ledger) mod index;
 pub(in crate::ledger) mod journal;

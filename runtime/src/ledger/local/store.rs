@@ -156,14 +156,14 @@ impl LocalStore {
             (State::Completed, Some(at)) => at,
             _ => return Err(LedgerError::Payload { reason: "is not kept" }),
         };
-        if let Some(body) = self.index.result(&at.hash) {
+        if let Some(body) = self.index.result(at) {
             return Ok(body.to_vec());
         }
         let body = self.reader.payload(at).map_err(LedgerError::io("read a result from", "the journal"))?;
         if Hash::of(&body) != at.hash {
             return Err(LedgerError::Payload { reason: "is not what was stored" });
         }
-        self.index.keep_result(at.hash, &body);
+        self.index.keep_result(at, &body);
         Ok(body)
     }
 

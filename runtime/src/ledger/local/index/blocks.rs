@@ -25,8 +25,7 @@ const REPLACED: u64 = 64 * 1024;
 /// Name of the head.
 pub(in crate::ledger) const HEAD: &[u8] = b"m/head";
 const BLOCK: &[u8] = b"b/";
-/// Bytes of a block before its entries: format, checksum, sequence, number of entries.
-const BEFORE: usize = 1 + CHECKSUM + 8 + 4;
+/// Bytes of the checksum of a value.
 const CHECKSUM: usize = 8;
 
 /// Where blocks are kept. Errors are [`LedgerError::Index`].
@@ -206,13 +205,20 @@ impl Reading {
 }
 
 impl Blocks {
+    /// Writes all of `index`, whatever is written.
+    #[cfg(test)]
+    pub(in crate::ledger) fn write_anew(&mut self, index: &Index) -> Result<(), LedgerError> {
+        self.anew = true;
+        self.write(index)
+    }
+
     /// True when nothing written counts.
     pub(super) fn is_anew(&self) -> bool {
         self.anew
     }
 
     /// Writes what changed in `index` since the last time.
-    pub(super) fn write(&mut self, index: &Index) -> Result<(), LedgerError> {
+    pub(in crate::ledger) fn write(&mut self, index: &Index) -> Result<(), LedgerError> {
         let mut batch = index.take();
         if self.anew || batch.lost || self.written.entries > 2 * self.written.stand + REPLACED {
             return self.all(index);

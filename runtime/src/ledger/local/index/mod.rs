@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::action::{Action, Unsettled, Version};
+use super::super::action::{Action, PayloadAt, Unsettled, Version};
 use super::super::changes::{Before, Changes};
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
@@ -366,14 +366,14 @@ impl Index {
         }
     }
 
-    /// A result with this hash that was used a moment ago.
-    pub(in crate::ledger) fn result(&self, hash: &Hash) -> Option<Arc<[u8]>> {
-        self.recent().result(hash)
+    /// The result at this place, if it was used a moment ago.
+    pub(in crate::ledger) fn result(&self, at: &PayloadAt) -> Option<Arc<[u8]>> {
+        self.recent().result(at)
     }
 
-    /// Remembers for a while a `body` that has this hash.
-    pub(in crate::ledger) fn keep_result(&self, hash: Hash, body: &[u8]) {
-        self.recent().keep_result(hash, body);
+    /// Remembers for a while a `body` that has the hash that `at` names.
+    pub(in crate::ledger) fn keep_result(&self, at: &PayloadAt, body: &[u8]) {
+        self.recent().keep_result(at, body);
     }
 
     /// Retention put another file in the place of `segment`.
@@ -383,7 +383,7 @@ impl Index {
     }
 
     /// Somebody writes down from now on what changes; `all` when nothing was before.
-    fn note(&self, all: bool) {
+    pub(in crate::ledger) fn note(&self, all: bool) {
         self.held_mut().unwritten = Unwritten { noted: true, lost: all, ..Unwritten::default() };
     }
 

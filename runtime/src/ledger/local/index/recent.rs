@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::super::super::action::Action;
+use super::super::super::action::{Action, PayloadAt};
 use super::super::super::hash::Hash;
 
 /// Settled actions.
@@ -17,8 +17,8 @@ pub(super) struct Recent {
     /// By the record that settled it.
     actions: HashMap<u64, Arc<Action>>,
     settled: VecDeque<u64>,
-    /// By their hashes.
-    results: HashMap<Hash, Arc<[u8]>>,
+    /// By their hashes, with their places.
+    results: HashMap<Hash, (PayloadAt, Arc<[u8]>)>,
     stored: VecDeque<Hash>,
     bytes: usize,
 }
@@ -39,21 +39,27 @@ impl Recent {
         }
     }
 
-    pub(super) fn result(&self, hash: &Hash) -> Option<Arc<[u8]>> {
-        self.results.get(hash).cloned()
+    pub(super) fn result(&self, at: &PayloadAt) -> Option<Arc<[u8]>> {
+        self.results.get(&at.hash).filter(|(kept, _)| kept == at).map(|(_, body)| Arc::clone(body))
     }
 
-    /// `body` has this hash.
-    pub(super) fn keep_result(&mut self, hash: Hash, body: &[u8]) {
+    /// `body` has the hash that `at` names.
+    pub(super) fn keep_result(&mut self, at: &PayloadAt, body: &[u8]) {
         // One alone must not take the place of all others.
-        if body.len() > BYTES / 8 || self.results.contains_key(&hash) {
+        if body.len() > BYTES / 8 {
             return;
         }
-        self.results.insert(hash, Arc::from(body));
-        self.stored.push_back(hash);
+        if let Some(kept) = self.results.get_mut(&at.hash) {
+            kept.0 = at.clone();
+            return;
+        }
+        self.results.insert(at.hash, (at.clone(), Arc::from(body)));
+        self.stored.push_back(at.hash);
         self.bytes += body.len();
         while self.bytes > BYTES {
-            let Some(oldest) = self.stored.pop_front().and_then(|oldest| self.results.remove(&oldest)) else { break };
+            let Some((_, oldest)) = self.stored.pop_front().and_then(|oldest| self.results.remove(&oldest)) else {
+                break;
+            };
             self.bytes -= oldest.len();
         }
     }
@@ -69,22 +75,28 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::super::super::action::PayloadAt;
     use super::super::super::super::hash::Hash;
     use super::{BYTES, Recent};
+
+    fn at(number: u8) -> PayloadAt {
+        PayloadAt { segment: 1, offset: 0, length: 1, hash: Hash([number; 32]) }
+    }
 
     #[test]
     fn results_are_bounded_in_bytes() {
         let mut recent = Recent::default();
         let body = vec![7; BYTES / 16];
-        for number in 0..40_u8 {
-            recent.keep_result(Hash([number; 32]), &body);
-            recent.keep_result(Hash([number; 32]), &body);
+        for number in 0..40 {
+            recent.keep_result(&at(number), &body);
+            recent.keep_result(&at(number), &body);
             assert!(recent.bytes <= BYTES && recent.bytes == recent.results.len() * body.len());
         }
-        assert!(recent.result(&Hash([39; 32])).is_some() && recent.result(&Hash([0; 32])).is_none());
-        recent.keep_result(Hash([99; 32]), &vec![7; BYTES]);
-        assert!(recent.result(&Hash([99; 32])).is_none());
+        assert!(recent.result(&at(39)).is_some() && recent.result(&at(0)).is_none());
+        assert!(recent.result(&PayloadAt { offset: 1, ..at(39) }).is_none());
+        recent.keep_result(&at(99), &vec![7; BYTES]);
+        assert!(recent.result(&at(99)).is_none());
         recent.forget_results();
-        assert!(recent.result(&Hash([39; 32])).is_none() && recent.bytes == 0);
+        assert!(recent.result(&at(39)).is_none() && recent.bytes == 0);
     }
 }

@@ -210,7 +210,7 @@ mod tests {
             assert!(is_record(&found.line, sequence));
             assert_eq!(found.payload.is_some(), (sequence - 7) % 3 == 0, "{sequence}");
             // With any hint, right or wrong, and from any later record.
-            for hint in [Some(found.begins), Some(found.begins + 1), Some(0), Some(u64::MAX / 2)] {
+            for hint in [Some(found.begins), Some(found.begins + 1), Some(0), Some(u64::from(u32::MAX))] {
                 let again = find(&file, 7, sequence, Near { hint, before }).unwrap();
                 assert_eq!((again.line == found.line, again.begins), (true, found.begins));
                 assert_eq!(again.payload, found.payload);
