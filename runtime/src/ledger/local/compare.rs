@@ -26,7 +26,7 @@ pub(in crate::ledger) enum Kept {
     Unreadable(String),
     /// It is not what was written; why.
     Damaged(&'static str),
-    Whole(Index, Head),
+    Whole(Box<Index>, Head),
 }
 
 /// Reads what is kept of the index of the ledger in `directory`.
@@ -54,7 +54,7 @@ pub(in crate::ledger) fn read(directory: &Path) -> io::Result<Kept> {
         Ok((Loaded { head: None, .. }, _)) => Kept::Absent,
         Ok((Loaded { map, head: Some(head), .. }, _)) => {
             let reader = OpenFiles::new(directory.join("journal"), Vec::new());
-            Kept::Whole(Index::kept(map, None, Arc::new(reader)), head)
+            Kept::Whole(Box::new(Index::kept(map, None, Arc::new(reader))), head)
         }
     })
 }

@@ -19,7 +19,7 @@ use super::super::local::journal::file::segments;
 use super::super::local::journal::files::OpenFiles;
 use super::super::local::journal::memory::MemoryJournal;
 use super::super::subject::{Pair, Subject, Touch};
-use super::super::{Action, Claim, Claimed, Hash, Ledger, LedgerError, Standing, VerifyError, verify};
+use super::super::{Action, Claim, Claimed, Hash, IndexCheck, Ledger, LedgerError, Standing, VerifyError, verify};
 use super::{claim, completed, copy, failed, key, known, lookup, open, payload, run, settle, subject, win};
 
 const A: Hash = Hash([1; 32]);
@@ -391,6 +391,37 @@ async fn an_entry_that_was_changed_is_noticed() {
             knows(&directory, &actions).await;
         }
     }
+}
+
+/// All files of what is kept, byte for byte.
+fn files(directory: &Path) -> BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for item in fs::read_dir(directory).unwrap() {
+        let path = item.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(self::files(&path)),
+            false => drop(files.insert(path.clone(), fs::read(path).unwrap())),
+        }
+    }
+    files
+}
+
+#[tokio::test]
+async fn verifying_says_whether_it_compared_the_index_and_changes_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let index = scratch.path().join("index");
+    let checked = || verify(scratch.path()).unwrap().index.unwrap();
+    closed(scratch.path()).await;
+    let (before, last) = (files(&index), verify(scratch.path()).unwrap().last_sequence);
+    assert_eq!(checked(), IndexCheck::Agrees { up_to: last });
+    assert_eq!(files(&index), before);
+    let ledger = open(scratch.path());
+    assert_eq!(checked(), IndexCheck::InUse);
+    drop(ledger);
+    fs::write(index.join("db"), b"not sled").unwrap();
+    assert!(matches!(checked(), IndexCheck::Unreadable { .. }));
+    fs::remove_dir_all(&index).unwrap();
+    assert_eq!(checked(), IndexCheck::Absent);
 }
 
 /// Made so that it fits itself: only the journal can tell.
