@@ -255,6 +255,7 @@ pub(super) fn never_ran<'a>(batch: &mut impl Batch<'a>, key: &Hash, version: Ver
 }
 
 /// Settled actions that retention removes.
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "a local ledger knows by its index what has expired"))]
 pub(super) struct Expired {
     pub(super) actions: Vec<Arc<Action>>,
     /// How many of the candidates still answer.
@@ -265,6 +266,7 @@ pub(super) struct Expired {
 ///
 /// # Errors
 /// As [`claim`].
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "a local ledger knows by its index what has expired"))]
 pub(super) fn expired(view: &impl View, terms: &Terms, candidates: &[(Hash, Version)]) -> Result<Expired, LedgerError> {
     let mut expired = Expired { actions: Vec::new(), answering: 0 };
     for (key, version) in candidates {

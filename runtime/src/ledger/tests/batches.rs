@@ -66,6 +66,33 @@ async fn what_ends_first_in_a_batch_is_superseded_by_what_ends_next() {
     assert_eq!(state(&ledger, "isolate"), Some(State::Completed), "no completion frees another key");
 }
 
+/// What ended in a batch is told in the same batch, before the journal has it.
+#[tokio::test]
+async fn what_ends_in_a_batch_supersedes_what_is_asked_next() {
+    let (ledger, gate) = gated();
+    let about = |name, call| Claim { subjects: vec![subject(&["web-01"])], ..claim(name, call) };
+    let mut versions = Vec::new();
+    for name in ["isolate", "release"] {
+        gate.verdicts.send(Append::Write).unwrap();
+        let Claimed::Won { version, .. } = ledger.claim(about(name, name)).await.unwrap() else { panic!("not won") };
+        gate.arrived.recv().unwrap();
+        versions.push(version);
+    }
+    gate.verdicts.send(Append::Write).unwrap();
+    ledger.settle(settle("isolate", versions[0], completed("{}"))).await.unwrap();
+    gate.arrived.recv().unwrap();
+    let release = ledger.clone();
+    let release: futures_util::future::BoxFuture<'static, Option<Claimed>> = {
+        let settle = settle("release", versions[1], completed("{}"));
+        Box::pin(async move { release.settle(settle).await.map(|_| None).unwrap() })
+    };
+    let again = ledger.clone();
+    let again = Box::pin(async move { Some(again.claim(about("isolate", "later")).await.unwrap()) });
+    let answers = in_one_batch(&ledger, &gate, vec![release, again]).await;
+    let Some(Claimed::Known(Standing::Superseded(superseded))) = &answers[1] else { panic!("{answers:?}") };
+    assert_eq!(superseded.by.as_ref().unwrap().call, "release");
+}
+
 /// Values that nobody can write until the test lets them.
 struct Held(Mutex<Receiver<()>>);
 
