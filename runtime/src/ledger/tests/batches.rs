@@ -114,6 +114,10 @@ impl Values for Held {
     fn names(&self) -> Result<Vec<Vec<u8>>, LedgerError> {
         Ok(Vec::new())
     }
+
+    fn each(&self, _show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LedgerError> {
+        Ok(())
+    }
 }
 
 #[tokio::test]

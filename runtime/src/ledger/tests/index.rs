@@ -144,6 +144,11 @@ impl Values for Held {
     fn names(&self) -> Result<Vec<Vec<u8>>, LedgerError> {
         Ok(self.0.lock().unwrap().keys().cloned().collect())
     }
+
+    fn each(&self, show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LedgerError> {
+        self.0.lock().unwrap().iter().for_each(|(name, value)| show(name, value));
+        Ok(())
+    }
 }
 
 impl Held {
@@ -268,6 +273,10 @@ fn what_changes_while_all_is_written_anew_is_written_once() {
 
         fn names(&self) -> Result<Vec<Vec<u8>>, LedgerError> {
             self.held.names()
+        }
+
+        fn each(&self, show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LedgerError> {
+            self.held.each(show)
         }
     }
     let (held, index) = (Held::default(), Arc::new(empty()));

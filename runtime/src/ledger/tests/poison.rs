@@ -78,6 +78,10 @@ impl Values for Failing {
     fn names(&self) -> Result<Vec<Vec<u8>>, LedgerError> {
         Ok(Vec::new())
     }
+
+    fn each(&self, _show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LedgerError> {
+        Ok(())
+    }
 }
 
 /// All that it keeps is in the journal.

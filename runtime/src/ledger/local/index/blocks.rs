@@ -34,6 +34,8 @@ pub(in crate::ledger) trait Values: Send {
     fn put(&self, name: &[u8], value: &[u8]) -> Result<(), LedgerError>;
     fn remove(&self, name: &[u8]) -> Result<(), LedgerError>;
     fn names(&self) -> Result<Vec<Vec<u8>>, LedgerError>;
+    /// Shows all of them by ascending name. To get one after the other costs sled a leaf each time.
+    fn each(&self, show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LedgerError>;
 }
 
 /// How far the blocks lead.
@@ -119,7 +121,6 @@ const MISSING: &str = "a part of it is missing or was changed";
 pub(in crate::ledger) fn load(values: Box<dyn Values>) -> Result<(Loaded, Blocks), LedgerError> {
     let head = values.get(HEAD)?;
     let told = head.as_deref().map(|value| unsealed(value).and_then(|value| postcard::from_bytes(value).ok()));
-    let names = values.names()?;
     let blocks = |written| Blocks { values, written, last: Vec::new(), anew: true };
     let loaded = |head, map, damage, seen| Loaded { map, head, damage, seen };
     let written: Written = match told {
@@ -134,41 +135,34 @@ pub(in crate::ledger) fn load(values: Box<dyn Values>) -> Result<(Loaded, Blocks
         Reading { map: Map::for_about(written.actions), sum: 0, left: written.entries, scratch: Vec::new() };
     let mut seen = written.head.as_ref().map_or(0, |head| head.sequence);
     let mut damage = None;
-    let last = name_of(written.generation, written.full);
-    for number in 0..=written.full {
-        let Some(value) = blocks.values.get(&name_of(written.generation, number))? else {
-            // The last need not have begun.
-            let begun = number < written.full || written.entries > written.entries_full;
-            damage = damage.or(begun.then_some(MISSING));
-            continue;
-        };
-        let Some((sequence, count, entries)) = unblock(&value) else {
-            damage = damage.or(Some(MISSING));
-            continue;
-        };
-        seen = seen.max(sequence);
-        let end = reading.take(count, entries);
-        if end.is_none() {
-            damage = damage.or(Some(MISSING));
+    let mut last = Vec::new();
+    let mut next = 0;
+    blocks.values.each(&mut |name, value| {
+        if name == HEAD {
+            return;
         }
-        if number == written.full {
-            blocks.last = entries.get(..end.unwrap_or(0)).unwrap_or_default().to_vec();
+        if !name.starts_with(BLOCK) {
+            damage = damage.or(Some(OTHER));
+            return;
         }
-    }
+        let told = unblock(value);
+        seen = seen.max(told.map_or(0, |(sequence, ..)| sequence));
+        // Others were written before a crash, or left to be removed by one: the head does not know of them.
+        if next > written.full || name != name_of(written.generation, next) {
+            damage = damage.or(head.is_none().then_some("it has entries but no head"));
+            return;
+        }
+        let end = told.and_then(|(_, count, entries)| Some((reading.take(count, entries)?, entries)));
+        match end {
+            Some((end, entries)) if next == written.full => last = entries.get(..end).unwrap_or_default().to_vec(),
+            Some(_) => {}
+            None => damage = damage.or(Some(MISSING)),
+        }
+        next += 1;
+    })?;
+    blocks.last = last;
     if reading.left > 0 || reading.map.count() != written.stand || reading.sum != written.sum {
         damage = damage.or(Some(MISSING));
-    }
-    // What the head does not know: written before a crash, and left to be removed by one.
-    for name in names.iter().filter(|name| name.starts_with(BLOCK)) {
-        let known = **name <= *last && name.starts_with(&last[..last.len() - 8]);
-        if !known {
-            let value = blocks.values.get(name)?;
-            seen = seen.max(value.as_deref().and_then(unblock).map_or(0, |(sequence, ..)| sequence));
-            damage = damage.or(head.is_none().then_some("it has entries but no head"));
-        }
-    }
-    if names.iter().any(|name| !name.starts_with(BLOCK) && name != HEAD) {
-        damage = damage.or(Some(OTHER));
     }
     blocks.anew = damage.is_some() || written.head.is_none();
     Ok((loaded(written.head, reading.map, damage, seen), blocks))

@@ -105,6 +105,16 @@ impl Values for Sled {
     fn names(&self) -> Result<Vec<Vec<u8>>, LedgerError> {
         self.run(|db| db.iter().keys().map(|name| Ok(name?.to_vec())).collect())
     }
+
+    fn each(&self, show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LedgerError> {
+        self.run(|db| {
+            for item in db.iter() {
+                let (name, value) = item?;
+                show(&name, &value);
+            }
+            Ok(())
+        })
+    }
 }
 
 fn failed(error: impl std::fmt::Display) -> LedgerError {

@@ -81,4 +81,9 @@ impl Values for Kept {
     fn names(&self) -> Result<Vec<Vec<u8>>, LedgerError> {
         Ok(self.held().values.keys().cloned().collect())
     }
+
+    fn each(&self, show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LedgerError> {
+        self.held().values.iter().for_each(|(name, value)| show(name, value));
+        Ok(())
+    }
 }
