@@ -1,6 +1,6 @@
 //! What durability costs: writes of many callers against a raw append with `fdatasync`, replays, opening and verifying.
 //!
-//! `cargo bench -p safe-tool --bench durable [-- writes|latency|large]`. Prints a table. The sides of a comparison run in
+//! `cargo bench -p safe-tool --bench durable [-- writes|latency|large|huge]`. Prints a table. The sides of a comparison run in
 //! one process and in turn, because the disk of a shared machine changes from second to second.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
@@ -35,10 +35,10 @@ async fn isolate(
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    if let [what, path] = wanted.as_slice()
+    if let [what, path, actions] = wanted.as_slice()
         && what == "open"
     {
-        return open_here(path);
+        return open_here(path, actions.parse().unwrap());
     }
     let wants = |section: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == section);
     let runtime = Runtime::new().unwrap();
@@ -49,8 +49,13 @@ fn main() {
         latency(&runtime);
     }
     if wants("large") {
+        large(&runtime, 1_000);
         large(&runtime, 100_000);
         large(&runtime, 1_000_000);
+    }
+    // Takes a quarter of an hour and 20 GB.
+    if wanted.iter().any(|wanted| wanted == "huge") {
+        large(&runtime, 10_000_000);
     }
 }
 
@@ -221,7 +226,7 @@ fn large(runtime: &Runtime, actions: u64) {
     const CALLERS: u64 = 256;
     let place = fresh("bench-large");
     let ledger = Ledger::open(place.to_str().unwrap()).unwrap();
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), cpu());
     runtime.block_on(async {
         let tasks: Vec<_> = (0..CALLERS)
             .map(|caller| {
@@ -239,31 +244,27 @@ fn large(runtime: &Runtime, actions: u64) {
         ledger.close().await.unwrap();
     });
     drop(ledger);
-    println!("{actions} actions written in {:.1} s, {} MiB", begun.elapsed().as_secs_f64(), mebibytes(&place));
-    println!("  opened: {}", open_elsewhere(&place));
+    println!(
+        "{actions} actions written in {:.1} s, {:.1} us CPU each; {} MiB, {} MiB of them the index",
+        begun.elapsed().as_secs_f64(),
+        (cpu() - before).as_secs_f64() * 1e6 / actions as f64,
+        mebibytes(&place, &["journal", "index"]),
+        mebibytes(&place, &["index"]),
+    );
+    println!("  opened: {}", open_elsewhere(&place, actions));
     std::fs::remove_dir_all(place.join("index")).unwrap();
-    println!("  opened, index rebuilt from the journal: {}", open_elsewhere(&place));
+    println!("  opened, index rebuilt from the journal: {}", open_elsewhere(&place, actions));
+    println!("  opened once more: {}", open_elsewhere(&place, actions));
     let begun = Instant::now();
     let report = verify(&place).unwrap();
     println!("  verified: {:.0} records/s", report.records as f64 / begun.elapsed().as_secs_f64());
     std::fs::remove_dir_all(place).unwrap();
 }
 
-async fn complete(ledger: &Ledger, number: u64) {
-    let entry = Entry {
-        call: format!("call-{number}"),
-        tenant: "acme".to_owned(),
-        agent: "bench".to_owned(),
-        user: None,
-        investigation: None,
-        tool: "isolate".into(),
-        key: None,
-        digest: None,
-        arguments: None,
-    };
+fn claim(entry: Entry, number: u64) -> Claim {
     let key = Hash::of(&number.to_be_bytes());
-    let claim = Claim {
-        entry: entry.clone(),
+    Claim {
+        entry,
         key,
         digest: key,
         arguments: Vec::new(),
@@ -274,29 +275,49 @@ async fn complete(ledger: &Ledger, number: u64) {
         every: None,
         approved: None,
         lives: Duration::ZERO,
-    };
+    }
+}
+
+fn entry(number: u64) -> Entry {
+    Entry {
+        call: format!("call-{number}"),
+        tenant: "acme".to_owned(),
+        agent: "bench".to_owned(),
+        user: None,
+        investigation: None,
+        tool: "isolate".into(),
+        key: None,
+        digest: None,
+        arguments: None,
+    }
+}
+
+async fn complete(ledger: &Ledger, number: u64) {
+    let entry = entry(number);
+    let claim = claim(entry.clone(), number);
+    let key = claim.key;
     let Claimed::Won { version, .. } = ledger.claim(claim).await.unwrap() else { return };
     let payload = br#"{"status":"ok","data":{},"truncated":false,"source":"bench"}"#.to_vec();
     let outcome = Outcome::Completed { payload, code: "ok".into(), subjects: Vec::new(), stored_error: false };
     ledger.settle(Settle { entry, key, version, outcome, how: How::Call }).await.unwrap();
 }
 
-fn mebibytes(place: &Path) -> u64 {
+fn mebibytes(place: &Path, parts: &[&str]) -> u64 {
     let size = |path: PathBuf| {
         let files = std::fs::read_dir(path).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
         files.sum::<u64>()
     };
-    (size(place.join("journal")) + size(place.join("index"))) / 1024 / 1024
+    parts.iter().map(|part| size(place.join(part))).sum::<u64>() / 1024 / 1024
 }
 
 /// In a process of its own, whose memory is the ledger's.
-fn open_elsewhere(place: &Path) -> String {
+fn open_elsewhere(place: &Path, actions: u64) -> String {
     let program = std::env::current_exe().unwrap();
-    let output = std::process::Command::new(program).arg("open").arg(place).output().unwrap();
+    let output = std::process::Command::new(program).arg("open").arg(place).arg(actions.to_string()).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn open_here(path: &str) {
+fn open_here(path: &str, actions: u64) {
     let begun = Instant::now();
     let ledger = Ledger::open(path).unwrap();
     let spent = begun.elapsed().as_secs_f64() * 1e3;
@@ -305,6 +326,26 @@ fn open_here(path: &str) {
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
     };
-    println!("{spent:.0} ms, {} MiB resident, {} MiB at most", most("VmRSS"), most("VmHWM"));
+    print!("{spent:.0} ms, {} MiB resident, {} MiB at most", most("VmRSS"), most("VmHWM"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    // All in one thread, and on nothing but memory once the journal is in the page cache: time is CPU, but for neighbours.
+    let each = |rounds: u64, numbers: &dyn Fn(u64) -> u64| {
+        let mut spent: Vec<f64> = Vec::new();
+        for round in 0..5 {
+            let claims: Vec<Claim> =
+                (0..rounds).map(|at| numbers(round * rounds + at)).map(|number| claim(entry(number), number)).collect();
+            let begun = Instant::now();
+            for claim in claims {
+                runtime.block_on(ledger.standing(claim)).unwrap();
+            }
+            spent.push(begun.elapsed().as_secs_f64() * 1e6 / rounds as f64);
+        }
+        spent.into_iter().fold(f64::INFINITY, f64::min)
+    };
+    let unknown = each(20_000, &|at| u64::MAX - at);
+    let newest = each(20_000, &|at| actions - 1 - at % actions.min(500));
+    // Every one of them once, far from the one before.
+    let any = each(2_000.min(actions / 5), &|at| at * 7_919 % actions);
+    println!("; a look-up: {unknown:.2} us where nothing is known, {newest:.2} us again, {any:.1} us for any");
     drop(ledger);
 }

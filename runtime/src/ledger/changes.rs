@@ -1,55 +1,52 @@
-//! Changes of actions that the index does not hold yet: those of a batch, and those waiting to be applied.
+//! Changes of actions that are decided and not yet durable.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::action::{Action, State, Step, Unsettled, Version};
+use super::action::{Action, State, Step};
 use super::error::LedgerError;
 use super::hash::Hash;
-use super::subject::{Meeting, Slot, own, touching};
+use super::subject::{Done, Meeting, Slot, Touch, own, touching};
 
 /// The latest state of one action.
 #[derive(Clone)]
 pub(super) struct Change {
-    /// The record that caused it.
-    pub(super) version: Version,
     /// `None`: the action left the index.
     pub(super) action: Option<Arc<Action>>,
 }
 
 /// The latest state of every action that changed, and of the slots where its subjects meet.
-#[derive(Default)]
-pub(super) struct Changes {
+pub(super) struct Changes<D = Touch> {
     by_key: HashMap<Hash, Change>,
-    by_slot: HashMap<Slot, (Version, Arc<Meeting>)>,
+    by_slot: HashMap<Slot, Arc<Meeting<D>>>,
+}
+
+impl<D> Default for Changes<D> {
+    fn default() -> Changes<D> {
+        Changes { by_key: HashMap::new(), by_slot: HashMap::new() }
+    }
 }
 
 /// The actions and slots before any of the changes.
-pub(super) trait Before {
+pub(super) trait Before<D = Touch> {
     /// The meeting at `slot`.
     ///
     /// # Errors
     /// The store failed.
-    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError>;
+    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting<D>>>, LedgerError>;
 
     /// The latest time until which any action answers, in ms since 1970.
     fn longest_ms(&self) -> u64;
 }
 
-impl Changes {
+impl<D: Done> Changes<D> {
     pub(super) fn get(&self, key: &Hash) -> Option<&Change> {
         self.by_key.get(key)
     }
 
     /// The meeting at `slot`, if it changed.
-    pub(super) fn meeting(&self, slot: &Slot) -> Option<&Arc<Meeting>> {
-        self.by_slot.get(slot).map(|(_, meeting)| meeting)
-    }
-
-    /// Keys of the actions here in this state.
-    pub(super) fn unsettled(&self, state: Unsettled) -> BTreeSet<Hash> {
-        let stands = |change: &Change| change.action.as_ref().is_some_and(|action| action.unsettled() == Some(state));
-        self.by_key.iter().filter(|(_, change)| stands(change)).map(|(key, _)| *key).collect()
+    pub(super) fn meeting(&self, slot: &Slot) -> Option<&Arc<Meeting<D>>> {
+        self.by_slot.get(slot)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Hash, &Change)> {
@@ -57,8 +54,8 @@ impl Changes {
     }
 
     /// The slots that changed.
-    pub(super) fn slots(&self) -> impl Iterator<Item = (&Slot, &Arc<Meeting>)> {
-        self.by_slot.iter().map(|(slot, (_, meeting))| (slot, meeting))
+    pub(super) fn slots(&self) -> impl Iterator<Item = (&Slot, &Arc<Meeting<D>>)> {
+        self.by_slot.iter()
     }
 
     /// Number of actions that changed.
@@ -74,23 +71,22 @@ impl Changes {
         &mut self,
         step: Step,
         current: Option<Arc<Action>>,
-        before: &dyn Before,
+        before: &dyn Before<D>,
     ) -> Result<(), LedgerError> {
-        let (version, key) = (step.version, step.key);
+        let key = step.key;
         let action = step.apply(current.clone())?.map(Arc::new);
-        self.meet(version, current.as_deref(), action.as_deref(), before)?;
-        self.by_key.insert(key, Change { version, action });
+        self.meet(current.as_deref(), action.as_deref(), before)?;
+        self.by_key.insert(key, Change { action });
         Ok(())
     }
 
+    /// Lets a settled action leave, which no slot has to know of.
+    pub(super) fn leave(&mut self, key: Hash) {
+        self.by_key.insert(key, Change { action: None });
+    }
+
     /// Lets the slots of the action's subjects know.
-    fn meet(
-        &mut self,
-        version: Version,
-        from: Option<&Action>,
-        to: Option<&Action>,
-        before: &dyn Before,
-    ) -> Result<(), LedgerError> {
+    fn meet(&mut self, from: Option<&Action>, to: Option<&Action>, before: &dyn Before<D>) -> Result<(), LedgerError> {
         let open = from.is_some_and(|from| matches!(from.state, State::Started { .. } | State::InDoubt));
         let mut slots = if open { own(&from.map_or(Vec::new(), |from| from.subjects.clone())) } else { Vec::new() };
         let touches = to.is_some_and(|to| !matches!(to.state, State::AwaitingApproval(_) | State::Failed));
@@ -102,7 +98,7 @@ impl Changes {
         for slot in &slots {
             let mut meeting = self.at(slot, before)?.map(Arc::unwrap_or_clone).unwrap_or_default();
             meeting.take(from, to.filter(|_| touches), before.longest_ms());
-            self.by_slot.insert(*slot, (version, Arc::new(meeting)));
+            self.by_slot.insert(*slot, Arc::new(meeting));
         }
         // What touches it is remembered for as long as it answers.
         let Some((to, expires_ms)) = to.and_then(|to| Some((to, to.expires_ms?))) else { return Ok(()) };
@@ -111,40 +107,15 @@ impl Changes {
                 continue;
             };
             let meeting = Meeting { until_ms: expires_ms, ..Arc::unwrap_or_clone(meeting) };
-            self.by_slot.insert(slot, (version, Arc::new(meeting)));
+            self.by_slot.insert(slot, Arc::new(meeting));
         }
         Ok(())
     }
 
-    fn at(&self, slot: &Slot, before: &dyn Before) -> Result<Option<Arc<Meeting>>, LedgerError> {
+    fn at(&self, slot: &Slot, before: &dyn Before<D>) -> Result<Option<Arc<Meeting<D>>>, LedgerError> {
         match self.meeting(slot) {
             Some(meeting) => Ok(Some(Arc::clone(meeting))),
             None => before.meeting(slot),
         }
-    }
-
-    /// Adds all of `newer`.
-    pub(super) fn absorb(&mut self, newer: &Changes) {
-        self.by_key.extend(newer.by_key.iter().map(|(key, change)| (*key, change.clone())));
-        self.by_slot.extend(newer.by_slot.iter().map(|(slot, meeting)| (*slot, meeting.clone())));
-    }
-
-    /// Forgets what was brought into the index up to these versions and no later record changed.
-    pub(super) fn forget(&mut self, applied: &[(Hash, Version)], slots: &[(Slot, Version)]) {
-        for (key, version) in applied {
-            if self.by_key.get(key).is_some_and(|here| here.version <= *version) {
-                self.by_key.remove(key);
-            }
-        }
-        for (slot, version) in slots {
-            if self.by_slot.get(slot).is_some_and(|(here, _)| here <= version) {
-                self.by_slot.remove(slot);
-            }
-        }
-    }
-
-    /// The slots that changed, each with the last record that changed it.
-    pub(super) fn slot_versions(&self) -> Vec<(Slot, Version)> {
-        self.by_slot.iter().map(|(slot, (version, _))| (*slot, *version)).collect()
     }
 }

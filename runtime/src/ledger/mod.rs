@@ -1,9 +1,10 @@
 //! The durable, ordered, tamper-evident record of intents, outcomes and refusals, plus the index of actions.
 //!
 //! **Journal first, index second.** One committer thread owns the journal. It decides claims and settlements against the
-//! index, what the index still lacks, and the batch so far; gives each record its sequence and hash; writes the batch,
-//! syncs it once, and only then answers. The index is brought up to date afterwards by another thread and nobody waits
-//! for it: until then the changes are found in memory. After a crash the index is caught up, or rebuilt, from the journal.
+//! index and the batch so far; gives each record its sequence and hash; writes the batch, syncs it once, applies it to the
+//! index, and only then answers. The index is a map in memory, which says where in the journal a settled action is found.
+//! Another thread writes it to sled and nobody waits for it. A start reads that, and from there on the journal; all of the
+//! journal where what was written is not there or not what it was.
 //!
 //! Nothing is guessed from clocks. A started action belongs to the epoch of the server that started it; whoever opens the
 //! ledger next has a higher epoch and marks it in doubt before the first call is accepted. An action changes only by
@@ -59,7 +60,7 @@ pub use request::{
     Settle, Settled, Standing, Superseded,
 };
 pub use subject::{MOST_PAIRS, Pair, Subject};
-pub use verify::{Report, Rung, Verification, VerifyError, verify};
+pub use verify::{IndexCheck, Report, Rung, Verification, VerifyError, verify};
 
 /// The ledger of a server; clones share it.
 ///

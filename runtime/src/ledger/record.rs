@@ -28,6 +28,8 @@ const RECORD_CLOSE: &[u8] = br#"","#;
 const PAYLOAD_OPEN: &[u8] = br#"{"payload":""#;
 const PAYLOAD_CLOSE: &[u8] = br#"","body":"#;
 const HEX: usize = 64;
+/// Bytes of a payload line before its body.
+const PAYLOAD_PREFIX: usize = PAYLOAD_OPEN.len() + HEX + PAYLOAD_CLOSE.len();
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -375,7 +377,6 @@ pub(super) struct Record {
     #[serde(default)]
     keys: Vec<Hash>,
     pub(super) swept: Option<u64>,
-    #[cfg(feature = "postgres")]
     pub(super) supersedes: Option<u64>,
     #[cfg(feature = "postgres")]
     #[serde(default)]
@@ -515,6 +516,19 @@ pub(super) fn is_payload(line: &[u8]) -> bool {
     line.starts_with(PAYLOAD_OPEN)
 }
 
+/// The hash that a payload line names, the first byte of the body in the line, and the body's length; `None` for any other
+/// line. Whether the body has that hash is for [`parse`] to check.
+pub(super) fn payload_named(line: &[u8]) -> Option<(Hash, u64, u64)> {
+    let (hash, rest) = split(line.strip_prefix(PAYLOAD_OPEN)?, PAYLOAD_CLOSE).ok()?;
+    let body = rest.strip_suffix(b"}")?;
+    Some((hash, PAYLOAD_PREFIX as u64, body.len() as u64))
+}
+
+/// The first byte of the payload line whose body is at `at`.
+pub(super) fn payload_line(at: &PayloadAt) -> u64 {
+    at.offset.saturating_sub(PAYLOAD_PREFIX as u64)
+}
+
 /// A line taken apart.
 pub(super) enum Parsed<'a> {
     /// A record whose bytes match its hash.
@@ -543,7 +557,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Parsed<'_>, &'static str> {
     if named != Hash::of(body) {
         return Err("the payload does not match its hash");
     }
-    Ok(Parsed::Payload(named, PAYLOAD_OPEN.len() + HEX + PAYLOAD_CLOSE.len(), body))
+    Ok(Parsed::Payload(named, PAYLOAD_PREFIX, body))
 }
 
 fn split<'a>(rest: &'a [u8], close: &[u8]) -> Result<(Hash, &'a [u8]), &'static str> {

@@ -1,18 +1,13 @@
-//! What the threads of one ledger share: whether it still accepts, and what the index does not hold yet.
+//! What the threads of one ledger share: what it still accepts, and its clock.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use std::time::Duration;
 
-use super::action::Action;
-use super::changes::Changes;
 use super::error::LedgerError;
-use super::hash::Hash;
-use super::local::index::Index;
 use super::record::now_ms;
-use super::subject::{Meeting, Slot};
-use super::sync::{AtomicU8, RwLock};
+use super::sync::AtomicU8;
 use crate::clock::BootClock;
 use crate::clock::ledger::{LedgerClock, Reading};
 
@@ -41,12 +36,10 @@ impl Status {
     }
 }
 
-/// Shared by the store, the committer and the applier.
+/// Shared by the threads of a store.
 #[derive(Default)]
 pub(super) struct Shared {
     status: AtomicU8,
-    /// Durable changes on their way into the index.
-    pub(super) overlay: RwLock<Changes>,
 }
 
 /// The clock of a ledger, read by its threads.
@@ -88,7 +81,7 @@ impl Shared {
         self.status.fetch_max(status as u8, Ordering::SeqCst) < status as u8
     }
 
-    /// The index or the journal failed: nothing more is accepted.
+    /// The store failed: nothing more is accepted.
     pub(super) fn poison(&self, error: &dyn std::fmt::Display) {
         if self.worsen(Status::Poisoned) {
             tracing::error!(%error, "the ledger failed and accepts nothing more until it is opened again");
@@ -123,25 +116,6 @@ impl Shared {
         match self.accepts_claims() {
             Err(LedgerError::Unavailable) => Err(LedgerError::Unavailable),
             _ => Ok(()),
-        }
-    }
-
-    /// The durable state of an action.
-    pub(super) fn lookup(&self, index: &dyn Index, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
-        // The overlay first: a change leaves it only after it is in the index.
-        let waiting = self.overlay.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
-        match waiting {
-            Some(change) => Ok(change.action),
-            None => Ok(index.get(key)?.map(Arc::new)),
-        }
-    }
-
-    /// The durable meeting at a slot.
-    pub(super) fn meeting(&self, index: &dyn Index, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
-        let waiting = self.overlay.read().unwrap_or_else(PoisonError::into_inner).meeting(slot).cloned();
-        match waiting {
-            Some(meeting) => Ok(Some(meeting)),
-            None => Ok(index.meeting(slot)?.map(Arc::new)),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::hash::Hash;
 /// Most pairs of one subject.
 pub const MOST_PAIRS: usize = 4;
 /// Ended actions that a slot remembers. One of two has another key than the action that asks.
-const REMEMBERED: usize = 2;
+pub(super) const REMEMBERED: usize = 2;
 
 /// One thing that an action hits, hashed under the ledger's key; see [`Redactor::pair`](super::Redactor::pair).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ pub(super) struct Touch {
 
 impl Touch {
     /// `None` for an action that had no effect for certain.
-    fn of(action: &Action) -> Option<Touch> {
+    pub(super) fn of(action: &Action) -> Option<Touch> {
         match action.state {
             State::Started { .. } | State::InDoubt => {}
             State::Completed if !action.stored_error => {}
@@ -118,18 +118,50 @@ impl Touch {
     }
 }
 
-/// The actions that meet at a slot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Meeting {
+/// An action with an effect that has ended, as a slot remembers it.
+pub(super) trait Done: Clone {
+    /// The completed `action`, which makes this touch.
+    fn of(action: &Action, touch: Touch) -> Self;
+
+    /// True for the action of `key`.
+    fn is_of(&self, key: &Hash) -> bool;
+
+    /// The end of its body.
+    fn ended(&self) -> Option<Moment>;
+}
+
+impl Done for Touch {
+    fn of(_action: &Action, touch: Touch) -> Touch {
+        touch
+    }
+
+    fn is_of(&self, key: &Hash) -> bool {
+        self.key == *key
+    }
+
+    fn ended(&self) -> Option<Moment> {
+        self.ended
+    }
+}
+
+/// The actions that meet at a slot. A store that finds ended actions elsewhere keeps less than a touch of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Meeting<D = Touch> {
     /// Started and in doubt.
     pub(super) open: Vec<Touch>,
     /// The latest completed ones, of different keys, the latest first.
-    pub(super) done: Vec<Touch>,
+    pub(super) done: Vec<D>,
     /// Time until which it is remembered at least, in ms since 1970.
     pub(super) until_ms: u64,
 }
 
-impl Meeting {
+impl<D> Default for Meeting<D> {
+    fn default() -> Meeting<D> {
+        Meeting { open: Vec::new(), done: Vec::new(), until_ms: 0 }
+    }
+}
+
+impl<D: Done> Meeting<D> {
     /// Takes an action from `before` to `after`. `longest_ms` is the latest time until which any action answers.
     pub(super) fn take(&mut self, before: Option<&Action>, after: Option<&Action>, longest_ms: u64) {
         if let Some(before) = before {
@@ -142,9 +174,9 @@ impl Meeting {
             self.open.push(touch);
             return;
         }
-        self.done.retain(|known| known.key != touch.key);
-        self.done.push(touch);
-        self.done.sort_by_key(|touch| std::cmp::Reverse(touch.ended));
+        self.done.retain(|known| !known.is_of(&touch.key));
+        self.done.push(D::of(after, touch));
+        self.done.sort_by_key(|touch| std::cmp::Reverse(touch.ended()));
         self.done.truncate(REMEMBERED);
     }
 }

@@ -3,9 +3,9 @@
 
 #[cfg(not(shuttle))]
 mod real {
-    pub(in crate::ledger) use std::sync::RwLock;
     pub(in crate::ledger) use std::sync::atomic::AtomicU8;
     pub(in crate::ledger) use std::sync::mpsc as threads;
+    pub(in crate::ledger) use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
     pub(in crate::ledger) use std::thread;
     pub(in crate::ledger) use tokio::sync::{mpsc as tasks, oneshot};
 }

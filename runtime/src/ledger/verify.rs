@@ -2,6 +2,8 @@
 //!
 //! By itself it can show that nothing in it was changed without also changing all that follows, and that whoever did so
 //! did not have the key that signs checkpoints. It cannot show that its end is not missing. That takes an [`Anchor`].
+//!
+//! What a ledger keeps of its index is held against it too: a key that is missing there could run twice.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,11 +16,11 @@ use super::anchor::Anchor;
 use super::chain::{Chain, Linked};
 use super::checkpoint::Checkpoint;
 use super::hash::Hash;
+use super::local::compare::{self, Kept, Telling, Told};
+use super::local::index::Difference;
 use super::local::journal::recover::durable_of;
 use super::local::reader::segments;
-#[cfg(feature = "postgres")]
-use super::record::Tail;
-use super::record::{Event, FORMAT, Record};
+use super::record::{Event, FORMAT, Record, Tail};
 
 /// How much a verification shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -94,6 +96,30 @@ pub struct Report {
     pub backdated: u64,
     /// Sequence of the first of them.
     pub first_backdated: Option<u64>,
+    /// What was found when the index was held against the journal; `None` for a chain in a database, which has none beside
+    /// it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<IndexCheck>,
+}
+
+/// The index of a ledger, held against its journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "compared", rename_all = "snake_case")]
+pub enum IndexCheck {
+    /// It says what the journal says.
+    Agrees {
+        /// Sequence of the last record that it has seen. A server reads those after it when it starts.
+        up_to: u64,
+    },
+    /// There is none: the next server that starts makes it from the journal.
+    Absent,
+    /// Not compared: a server uses it.
+    InUse,
+    /// Not compared: it does not open. The next server that starts makes it anew from the journal.
+    Unreadable {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Why a journal does not verify.
@@ -145,6 +171,15 @@ pub enum VerifyError {
         /// Sequence of the anchored record.
         anchor: u64,
     },
+    /// The journal is as it was written, as far as it can tell, and the index beside it does not say what the journal says.
+    Index {
+        /// The directory of the index.
+        path: PathBuf,
+        /// The first record that the index has wrong, if that can be told.
+        sequence: Option<u64>,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl VerifyError {
@@ -152,7 +187,10 @@ impl VerifyError {
     #[must_use]
     pub fn contradicts_anchor(&self) -> bool {
         match self {
-            VerifyError::Io { .. } | VerifyError::Missing { .. } | VerifyError::Broken { .. } => false,
+            VerifyError::Io { .. }
+            | VerifyError::Missing { .. }
+            | VerifyError::Broken { .. }
+            | VerifyError::Index { .. } => false,
             VerifyError::EndsBefore { .. }
             | VerifyError::Rewritten { .. }
             | VerifyError::OtherLog { .. }
@@ -189,6 +227,9 @@ impl fmt::Display for VerifyError {
                 "the anchor at record {anchor} is signed with a key that the journal does not announce there: the journal \
                  was written anew with another key, or the anchor is the wrong one"
             ),
+            VerifyError::Index { path, reason, .. } => {
+                write!(f, "the index in {} does not say what the journal says: {reason}", path.display())
+            }
         }
     }
 }
@@ -235,18 +276,28 @@ impl Verification {
 
     /// Walks the journal of the ledger in `directory` and tells `progress` how many bytes it has read.
     ///
-    /// Checks each line's hash, each link, the sequence without gaps, each checkpoint's signature and each anchor. Takes no
-    /// lock and changes nothing, so a server may run meanwhile: what it writes behind the last whole record is not judged.
+    /// Checks each line's hash, each link, the sequence without gaps, each checkpoint's signature and each anchor, and then
+    /// what the index says, unless a server uses it. Changes nothing, so a server may run meanwhile: what it writes behind the
+    /// last whole record is not judged. The index is copied to the directory for temporary files.
     ///
     /// # Errors
-    /// The first place that is not as it was written, the first anchor that the journal does not extend, or what could not
-    /// be read.
+    /// The first place that is not as it was written, the first anchor that the journal does not extend, an index that says
+    /// something else, or what could not be read.
     pub fn run(&self, directory: &Path, progress: &mut dyn FnMut(u64)) -> Result<Report, VerifyError> {
         let segments = segments(directory).map_err(|(path, source)| VerifyError::Io { path, source })?;
         let Some(last) = segments.last().map(|segment| segment.first) else {
             return Err(VerifyError::Missing { path: directory.join("journal") });
         };
         let mut walk = Walk::new(self, "");
+        let index = directory.join("index");
+        let unread = |source| VerifyError::Io { path: index.clone(), source };
+        let kept = compare::read(directory).map_err(unread)?;
+        let told = Told::of(directory).map_err(unread)?;
+        let mut telling = match &kept {
+            Kept::Whole(_, head) => Some(told.up_to(head)),
+            _ => None,
+        };
+        let mut astray = None;
         let mut read = 0;
         for segment in &segments {
             let io = |source| VerifyError::Io { path: segment.path.clone(), source };
@@ -284,8 +335,11 @@ impl Verification {
                             Wrong::Broken(reason) => broken(next, number, reason),
                             Wrong::Anchor(error) => error,
                         })?;
-                        if taken.is_some() {
+                        if let Some(record) = taken {
                             recorded = end;
+                            if let Some(telling) = telling.as_mut().filter(|_| astray.is_none()) {
+                                astray = telling.record(record, walk.tail()).err();
+                            }
                         }
                     }
                 }
@@ -297,7 +351,40 @@ impl Verification {
             walk.report.unfinished_bytes = end - recorded;
             read += end;
         }
-        walk.end()
+        let fits = telling.is_none_or(Telling::end);
+        let mut report = walk.end()?;
+        let differs = |sequence, reason| VerifyError::Index { path: index.clone(), sequence, reason };
+        report.index = Some(match kept {
+            Kept::Absent => IndexCheck::Absent,
+            Kept::InUse => IndexCheck::InUse,
+            Kept::Unreadable(reason) => IndexCheck::Unreadable { reason },
+            Kept::Damaged(reason) => return Err(differs(None, reason.to_owned())),
+            Kept::Whole(..) if astray.is_some() => {
+                let reason = astray.map_or_else(String::new, |error| error.to_string());
+                return Err(differs(None, reason));
+            }
+            Kept::Whole(_, head) if !fits => {
+                let reason = format!(
+                    "it has seen record {}, which the journal does not have or has otherwise: the end of the journal was \
+                     cut, or it is another journal",
+                    head.sequence
+                );
+                return Err(differs(Some(head.sequence), reason));
+            }
+            Kept::Whole(kept, head) => match told.differs(&kept, &head) {
+                Difference { record: None, slots: 0, .. } => IndexCheck::Agrees { up_to: head.sequence },
+                Difference { record: Some(record), actions, .. } => {
+                    let reason = format!(
+                        "{actions} of its actions are other ones or missing, the first is that of record {record}"
+                    );
+                    return Err(differs(Some(record), reason));
+                }
+                Difference { record: None, slots, .. } => {
+                    return Err(differs(None, format!("it has other actions on {slots} subjects")));
+                }
+            },
+        });
+        Ok(report)
     }
 }
 
@@ -360,6 +447,7 @@ impl<'a> Walk<'a> {
             signers: Vec::new(),
             backdated: 0,
             first_backdated: None,
+            index: None,
         };
         let chain = Chain::from(1);
         Walk {
@@ -384,7 +472,6 @@ impl<'a> Walk<'a> {
     }
 
     /// The last record.
-    #[cfg(feature = "postgres")]
     pub(super) fn tail(&self) -> Tail {
         Tail { sequence: self.report.last_sequence, hash: self.report.last_hash }
     }

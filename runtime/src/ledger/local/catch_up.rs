@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::action::{Action, PayloadAt};
-use super::super::changes::{Before, Changes};
+use super::super::action::{Action, PayloadAt, Step, Transition};
+use super::super::changes::Changes;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::record::{FORMAT, Record, Tail};
-use super::super::subject::{Meeting, Slot};
-use super::index::{Head, Index};
+use super::index::entry::Ended;
+use super::index::{Head, Index, Standing};
 use super::journal::file::segment_path;
 use super::journal::recover::{Recovered, recover};
 
@@ -17,16 +17,11 @@ use super::journal::recover::{Recovered, recover};
 const SLICE: usize = 1024;
 
 /// An index on its way along a journal.
-struct Follower<'a> {
-    directory: &'a Path,
-    index: &'a dyn Index,
-    /// Where the index was when it began.
-    from: Option<Head>,
-    /// Where it is, with `changes`.
+pub(in crate::ledger) struct Follower<'a> {
+    index: &'a Index,
+    /// Where it is, with `changes`; `None` before the first record.
     head: Option<Head>,
-    /// Up to this sequence the index may hold later states already.
-    begun: u64,
-    changes: Changes,
+    changes: Changes<Ended>,
 }
 
 /// Reads the journal in `directory` from the end of `index` on, and brings `index` up to its end.
@@ -36,10 +31,10 @@ struct Follower<'a> {
 pub(in crate::ledger) fn follow(
     directory: &Path,
     segments: &[u64],
-    index: &dyn Index,
+    index: &Index,
     synced: u64,
 ) -> Result<(Recovered, Option<Head>), LedgerError> {
-    let from = index.head()?;
+    let from = index.head();
     if segments.first() != Some(&1) {
         let reason = "the first segment is missing";
         return Err(LedgerError::Damaged { segment: segment_path(directory, 1), offset: 0, sequence: 1, reason });
@@ -47,47 +42,46 @@ pub(in crate::ledger) fn follow(
     let seen = from.as_ref().map_or(0, |head| head.sequence);
     // The segment that holds the last record seen shows that this is the journal the index was made from.
     let begin = segments.iter().rposition(|first| *first <= seen).unwrap_or(0);
-    // What the index began to take over was synced before.
-    let begun = index.begun()?;
-    let synced = synced.max(seen).max(begun);
-    let mut follower = Follower { directory, index, head: from.clone(), from, begun, changes: Changes::default() };
+    let synced = synced.max(seen);
+    let mut follower = Follower::new(index);
     let recovered =
-        recover(directory, segments.get(begin..).unwrap_or_default(), synced, &mut |record, payload, tail| {
-            follower.record(record, payload, tail)
+        recover(directory, segments.get(begin..).unwrap_or_default(), synced, &mut |record, payload, tail| match from
+            .as_ref()
+            .filter(|from| tail.sequence <= from.sequence)
+        {
+            Some(from) if tail.sequence == from.sequence && tail.hash != from.hash => {
+                Err(ahead(directory, from.sequence, tail.sequence))
+            }
+            Some(_) => Ok(()),
+            None => follower.record(record, payload, tail),
         })?;
     if recovered.tail.sequence < synced {
         return Err(ahead(directory, synced, recovered.tail.sequence));
     }
-    follower.apply()?;
-    Ok((recovered, follower.head))
+    let head = follower.end();
+    index.read_open()?;
+    Ok((recovered, head))
 }
 
-/// The index, before the changes that follow it.
-struct Durable<'a> {
-    index: &'a dyn Index,
-    longest_ms: u64,
-}
-
-impl Before for Durable<'_> {
-    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
-        Ok(self.index.meeting(slot)?.map(Arc::new))
+impl<'a> Follower<'a> {
+    /// Goes on where `index` is.
+    pub(in crate::ledger) fn new(index: &'a Index) -> Follower<'a> {
+        Follower { index, head: index.head(), changes: Changes::default() }
     }
 
-    fn longest_ms(&self) -> u64 {
-        self.longest_ms
-    }
-}
-
-impl Follower<'_> {
-    fn record(&mut self, record: Box<Record>, payload: Option<PayloadAt>, tail: Tail) -> Result<(), LedgerError> {
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// [`LedgerError::Inconsistent`] when it continues what is not there; [`LedgerError::Format`]; else the journal cannot be
+    /// read.
+    pub(in crate::ledger) fn record(
+        &mut self,
+        record: Box<Record>,
+        payload: Option<PayloadAt>,
+        tail: Tail,
+    ) -> Result<(), LedgerError> {
         if let Some(found) = record.format.filter(|format| *format != FORMAT) {
             return Err(LedgerError::Format { found });
-        }
-        if let Some(from) = self.from.as_ref().filter(|from| tail.sequence <= from.sequence) {
-            return match tail.sequence == from.sequence && tail.hash != from.hash {
-                true => Err(ahead(self.directory, from.sequence, tail.sequence)),
-                false => Ok(()),
-            };
         }
         let head = self.head.get_or_insert_with(|| Head {
             log: String::new(),
@@ -104,37 +98,55 @@ impl Follower<'_> {
         head.swept = head.swept.max(record.swept.unwrap_or(0));
         head.longest_ms = head.longest_ms.max(record.expires.unwrap_or(0));
         head.at_ms = head.at_ms.max(record.at_ms().unwrap_or(0));
-        let before = Durable { index: self.index, longest_ms: head.longest_ms };
+        let longest_ms = head.longest_ms;
         if let Some(log) = &record.log {
             head.log.clone_from(log);
         }
         let steps = record.into_steps(payload).map_err(|_| LedgerError::Inconsistent { sequence: tail.sequence })?;
         for step in steps {
-            let current = self.current(&step.key)?;
-            match self.changes.step(step, current, &before) {
-                // A later record took the action away, or on, and the index knew it before the crash.
-                Err(LedgerError::Inconsistent { sequence }) if sequence <= self.begun => {}
-                other => other?,
-            }
+            self.step(step, longest_ms)?;
         }
         if self.changes.len() >= SLICE {
-            self.apply()?;
+            self.apply();
         }
         Ok(())
+    }
+
+    fn step(&mut self, step: Step, longest_ms: u64) -> Result<(), LedgerError> {
+        let changed = self.changes.get(&step.key);
+        let settled = match changed {
+            Some(change) => change.action.as_ref().is_some_and(|action| action.is_settled()),
+            None => self.index.settled(&step.key).is_some(),
+        };
+        // Of a settled action, the journal need be read only where it may come back.
+        let current = match &step.change {
+            Transition::Leave if settled => {
+                self.changes.leave(step.key);
+                return Ok(());
+            }
+            Transition::Begin(beginning) if settled && beginning.again_after.is_none() => None,
+            _ => self.current(&step.key)?,
+        };
+        self.changes.step(step, current, &Standing { index: self.index, longest_ms })
     }
 
     fn current(&self, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
         match self.changes.get(key) {
             Some(change) => Ok(change.action.clone()),
-            None => Ok(self.index.get(key)?.map(Arc::new)),
+            None => self.index.action(key),
         }
     }
 
-    fn apply(&mut self) -> Result<(), LedgerError> {
+    /// Brings the index up to the last record; gives its head.
+    pub(in crate::ledger) fn end(mut self) -> Option<Head> {
+        self.apply();
+        self.head
+    }
+
+    fn apply(&mut self) {
         let changes = std::mem::take(&mut self.changes);
-        match &self.head {
-            Some(head) => self.index.apply(&changes, head),
-            None => Ok(()),
+        if let Some(head) = &self.head {
+            self.index.apply(&changes, head);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The one writer: decides, writes, syncs, answers.
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::LedgerOptions;
-use super::super::action::{Action, Moment, Step, Transition, Unsettled, Version};
-use super::super::changes::{Before, Changes};
+use super::super::action::{Action, Moment, State, Unsettled, Version};
+use super::super::changes::Changes;
 use super::super::checkpoint::{Signer, due};
 use super::super::decide::{self, Draft, Landed, Reply, Terms, View};
 use super::super::error::LedgerError;
@@ -15,11 +16,10 @@ use super::super::hash::Hash;
 use super::super::record::{Event, FORMAT, Line, Tail, TailFound, time_text, write_payload, write_record};
 use super::super::shared::{Clock, Shared, Status};
 use super::super::subject::{Meeting, Slot};
-use super::super::sync::threads::{SyncSender, TrySendError};
 use super::super::sync::{tasks, thread};
 use super::super::{Claimed, Receipt, Settled};
-use super::applier::Applied;
-use super::index::{Head, Index};
+use super::index::entry::Ended;
+use super::index::{Head, Index, Standing};
 use super::journal::{Journal, Position, WriteError};
 use crate::clock::ledger::Reading;
 
@@ -28,18 +28,27 @@ use crate::clock::ledger::Reading;
 const LINGER: Duration = Duration::from_micros(500);
 /// See [`LINGER`].
 const TURNS: u32 = 32;
-/// An index that takes nothing for this long has failed.
-const INDEX_STANDS: Duration = Duration::from_secs(30);
 
 /// A request to the committer of a local store.
-pub(in crate::ledger) type Operation = Asked<Expire>;
+pub(in crate::ledger) type Operation = Asked<Sweep>;
 
-/// Removes those of the completed actions that have expired, and records the segment up to which retention has come. The
-/// answer is how many still answer.
-pub(in crate::ledger) struct Expire {
-    pub(in crate::ledger) candidates: Vec<(Hash, Version)>,
-    pub(in crate::ledger) swept: Option<u64>,
-    pub(in crate::ledger) answer: Answer<usize>,
+/// A part of retention.
+pub(in crate::ledger) enum Sweep {
+    /// Removes those of the settled actions that have expired, and records the segment up to which retention has come. The
+    /// answer is how many still answer.
+    Expire { candidates: Vec<Candidate>, swept: Option<u64>, answer: Answer<usize> },
+    /// Forgets the subjects in a slice of the index that nothing needs any more.
+    Forget { slice: usize, answer: Answer<()> },
+}
+
+/// An action that retention may remove.
+#[derive(Clone)]
+pub(in crate::ledger) struct Candidate {
+    pub(in crate::ledger) key: Hash,
+    /// The record that settled it: if it is another one by now, the action stays.
+    pub(in crate::ledger) version: Version,
+    /// The time until which that record lets it answer, in ms since 1970.
+    pub(in crate::ledger) expires_ms: u64,
 }
 
 /// What a journal ended with, and whose it is.
@@ -53,7 +62,7 @@ pub(in crate::ledger) struct Opened {
 /// Owns the journal. Every error that it returns poisons the ledger.
 pub(in crate::ledger) struct Committer {
     journal: Box<dyn Journal>,
-    index: Arc<dyn Index>,
+    index: Arc<Index>,
     shared: Arc<Shared>,
     /// The last record written.
     head: Head,
@@ -79,7 +88,9 @@ struct Pending {
     trusted: bool,
     at: String,
     bytes: Vec<u8>,
-    changes: Changes,
+    changes: Changes<Ended>,
+    /// The actions that it completes, by their records.
+    completed: HashMap<u64, Arc<Action>>,
     claimed: Vec<(Answer<Claimed>, Reply<Claimed>)>,
     settled: Vec<(Answer<Settled>, Reply<Settled>)>,
     /// What is asked for seldom.
@@ -98,7 +109,7 @@ impl Committer {
     /// `index` must have followed the journal to its end.
     pub(in crate::ledger) fn open(
         journal: Box<dyn Journal>,
-        index: Arc<dyn Index>,
+        index: Arc<Index>,
         shared: Arc<Shared>,
         clock: Arc<Clock>,
         opened: Opened,
@@ -121,12 +132,13 @@ impl Committer {
             ..Line::new(Event::Open)
         };
         committer.record(&mut batch, line)?;
-        for key in committer.index.unsettled(Unsettled::Started)? {
-            committer.crashed(&mut batch, &key)?;
+        // There is one server at a time, so the one that started them has ended.
+        for action in committer.index.unsettled(Unsettled::Started, None, usize::MAX) {
+            decide::presume_dead(&mut Writing { committer: &mut committer, batch: &mut batch }, action, false)?;
         }
         committer.checkpoint(&mut batch)?;
         committer.write(&batch).map_err(unwritten)?;
-        committer.index.apply(&batch.changes, &committer.head)?;
+        committer.index.apply(&batch.changes, &committer.head);
         Ok(committer)
     }
 
@@ -141,7 +153,6 @@ impl Committer {
     pub(in crate::ledger) fn run(
         &mut self,
         queue: &mut tasks::Receiver<Operation>,
-        applier: &SyncSender<Applied>,
     ) -> Result<Option<Answer<()>>, LedgerError> {
         let mut closing = None;
         let mut crowded = false;
@@ -155,24 +166,30 @@ impl Committer {
             while let Some(operation) = next {
                 match operation {
                     Operation::Claim(claim, answer) => {
-                        let claimed = decide::claim(&mut Writing { committer: self, batch: &mut batch }, &claim)?;
+                        let claimed = self.decided(&mut batch, |writing| decide::claim(writing, &claim))?;
                         batch.claimed.push((answer, claimed));
                     }
                     Operation::Ask(ask, answer) => {
-                        let asked = decide::ask(&mut Writing { committer: self, batch: &mut batch }, &ask)?;
+                        let asked = self.decided(&mut batch, |writing| decide::ask(writing, &ask))?;
                         batch.answer(answer, asked);
                     }
                     Operation::Decide(decision, answer) => {
-                        let decided = decide::decide(&mut Writing { committer: self, batch: &mut batch }, &decision)?;
+                        let decided = self.decided(&mut batch, |writing| decide::decide(writing, &decision))?;
                         batch.answer(answer, decided);
                     }
                     Operation::Settle(settle, answer) => {
-                        let settled = decide::settle(&mut Writing { committer: self, batch: &mut batch }, &settle)?;
+                        let settled = self.decided(&mut batch, |writing| decide::settle(writing, &settle))?;
                         batch.settled.extend(answer.map(|answer| (answer, settled)));
                     }
-                    Operation::Own(Expire { candidates, swept, answer }) => {
+                    Operation::Own(Sweep::Expire { candidates, swept, answer }) => {
                         let answering = self.expire(&mut batch, &candidates, swept)?;
                         batch.answer(answer, Ok(answering));
+                    }
+                    Operation::Own(Sweep::Forget { slice, answer }) => {
+                        if batch.trusted {
+                            self.index.forget(slice, batch.at_ms);
+                        }
+                        batch.answer(answer, Ok(()));
                     }
                     Operation::Tick => ticked = true,
                     Operation::Note(entry, event) => {
@@ -195,13 +212,13 @@ impl Committer {
             if self.checkpoint_due(ticked) {
                 self.checkpoint(&mut batch)?;
             }
-            self.commit(batch, applier)?;
+            self.commit(batch)?;
         }
         if closing.is_some() {
             let mut batch = self.batch()?;
             self.checkpoint(&mut batch)?;
             let close = self.record(&mut batch, Line::new(Event::Close))?;
-            self.commit(batch, applier)?;
+            self.commit(batch)?;
             if self.durable < close {
                 return Err(LedgerError::NoRoom { reason: "for the `close` record".to_owned() });
             }
@@ -222,6 +239,7 @@ impl Committer {
             at,
             bytes: Vec::new(),
             changes: Changes::default(),
+            completed: HashMap::new(),
             claimed: Vec::new(),
             settled: Vec::new(),
             others: Vec::new(),
@@ -232,7 +250,23 @@ impl Committer {
     fn current(&self, batch: &Pending, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
         match batch.changes.get(key) {
             Some(change) => Ok(change.action.clone()),
-            None => self.shared.lookup(&*self.index, key),
+            None => self.index.action(key),
+        }
+    }
+
+    /// What an operation comes to. Where the journal could not be read for it, it alone is refused.
+    fn decided<T>(
+        &mut self,
+        batch: &mut Pending,
+        decide: impl FnOnce(&mut Writing<'_>) -> Result<Reply<T>, LedgerError>,
+    ) -> Result<Reply<T>, LedgerError> {
+        let before = self.head.sequence;
+        match decide(&mut Writing { committer: self, batch }) {
+            Err(error) if self.head.sequence == before => {
+                tracing::error!(%error, "a call is refused, as what is known of its action cannot be read");
+                Ok(Err(error))
+            }
+            other => other,
         }
     }
 
@@ -261,23 +295,32 @@ impl Committer {
     fn expire(
         &mut self,
         batch: &mut Pending,
-        candidates: &[(Hash, Version)],
+        candidates: &[Candidate],
         swept: Option<u64>,
     ) -> Result<usize, LedgerError> {
         let terms = self.terms(batch);
-        let expired = decide::expired(&Writing { committer: self, batch }, &terms, candidates)?;
-        if expired.actions.is_empty() && swept.is_none() {
-            return Ok(expired.answering);
+        let mut answering = 0;
+        let mut keys = Vec::new();
+        for Candidate { key, version, expires_ms } in candidates {
+            let settled = match batch.changes.get(key) {
+                Some(change) => {
+                    change.action.as_ref().filter(|action| action.is_settled()).map(|action| action.version)
+                }
+                None => self.index.settled(key),
+            };
+            match settled.filter(|settled| settled == version) {
+                Some(_) if terms.past(*expires_ms) => keys.push(*key),
+                Some(_) => answering += 1,
+                None => {}
+            }
         }
-        let keys: Vec<Hash> = expired.actions.iter().map(|action| action.key).collect();
-        let version = Version(self.record(batch, Line { keys: &keys, swept, ..Line::new(Event::Expired) })?);
+        if keys.is_empty() && swept.is_none() {
+            return Ok(answering);
+        }
+        self.record(batch, Line { keys: &keys, swept, ..Line::new(Event::Expired) })?;
         self.head.swept = self.head.swept.max(swept.unwrap_or(0));
-        for action in expired.actions {
-            let (moment, at_ms, key) = (Moment(version.0), batch.at_ms, action.key);
-            let step = Step { version, moment, at_ms, key, change: Transition::Leave };
-            batch.changes.step(step, Some(action), self)?;
-        }
-        Ok(expired.answering)
+        keys.into_iter().for_each(|key| batch.changes.leave(key));
+        Ok(answering)
     }
 
     fn checkpoint_due(&self, ticked: bool) -> bool {
@@ -299,15 +342,6 @@ impl Committer {
         Ok(())
     }
 
-    /// Puts an action in doubt that an earlier epoch started. There is one server at a time, so that one has ended.
-    fn crashed(&mut self, batch: &mut Pending, key: &Hash) -> Result<(), LedgerError> {
-        // The index may list more than there is.
-        match self.index.get(key)?.filter(|action| action.unsettled() == Some(Unsettled::Started)) {
-            Some(action) => decide::presume_dead(&mut Writing { committer: self, batch }, Arc::new(action), false),
-            None => Ok(()),
-        }
-    }
-
     /// Makes the batch durable.
     fn write(&mut self, batch: &Pending) -> Result<(), WriteError> {
         self.journal.append(&batch.bytes)?;
@@ -316,9 +350,8 @@ impl Committer {
     }
 
     /// Makes the batch durable, then visible, then answers. A batch that the journal refuses is as if it had not been.
-    fn commit(&mut self, batch: Pending, applier: &SyncSender<Applied>) -> Result<(), LedgerError> {
-        let written = !batch.bytes.is_empty();
-        if written {
+    fn commit(&mut self, batch: Pending) -> Result<(), LedgerError> {
+        if !batch.bytes.is_empty() {
             match self.write(&batch) {
                 Ok(()) => {}
                 Err(WriteError::Refused(source)) => return self.refuse(batch, &source),
@@ -329,7 +362,7 @@ impl Committer {
                     return Err(error);
                 }
             }
-            self.shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&batch.changes);
+            self.index.apply(&batch.changes, &self.head);
         }
         for (answer, claimed) in batch.claimed {
             reply(answer, claimed);
@@ -339,9 +372,6 @@ impl Committer {
         }
         for ready in batch.others {
             ready(None);
-        }
-        if written {
-            hand_over(applier, Applied { changes: batch.changes, head: self.head.clone() })?;
         }
         Ok(())
     }
@@ -370,17 +400,6 @@ fn unwritten(error: WriteError) -> LedgerError {
     LedgerError::io("write", "the journal")(source)
 }
 
-/// What is durable, before the changes of the batch.
-impl Before for Committer {
-    fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
-        self.shared.meeting(&*self.index, slot)
-    }
-
-    fn longest_ms(&self) -> u64 {
-        self.head.longest_ms
-    }
-}
-
 /// A batch that is being decided, with all that is known before it.
 struct Writing<'b> {
     committer: &'b mut Committer,
@@ -394,8 +413,11 @@ impl View for Writing<'_> {
 
     fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
         match self.batch.changes.meeting(slot) {
-            Some(meeting) => Ok(Some(Arc::clone(meeting))),
-            None => Before::meeting(&*self.committer, slot),
+            Some(spot) => {
+                let decided = |record| self.batch.completed.get(&record).cloned();
+                self.committer.index.whole(spot, decided).map(Some)
+            }
+            None => self.committer.index.meeting(slot),
         }
     }
 
@@ -418,15 +440,24 @@ impl<'a> decide::Batch<'a> for Writing<'_> {
     fn write(&mut self, draft: Draft<'a>) -> Result<Landed, LedgerError> {
         let Writing { committer, batch } = self;
         let Position { segment, offset } = batch.position;
-        let payload = draft.payload().map(|body| write_payload(&mut batch.bytes, segment, offset, body));
+        let payload = draft.payload().map(|body| {
+            let at = write_payload(&mut batch.bytes, segment, offset, body);
+            committer.index.keep_result(&at, body);
+            at
+        });
         let version = Version(committer.record(batch, draft.line(payload.as_ref().map(|payload| payload.hash)))?);
         let key = draft.key;
         committer.head.longest_ms = committer.head.longest_ms.max(draft.expires_ms().unwrap_or(0));
         let (step, before) = draft.step(version, Moment(version.0), batch.at_ms, payload);
-        batch.changes.step(step, before, &**committer)?;
+        let standing = Standing { index: &committer.index, longest_ms: committer.head.longest_ms };
+        batch.changes.step(step, before, &standing)?;
+        let action = committer.current(batch, &key)?;
+        if let Some(action) = action.as_ref().filter(|action| action.state == State::Completed) {
+            batch.completed.insert(action.moment.0, Arc::clone(action));
+        }
         let Head { log, sequence, hash, .. } = &committer.head;
         let receipt = Receipt { log: log.clone(), sequence: *sequence, hash: *hash };
-        Ok(Landed { version, receipt, action: committer.current(batch, &key)? })
+        Ok(Landed { version, receipt, action })
     }
 }
 
@@ -445,20 +476,4 @@ fn linger(queue: &mut tasks::Receiver<Operation>, begun: Instant) -> Option<Oper
         thread::yield_now();
     }
     None
-}
-
-/// Gives the index its work; waits for a slow one, but not for one that stands still.
-fn hand_over(applier: &SyncSender<Applied>, mut applied: Applied) -> Result<(), LedgerError> {
-    let begun = Instant::now();
-    loop {
-        applied = match applier.try_send(applied) {
-            Ok(()) => return Ok(()),
-            Err(TrySendError::Full(applied)) if begun.elapsed() < INDEX_STANDS => applied,
-            Err(TrySendError::Full(_)) => return Err(LedgerError::Index { reason: "it stands still".to_owned() }),
-            Err(TrySendError::Disconnected(_)) => {
-                return Err(LedgerError::Index { reason: "its thread ended".to_owned() });
-            }
-        };
-        thread::sleep(Duration::from_millis(1));
-    }
 }

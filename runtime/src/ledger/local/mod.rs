@@ -1,8 +1,8 @@
 //! The ledger in local files: a journal of JSON lines and the index that is derived from it.
 
-pub(in crate::ledger) mod applier;
 pub(in crate::ledger) mod catch_up;
 pub(in crate::ledger) mod committer;
+pub(in crate::ledger) mod compare;
 pub(in crate::ledger) mod guard;
 pub(in crate::ledger) mod index;
 pub(in crate::ledger) mod journal;

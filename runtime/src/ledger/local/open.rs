@@ -15,10 +15,12 @@ use super::super::{Ledger, LedgerOptions};
 use super::catch_up::follow;
 use super::committer::Opened;
 use super::guard;
-use super::index::memory::MemoryIndex;
-use super::index::sled::SledIndex;
-use super::index::{Head, Index};
+use super::index::blocks::{Blocks, Loaded, load};
+use super::index::sled::Sled;
+use super::index::{Head, Index, keeper};
+use super::journal::Journal;
 use super::journal::file::{FileJournal, create_directory, segments, sync_directory_of};
+use super::journal::files::OpenFiles;
 use super::journal::memory::MemoryJournal;
 use super::journal::recover::Recovered;
 use super::store::{Home, Keys, LocalStore};
@@ -48,8 +50,9 @@ fn memory(options: &LedgerOptions) -> Result<Ledger, LedgerError> {
         signer: signer(&random::<{ checkpoint::KEY_BYTES }>()?, PathBuf::new)?,
     };
     let opened = Opened { head: new_head()?, tail: None };
-    let journal = Box::new(MemoryJournal::default());
-    let store = LocalStore::start(journal, Arc::new(MemoryIndex::default()), opened, keys, options, None)?;
+    let journal = MemoryJournal::default();
+    let index = Index::new(journal.reader());
+    let store = LocalStore::start(Box::new(journal), index, None, opened, keys, options, None)?;
     Ok(Ledger::with(Arc::new(store)))
 }
 
@@ -69,7 +72,7 @@ fn directory(path: &Path, options: &LedgerOptions) -> Result<Ledger, LedgerError
         FileJournal::create(&journal_path).map_err(LedgerError::io("create a segment in", &journal_path))?;
         found.push(1);
     }
-    let (index, recovered, head) = index(&index_path, &journal_path, &found)?;
+    let Followed { index, blocks, recovered, head } = index(&index_path, &journal_path, &found)?;
     let fresh = head.is_none();
     let keys = Keys {
         redactor: redactor(&key::<{ redact::KEY_BYTES }>(&redact_path, fresh)?, || redact_path)?,
@@ -87,33 +90,46 @@ fn directory(path: &Path, options: &LedgerOptions) -> Result<Ledger, LedgerError
     let journal = FileJournal::resume(&journal_path, end, options.segment_bytes)
         .map_err(LedgerError::io("resume", &journal_path))?;
     let home = Home { directory: path.to_owned(), _lock: held };
-    let store = LocalStore::start(Box::new(journal), Arc::new(index), opened, keys, options, Some(home))?;
+    let index = index.reads(journal.reader());
+    let store = LocalStore::start(Box::new(journal), index, Some(blocks), opened, keys, options, Some(home))?;
     Ok(Ledger::with(Arc::new(store)))
 }
 
-/// The index, up to the end of the journal; rebuilt when it does not open or does not fit.
-fn index(path: &Path, journal: &Path, segments: &[u64]) -> Result<(SledIndex, Recovered, Option<Head>), LedgerError> {
+/// An index at the end of its journal.
+struct Followed {
+    index: Index,
+    blocks: Blocks,
+    recovered: Recovered,
+    /// `None` when the journal has no record.
+    head: Option<Head>,
+}
+
+/// The index, up to the end of the journal; rebuilt when it does not open, is not what was written, or does not fit.
+fn index(path: &Path, journal: &Path, segments: &[u64]) -> Result<Followed, LedgerError> {
     create_directory(path).map_err(LedgerError::io("create", path))?;
-    let opened = SledIndex::open(path).and_then(|index| {
-        let seen = index.head()?.map_or(0, |head| head.sequence).max(index.begun()?);
-        Ok((index, seen))
-    });
-    let (error, seen) = match opened {
+    let reader = || Arc::new(OpenFiles::new(journal.to_owned(), segments.to_vec()));
+    let follow = |index: Index, blocks, seen| {
+        keeper::begin(&blocks, &index);
+        let (recovered, head) = follow(journal, segments, &index, seen)?;
+        Ok(Followed { index, blocks, recovered, head })
+    };
+    let (error, seen) = match Sled::open(path).and_then(|values| load(Box::new(values))) {
         // Somebody uses it, so it is not broken.
         Err(locked @ LedgerError::Locked { .. }) => return Err(locked),
         Err(error) => (error, 0),
-        Ok((index, seen)) => match follow(journal, segments, &index, seen) {
-            Ok((recovered, head)) => return Ok((index, recovered, head)),
-            Err(error @ (LedgerError::Inconsistent { .. } | LedgerError::Index { .. })) => (error, seen),
-            Err(error) => return Err(error),
-        },
+        Ok((Loaded { damage: Some(reason), seen, .. }, _)) => (LedgerError::Index { reason: reason.to_owned() }, seen),
+        Ok((Loaded { map, head, damage: None, seen }, blocks)) => {
+            match follow(Index::kept(map, head, reader()), blocks, seen) {
+                Err(error @ (LedgerError::Inconsistent { .. } | LedgerError::Index { .. })) => (error, seen),
+                other => return other,
+            }
+        }
     };
     tracing::warn!(%error, "the index of the ledger does not open or does not fit: it is rebuilt from the journal");
     fs::remove_dir_all(path).map_err(LedgerError::io("remove", path))?;
     create_directory(path).map_err(LedgerError::io("create", path))?;
-    let index = SledIndex::open(path)?;
-    let (recovered, head) = follow(journal, segments, &index, seen)?;
-    Ok((index, recovered, head))
+    let (_, blocks) = load(Box::new(Sled::open(path)?))?;
+    follow(Index::new(reader()), blocks, seen)
 }
 
 fn redactor(key: &[u8], path: impl FnOnce() -> PathBuf) -> Result<Redactor, LedgerError> {

@@ -3,7 +3,7 @@
 //! A segment is swept when it is not written to any more and everything completed in it has expired. The actions leave the
 //! index first, in slices between which callers get their turn; then the segment is written anew without its payload
 //! lines, which are not part of the chain; then a record says that this segment is done. After a crash in between, all of
-//! it is done again.
+//! it is done again. Slots of subjects that nothing needs any more are forgotten in between.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use super::super::action::Version;
 use super::super::error::LedgerError;
-use super::super::hash::Hash;
+use super::super::front::Answer;
 use super::super::record::{Parsed, is_payload, now_ms, parse};
 use super::super::sync::threads::Receiver;
 use super::super::sync::{oneshot, tasks};
-use super::committer::{Expire, Operation};
-use super::journal::Reader;
+use super::committer::{Candidate, Operation, Sweep};
+use super::index::{Index, SLICES};
 use super::journal::file::{segment_path, segments, sync_directory_of};
 
 /// Actions that one operation removes: callers wait for no more than this.
@@ -36,7 +36,7 @@ pub(in crate::ledger) struct Sweeper {
     due_ms: u64,
     queue: tasks::Sender<Operation>,
     /// Has segments open that are written anew.
-    reader: Arc<dyn Reader>,
+    index: Arc<Index>,
 }
 
 /// Sweeps what is due on the first tick, and then on ticks a minute apart, until there are no more to come.
@@ -61,9 +61,9 @@ impl Sweeper {
         directory: PathBuf,
         next: u64,
         queue: tasks::Sender<Operation>,
-        reader: Arc<dyn Reader>,
+        index: Arc<Index>,
     ) -> Sweeper {
-        Sweeper { directory, next, due_ms: 0, queue, reader }
+        Sweeper { directory, next, due_ms: 0, queue, index }
     }
 
     /// Sweeps the segments that are due at `now_ms`, in ms since 1970. What it writes itself waits for the next time.
@@ -78,6 +78,9 @@ impl Sweeper {
             if !self.sweep_segment(first, following, now_ms)? {
                 break;
             }
+        }
+        for slice in 0..SLICES {
+            self.ask(|answer| Sweep::Forget { slice, answer })?;
         }
         Ok(())
     }
@@ -101,17 +104,20 @@ impl Sweeper {
         }
         if held.payloads {
             without_payloads(&path).map_err(LedgerError::io("rewrite", &path))?;
-            self.reader.rewritten(first);
+            self.index.rewritten(first);
         }
         self.expire(Vec::new(), Some(following))?;
         self.next = following;
         Ok(true)
     }
 
-    fn expire(&self, candidates: Vec<(Hash, Version)>, swept: Option<u64>) -> Result<usize, LedgerError> {
+    fn expire(&self, candidates: Vec<Candidate>, swept: Option<u64>) -> Result<usize, LedgerError> {
+        self.ask(|answer| Sweep::Expire { candidates, swept, answer })
+    }
+
+    fn ask<T>(&self, sweep: impl FnOnce(Answer<T>) -> Sweep) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
-        let asked = self.queue.blocking_send(Operation::Own(Expire { candidates, swept, answer }));
-        asked.map_err(|_| LedgerError::Closed)?;
+        self.queue.blocking_send(Operation::Own(sweep(answer))).map_err(|_| LedgerError::Closed)?;
         answered.blocking_recv().unwrap_or(Err(LedgerError::Closed))
     }
 }
@@ -119,8 +125,8 @@ impl Sweeper {
 /// What a segment holds that retention is about.
 #[derive(Default)]
 struct Held {
-    /// Keys of actions that were completed in it, with their versions.
-    completed: Vec<(Hash, Version)>,
+    /// Actions that were settled in it.
+    completed: Vec<Candidate>,
     /// When the last of them expires, in ms since 1970.
     expires_ms: u64,
     payloads: bool,
@@ -135,7 +141,7 @@ fn completed_in(path: &Path) -> Result<Held, LedgerError> {
             Ok(Parsed::Payload(..)) => held.payloads = true,
             Ok(Parsed::Record(record, _)) => {
                 if let Some((key, expires_ms)) = record.settled() {
-                    held.completed.push((key, Version(record.seq)));
+                    held.completed.push(Candidate { key, version: Version(record.seq), expires_ms });
                     held.expires_ms = held.expires_ms.max(expires_ms);
                 }
             }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -21,21 +21,19 @@ use super::super::shared::{Clock, Shared};
 use super::super::subject::{Meeting, Slot};
 use super::super::sync::tasks;
 use super::super::sync::thread::{self, JoinHandle};
-use super::super::sync::threads::{SyncSender, sync_channel};
+use super::super::sync::threads::{RecvTimeoutError, SyncSender, sync_channel};
 use super::super::{
     Ask, Asked, Claim, Claimed, Decide, Entry, Intent, LedgerOptions, Listed, NoteEvent, Settle, Settled, Standing,
     Store,
 };
-use super::applier::{self, Applied};
-use super::committer::{Committer, Expire, Opened, Operation};
-use super::index::Index;
+use super::committer::{Committer, Opened, Operation, Sweep};
+use super::index::blocks::Blocks;
+use super::index::{Index, keeper};
 use super::journal::{Journal, Reader};
 use super::retention::{self, Sweeper};
 use crate::clock::ledger::Reading;
 
-/// Batches that may wait for the index.
-const APPLIER_QUEUE: usize = 4096;
-/// How long the index may take for what waits when the ledger closes. It may stand still for ever; the journal has it.
+/// How long it may take to write the index down when the ledger closes. sled may stand still for ever; the journal has it.
 const INDEX_CLOSES: Duration = Duration::from_secs(10);
 
 /// The keys that belong to a ledger.
@@ -53,12 +51,12 @@ pub(in crate::ledger) struct Home {
 
 /// A journal, its index, and the threads that keep them.
 pub(in crate::ledger) struct LocalStore {
-    front: Front<Expire>,
+    front: Front<Sweep>,
     /// Taken when dropped: the sweeper ends without it.
     ticks: Option<SyncSender<()>>,
     sweeper: Option<JoinHandle<()>>,
     reader: Arc<dyn Reader>,
-    index: Arc<dyn Index>,
+    index: Arc<Index>,
     redactor: Redactor,
     epoch: u64,
     retention: Duration,
@@ -68,10 +66,12 @@ pub(in crate::ledger) struct LocalStore {
 }
 
 impl LocalStore {
-    /// Begins an epoch on `journal` and starts the threads.
+    /// Begins an epoch on `journal`, which `index` has followed to its end, and starts the threads. The index is written down
+    /// to `blocks`, if there are any.
     pub(in crate::ledger) fn start(
         journal: Box<dyn Journal>,
-        index: Arc<dyn Index>,
+        index: Index,
+        blocks: Option<Blocks>,
         opened: Opened,
         keys: Keys,
         options: &LedgerOptions,
@@ -80,6 +80,7 @@ impl LocalStore {
         let shared = Arc::new(Shared::default());
         let clock = Arc::new(Clock::new(now_ms(), opened.head.at_ms, options.distrust));
         let reader = journal.reader();
+        let index = Arc::new(index);
         let swept = opened.head.swept;
         let Keys { redactor, signer } = keys;
         let committer = Committer::open(
@@ -97,7 +98,7 @@ impl LocalStore {
             let (index, shared) = (Arc::clone(&index), Arc::clone(&shared));
             thread::Builder::new()
                 .name("ledger".to_owned())
-                .spawn(move || work(committer, operations, index, &shared))
+                .spawn(move || work(committer, operations, index, blocks, &shared))
                 .map_err(LedgerError::io("start", "a thread of the ledger"))?
         };
         let mut store = LocalStore {
@@ -113,8 +114,8 @@ impl LocalStore {
             home,
         };
         if let Some(home) = &store.home {
-            let reader = Arc::clone(&store.reader);
-            let sweeper = Sweeper::new(home.directory.join("journal"), swept, queue, reader);
+            let index = Arc::clone(&store.index);
+            let sweeper = Sweeper::new(home.directory.join("journal"), swept, queue, index);
             let (ticks, ticked) = sync_channel(1);
             let thread = thread::Builder::new().name("ledger-sweep".to_owned());
             let thread = thread.spawn(move || retention::run(sweeper, &ticked));
@@ -131,7 +132,7 @@ impl LocalStore {
     /// The action of `key`, if it answers now.
     fn known(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
         self.shared().works()?;
-        let found = self.shared().lookup(&*self.index, key).inspect_err(|error| self.shared().poison(error))?;
+        let found = self.index.action(key)?;
         let Reading { at_ms, trusted } = self.clock.now();
         Ok(found.filter(|action| !trusted || action.answers(at_ms)).map(Arc::unwrap_or_clone))
     }
@@ -146,7 +147,7 @@ impl LocalStore {
             trusted,
             status: self.shared().status(),
         };
-        decide::standing(self, &terms, claim).inspect_err(|error| self.shared().poison(error))
+        decide::standing(self, &terms, claim)
     }
 
     fn stored(&self, action: &Action) -> Result<Vec<u8>, LedgerError> {
@@ -155,10 +156,14 @@ impl LocalStore {
             (State::Completed, Some(at)) => at,
             _ => return Err(LedgerError::Payload { reason: "is not kept" }),
         };
+        if let Some(body) = self.index.result(at) {
+            return Ok(body.to_vec());
+        }
         let body = self.reader.payload(at).map_err(LedgerError::io("read a result from", "the journal"))?;
         if Hash::of(&body) != at.hash {
             return Err(LedgerError::Payload { reason: "is not what was stored" });
         }
+        self.index.keep_result(at, &body);
         Ok(body)
     }
 
@@ -168,17 +173,7 @@ impl LocalStore {
             Listed::InDoubt => Unsettled::InDoubt,
             Listed::AwaitingApproval => Unsettled::AwaitingApproval,
         };
-        let mut keys = self.shared().overlay.read().unwrap_or_else(PoisonError::into_inner).unsettled(state);
-        keys.extend(self.index.unsettled(state).inspect_err(|error| self.shared().poison(error))?);
-        let mut found = Vec::new();
-        for key in keys.into_iter().filter(|key| after.is_none_or(|after| *key > after)) {
-            if found.len() >= limit {
-                break;
-            }
-            // The index may be behind: only the current state counts.
-            found.extend(self.known(&key)?.filter(|action| action.unsettled() == Some(state)));
-        }
-        Ok(found)
+        Ok(self.index.unsettled(state, after, limit).into_iter().map(Arc::unwrap_or_clone).collect())
     }
 
     fn told(&self, action: &Action) -> Result<Intent, LedgerError> {
@@ -192,28 +187,28 @@ impl LocalStore {
 fn work(
     mut committer: Committer,
     mut operations: tasks::Receiver<Operation>,
-    index: Arc<dyn Index>,
+    index: Arc<Index>,
+    blocks: Option<Blocks>,
     shared: &Arc<Shared>,
 ) {
-    let (batches, waiting) = sync_channel::<Applied>(APPLIER_QUEUE);
-    let (ended, applier_ends) = sync_channel(1);
-    let applier = {
-        let shared = Arc::clone(shared);
+    let (stop, stops) = sync_channel::<()>(1);
+    let (ended, keeper_ends) = sync_channel::<()>(1);
+    let keeper = blocks.map(|blocks| {
         thread::Builder::new().name("ledger-index".to_owned()).spawn(move || {
-            let applied = catch_unwind(AssertUnwindSafe(|| applier::run(&waiting, &index, &shared)));
-            if applied.is_err() {
-                shared.poison(&"the index's thread panicked");
+            if catch_unwind(AssertUnwindSafe(|| keeper::run(blocks, &index, &stops))).is_err() {
+                tracing::error!(
+                    "the thread that writes the index of the ledger panicked; the next start reads the journal"
+                );
             }
-            // Before it is said: the index is closed by whoever lets go of it last.
-            drop(index);
-            ended.send(()).ok();
+            // What is kept is closed by now.
+            drop(ended);
         })
-    };
-    if let Err(error) = applier {
+    });
+    if let Some(Err(error)) = keeper {
         return shared.poison(&error);
     }
     // After a panic the committer's state is only dropped.
-    let ended = catch_unwind(AssertUnwindSafe(|| committer.run(&mut operations, &batches)));
+    let ended = catch_unwind(AssertUnwindSafe(|| committer.run(&mut operations)));
     let closing = match ended {
         Ok(Ok(closing)) => closing,
         Ok(Err(error)) => {
@@ -228,8 +223,8 @@ fn work(
     // Until nobody is left between asking and being queued: an answer that lies in the queue is waited for.
     operations.close();
     while operations.blocking_recv().is_some() {}
-    drop(batches);
-    if applier_ends.recv_timeout(INDEX_CLOSES).is_err() {
+    drop(stop);
+    if matches!(keeper_ends.recv_timeout(INDEX_CLOSES), Err(RecvTimeoutError::Timeout)) {
         tracing::warn!("the index of the ledger stands still; the next start catches up from the journal");
     }
     // Before it is said: the journal cuts the zero bytes behind its last line when it is dropped, and whoever closed the
@@ -243,11 +238,11 @@ fn work(
 /// What is durable now.
 impl View for LocalStore {
     fn action(&self, key: &Hash) -> Result<Option<Arc<Action>>, LedgerError> {
-        self.shared().lookup(&*self.index, key)
+        self.index.action(key)
     }
 
     fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
-        self.shared().meeting(&*self.index, slot)
+        self.index.meeting(slot)
     }
 
     fn may_run(&self, epoch: u64, _until_ms: u64) -> bool {

@@ -1,20 +1,12 @@
 //! Decisions within one batch, before any of it is written.
 
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use super::super::action::{Beginning, Moment, Step, Transition, Unsettled};
-use super::super::changes::Changes;
-use super::super::local::applier::{self, Applied};
-use super::super::local::index::memory::MemoryIndex;
-use super::super::local::index::{Head, Index};
+use super::super::local::index::blocks::Values;
 use super::super::local::journal::memory::MemoryJournal;
-use super::super::shared::Shared;
-use super::super::subject::{Meeting, Slot};
-use super::super::{Action, Claim, Claimed, Hash, LedgerError, NoteEvent, Standing, State, Version};
-use super::{
-    Append, Nothing, claim, completed, entry, gated, key, known, lookup, queue, run, settle, start, state, subject,
-};
+use super::super::{Claim, Claimed, LedgerError, NoteEvent, Standing, State, Version};
+use super::{Append, claim, completed, entry, gated, known, lookup, queue, run, settle, start, state, subject};
 
 /// Runs `queued` while the committer is held in an append, so that they all end up in the next batch.
 async fn in_one_batch<T: Send + 'static>(
@@ -74,48 +66,66 @@ async fn what_ends_first_in_a_batch_is_superseded_by_what_ends_next() {
     assert_eq!(state(&ledger, "isolate"), Some(State::Completed), "no completion frees another key");
 }
 
-/// An index that takes nothing over until the test lets it.
-struct Held {
-    inner: MemoryIndex,
-    released: Mutex<Receiver<()>>,
+/// What ended in a batch is told in the same batch, before the journal has it.
+#[tokio::test]
+async fn what_ends_in_a_batch_supersedes_what_is_asked_next() {
+    let (ledger, gate) = gated();
+    let about = |name, call| Claim { subjects: vec![subject(&["web-01"])], ..claim(name, call) };
+    let mut versions = Vec::new();
+    for name in ["isolate", "release"] {
+        gate.verdicts.send(Append::Write).unwrap();
+        let Claimed::Won { version, .. } = ledger.claim(about(name, name)).await.unwrap() else { panic!("not won") };
+        gate.arrived.recv().unwrap();
+        versions.push(version);
+    }
+    gate.verdicts.send(Append::Write).unwrap();
+    ledger.settle(settle("isolate", versions[0], completed("{}"))).await.unwrap();
+    gate.arrived.recv().unwrap();
+    let release = ledger.clone();
+    let release: futures_util::future::BoxFuture<'static, Option<Claimed>> = {
+        let settle = settle("release", versions[1], completed("{}"));
+        Box::pin(async move { release.settle(settle).await.map(|_| None).unwrap() })
+    };
+    let again = ledger.clone();
+    let again = Box::pin(async move { Some(again.claim(about("isolate", "later")).await.unwrap()) });
+    let answers = in_one_batch(&ledger, &gate, vec![release, again]).await;
+    let Some(Claimed::Known(Standing::Superseded(superseded))) = &answers[1] else { panic!("{answers:?}") };
+    assert_eq!(superseded.by.as_ref().unwrap().call, "release");
 }
 
-impl Index for Held {
-    fn head(&self) -> Result<Option<Head>, LedgerError> {
-        self.inner.head()
+/// Values that nobody can write until the test lets them.
+struct Held(Mutex<Receiver<()>>);
+
+impl Values for Held {
+    fn get(&self, _name: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(None)
     }
 
-    fn begun(&self) -> Result<u64, LedgerError> {
-        Ok(0)
-    }
-
-    fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
-        self.inner.get(key)
-    }
-
-    fn meeting(&self, slot: &Slot) -> Result<Option<Meeting>, LedgerError> {
-        self.inner.meeting(slot)
-    }
-
-    fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError> {
-        self.inner.unsettled(state)
-    }
-
-    fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
+    fn put(&self, _name: &[u8], _value: &[u8]) -> Result<(), LedgerError> {
         // An error means that the test has left: nothing is held back any more.
-        self.released.lock().unwrap().recv().ok();
-        self.inner.apply(changes, head)
+        self.0.lock().unwrap().recv().ok();
+        Ok(())
+    }
+
+    fn remove(&self, _name: &[u8]) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    fn names(&self) -> Result<Vec<Vec<u8>>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    fn each(&self, _show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LedgerError> {
+        Ok(())
     }
 }
 
 #[tokio::test]
-async fn nobody_waits_for_the_index() {
+async fn nobody_waits_for_what_is_kept_of_the_index() {
     let (release, released) = channel();
-    release.send(()).unwrap();
-    let index = Held { inner: MemoryIndex::default(), released: Mutex::new(released) };
-    let ledger = start(Box::new(MemoryJournal::default()), Arc::new(index));
-    // Dropped before the ledger, which waits for its index: a failing test must end.
-    let release = release;
+    let ledger = start(Box::new(MemoryJournal::default()), Some(Box::new(Held(Mutex::new(released)))));
+    // Dropped before the ledger, which waits for it: a failing test must end.
+    let release: std::sync::mpsc::Sender<()> = release;
     run(&ledger, "isolate").await;
     run(&ledger, "release").await;
     assert_eq!(state(&ledger, "isolate"), Some(State::Completed));
@@ -159,25 +169,4 @@ async fn what_is_queued_behind_a_close_is_recorded_and_claims_nothing() {
     assert!(matches!(again.await, Err(LedgerError::Closed)));
     closed.await.unwrap();
     assert_eq!(gate.arrived.iter().count(), 2);
-}
-
-#[test]
-fn what_is_applied_leaves_the_overlay() {
-    let mut changes = Changes::default();
-    let change = Transition::Begin(Box::new(Beginning::started(1)));
-    let step = Step { version: Version(1), moment: Moment(1), at_ms: 0, key: key("a"), change };
-    changes.step(step, None, &Nothing).unwrap();
-    let shared = Shared::default();
-    shared.overlay.write().unwrap_or_else(PoisonError::into_inner).absorb(&changes);
-    let index: Arc<dyn Index> = Arc::new(MemoryIndex::default());
-    let (batches, waiting) = channel();
-    let head =
-        Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0, at_ms: 0 };
-    batches.send(Applied { changes, head: head.clone() }).unwrap();
-    drop(batches);
-    applier::run(&waiting, &index, &shared);
-    assert_eq!(shared.overlay.read().unwrap_or_else(PoisonError::into_inner).len(), 0);
-    assert_eq!(index.get(&key("a")).unwrap().unwrap().version, Version(1));
-    assert_eq!(index.head().unwrap(), Some(head));
-    shared.works().unwrap();
 }

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use super::super::LedgerOptions;
 use super::super::local::journal::zeros::content;
 use super::super::record::{Event, Line, Tail, write_record};
-use super::super::{Claim, Claimed, Hash, Ledger, LedgerError, Standing, State, verify};
+use super::super::{Claim, Claimed, Hash, Ledger, LedgerError, Standing, State, VerifyError, verify};
 use super::{
     claim, completed, copy, entry, failed, first_segment, in_doubt, journal_lines, key, known, lookup, open, payload,
     private, records, refused, run, settle, state, subject, win,
@@ -282,10 +282,11 @@ async fn a_tail_that_the_index_has_seen_is_not_cut() {
 
     fs::write(&path, &whole[..whole.len() - 1]).unwrap();
     assert!(matches!(refused(scratch.path()), LedgerError::Damaged { sequence, .. } if sequence == last));
-    // Cut at a line: the journal itself is whole, and `verify` cannot know.
+    // Cut at a line: the journal itself is whole, and only the index knows better.
     let cut = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     fs::write(&path, &whole[..cut]).unwrap();
-    verify(scratch.path()).unwrap();
+    let VerifyError::Index { sequence, .. } = verify(scratch.path()).unwrap_err() else { panic!("another error") };
+    assert_eq!(sequence, Some(last));
     assert!(
         matches!(refused(scratch.path()), LedgerError::IndexAhead { seen, found, .. } if (seen, found) == (last, last - 1))
     );
@@ -360,7 +361,13 @@ async fn records_that_the_index_began_to_take_over_are_not_cut() {
     ledger.close().await.unwrap();
     drop(ledger);
     let index = ::sled::Config::default().path(scratch.path().join("index")).segment_size(8 << 20).open().unwrap();
-    index.insert("m/begun", &[1, 99]).unwrap();
+    let (name, mut value) = index.iter().find(|item| item.as_ref().unwrap().0.starts_with(b"b/")).unwrap().unwrap();
+    // A block further on, that the head does not know of.
+    value[9..17].copy_from_slice(&99_u64.to_le_bytes());
+    let sum = Hash::of(&value[9..]);
+    value[1..9].copy_from_slice(&sum.0[..8]);
+    let next = [&name[..name.len() - 1], &[7]].concat();
+    index.insert(next, value).unwrap();
     drop(index);
     assert!(matches!(refused(scratch.path()), LedgerError::IndexAhead { seen: 99, .. }));
 }

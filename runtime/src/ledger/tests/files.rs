@@ -2,9 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
 
-use super::super::local::index::memory::MemoryIndex;
 use super::super::local::journal::Position;
 use super::super::local::journal::file::{FileJournal, segments};
 use super::super::redact::Redactor;
@@ -112,7 +110,7 @@ async fn segments_rotate_and_read_as_one() {
         FileJournal::create(&directory).unwrap();
         FileJournal::resume(&directory, Position { segment: 1, offset: 0 }, 1).unwrap()
     };
-    let ledger = start(Box::new(journal), Arc::new(MemoryIndex::default()));
+    let ledger = start(Box::new(journal), None);
     for name in ["a", "b", "c"] {
         run(&ledger, name).await;
     }

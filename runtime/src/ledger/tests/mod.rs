@@ -13,18 +13,17 @@ use futures_util::FutureExt;
 use serde_json::Value;
 
 use super::action::PayloadAt;
-use super::changes::Before;
 use super::checkpoint::Signer;
 use super::local::committer::Opened;
-use super::local::index::memory::MemoryIndex;
-use super::local::index::{Head, Index};
+use super::local::index::blocks::{Values, load};
+use super::local::index::{Head, Index, keeper};
 use super::local::journal::file::create_directory;
 use super::local::journal::memory::MemoryJournal;
 use super::local::journal::zeros::content;
 use super::local::journal::{Journal, Position, Reader, WriteError};
 use super::local::store::{Keys, LocalStore};
 use super::redact::Redactor;
-use super::subject::{Meeting, Pair, Slot, Subject};
+use super::subject::{Pair, Subject};
 use super::{
     Action, ArgumentDigest, Claim, Claimed, Entry, Hash, How, Ledger, LedgerError, LedgerOptions, Outcome, Settle,
     Settled, Standing, State, Version,
@@ -38,6 +37,8 @@ mod golden;
 #[cfg(shuttle)]
 pub(super) mod handoff;
 mod home;
+#[cfg(not(shuttle))]
+mod index;
 mod life;
 mod model;
 #[cfg(not(shuttle))]
@@ -244,32 +245,22 @@ fn gated() -> (Ledger, Gate) {
     let (verdicts, waiting) = channel();
     verdicts.send(Append::Write).unwrap();
     let journal = Gated { inner: MemoryJournal::default(), arrived, verdicts: waiting };
-    let ledger = start(Box::new(journal), Arc::new(MemoryIndex::default()));
+    let ledger = start(Box::new(journal), None);
     arrivals.recv().unwrap();
     (ledger, Gate { arrived: arrivals, verdicts })
 }
 
-/// A new ledger on these parts.
-fn start(journal: Box<dyn Journal>, index: Arc<dyn Index>) -> Ledger {
+/// A new ledger on this journal, whose index is written to `values`.
+fn start(journal: Box<dyn Journal>, values: Option<Box<dyn Values>>) -> Ledger {
     let head =
         Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0, at_ms: 0 };
     let keys = Keys { redactor: Redactor::new(&[7; 32]).unwrap(), signer: Signer::new(&[7; 32]).unwrap() };
     let opened = Opened { head, tail: None };
-    let store = LocalStore::start(journal, index, opened, keys, &LedgerOptions::default(), None).unwrap();
+    let index = Index::new(journal.reader());
+    let blocks = values.map(|values| load(values).unwrap().1);
+    blocks.iter().for_each(|blocks| keeper::begin(blocks, &index));
+    let store = LocalStore::start(journal, index, blocks, opened, keys, &LedgerOptions::default(), None).unwrap();
     Ledger::with(Arc::new(store))
-}
-
-/// No actions and no slots.
-struct Nothing;
-
-impl Before for Nothing {
-    fn meeting(&self, _slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
-        Ok(None)
-    }
-
-    fn longest_ms(&self) -> u64 {
-        0
-    }
 }
 
 /// Polls once: the operation is queued, and its answer is held back.

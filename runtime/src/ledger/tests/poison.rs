@@ -1,18 +1,9 @@
 //! After a failure nothing is accepted, and nobody waits for ever.
 
-use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
-
-use super::super::action::{Beginning, Moment, Step, Transition, Unsettled};
-use super::super::changes::Changes;
-use super::super::local::applier::{Applied, run};
-use super::super::local::index::{Head, Index};
+use super::super::local::index::blocks::Values;
 use super::super::local::journal::memory::MemoryJournal;
-use super::super::shared::Shared;
-use super::super::subject::{Meeting, Slot};
-use super::super::{Action, Hash, Ledger, LedgerError, NoteEvent, Version};
-use super::{Append, Nothing, claim, entry, failed, gated, key, now, queue, settle, start};
+use super::super::{Ledger, LedgerError, NoteEvent, Version};
+use super::{Append, claim, entry, failed, gated, key, now, queue, run, settle, start};
 
 async fn refuses_everything(ledger: &Ledger) {
     assert!(matches!(ledger.health(), Err(LedgerError::Unavailable)));
@@ -65,69 +56,40 @@ async fn a_failed_settlement_is_not_recorded() {
     assert!(matches!(ledger.health(), Err(LedgerError::Unavailable)), "latching does not heal");
 }
 
-/// An index that fails, or panics, as soon as it is to take over an action.
+/// Values that cannot be written, or panic.
 struct Failing {
     panics: bool,
 }
 
-impl Index for Failing {
-    fn head(&self) -> Result<Option<Head>, LedgerError> {
+impl Values for Failing {
+    fn get(&self, _name: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
         Ok(None)
     }
 
-    fn begun(&self) -> Result<u64, LedgerError> {
-        Ok(0)
+    fn put(&self, _name: &[u8], _value: &[u8]) -> Result<(), LedgerError> {
+        assert!(!self.panics, "injected");
+        Err(LedgerError::Index { reason: "injected".to_owned() })
     }
 
-    fn get(&self, _key: &Hash) -> Result<Option<Action>, LedgerError> {
-        Ok(None)
+    fn remove(&self, _name: &[u8]) -> Result<(), LedgerError> {
+        Ok(())
     }
 
-    fn meeting(&self, _slot: &Slot) -> Result<Option<Meeting>, LedgerError> {
-        Ok(None)
-    }
-
-    fn unsettled(&self, _: Unsettled) -> Result<Vec<Hash>, LedgerError> {
+    fn names(&self) -> Result<Vec<Vec<u8>>, LedgerError> {
         Ok(Vec::new())
     }
 
-    fn apply(&self, changes: &Changes, _head: &Head) -> Result<(), LedgerError> {
-        match (changes.len(), self.panics) {
-            (0, _) => Ok(()),
-            (_, false) => Err(LedgerError::Index { reason: "injected".to_owned() }),
-            (_, true) => panic!("injected"),
-        }
+    fn each(&self, _show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LedgerError> {
+        Ok(())
     }
 }
 
+/// All that it keeps is in the journal.
 #[tokio::test]
-async fn an_index_that_fails_ends_in_refusals() {
+async fn an_index_that_cannot_be_kept_costs_nobody_an_answer() {
     for panics in [false, true] {
-        let ledger = start(Box::new(MemoryJournal::default()), Arc::new(Failing { panics }));
-        // The first is durable, so it is answered whatever the index does next.
-        ledger.claim(claim("a", "first")).await.unwrap();
-        let begun = Instant::now();
-        let mut calls = 0;
-        while ledger.claim(claim(&format!("next {calls}"), "next")).await.is_ok() {
-            calls += 1;
-            assert!(begun.elapsed() < Duration::from_secs(60), "the failure of the index goes unnoticed");
-        }
-        refuses_everything(&ledger).await;
+        let ledger = start(Box::new(MemoryJournal::default()), Some(Box::new(Failing { panics })));
+        run(&ledger, "a").await;
+        ledger.close().await.unwrap();
     }
-}
-
-#[test]
-fn an_index_that_fails_poisons_at_once() {
-    let mut changes = Changes::default();
-    let change = Transition::Begin(Box::new(Beginning::started(1)));
-    let step = Step { version: Version(1), moment: Moment(1), at_ms: 0, key: key("a"), change };
-    changes.step(step, None, &Nothing).unwrap();
-    let (batches, waiting) = channel();
-    let head =
-        Head { log: "log".to_owned(), sequence: 1, hash: Hash::ZERO, epoch: 1, swept: 1, longest_ms: 0, at_ms: 0 };
-    batches.send(Applied { changes, head }).unwrap();
-    let index: Arc<dyn Index> = Arc::new(Failing { panics: false });
-    let shared = Shared::default();
-    run(&waiting, &index, &shared);
-    assert!(matches!(shared.works(), Err(LedgerError::Unavailable)));
 }

@@ -5,7 +5,7 @@ use super::database;
 use super::output::Output;
 use super::{Failed, audit};
 use crate::ledger::local::reader::segments;
-use crate::ledger::{Anchor, Report, Rung, Verification, VerifyError};
+use crate::ledger::{Anchor, IndexCheck, Report, Rung, Verification, VerifyError};
 use crate::operate::place::Place;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,7 +22,8 @@ const STEP: u64 = 1024 * 1024;
 
 const MANUAL: &str = "\
 Reads the whole journal: the hash of each record and of each stored result, each link to the record before, the \
-sequence without gaps, the signature of each checkpoint. Takes no lock: a server may run meanwhile.
+sequence without gaps, the signature of each checkpoint. A server may run meanwhile; otherwise the index is copied to the \
+directory for temporary files and held against the journal too.
 
 What it can show depends on what it is given. By itself a journal can be \"consistent, tail unproven\": that its end was \
 not cut, or that it was not written anew as a whole, it cannot show. With an anchor, which is what somebody else holds of \
@@ -128,7 +129,7 @@ pub(super) fn progress(total: u64, template: &str) -> ProgressBar {
 
 fn code(error: &VerifyError) -> u8 {
     match error {
-        VerifyError::Broken { .. } => 1,
+        VerifyError::Broken { .. } | VerifyError::Index { .. } => 1,
         error if error.contradicts_anchor() => 3,
         _ => 2,
     }
@@ -139,6 +140,11 @@ fn failed(error: &VerifyError) -> Failed {
         VerifyError::Broken { .. } => format!(
             "{error}\nKeep a copy of the journal as it is, and compare it with a backup: up to the record before, it is \
              consistent."
+        ),
+        VerifyError::Index { path, .. } => format!(
+            "{error}\nActions that the index has wrong could run twice, or be refused. Keep a copy of both. The journal is what \
+             counts: if it is complete (see --anchor), remove {} while no server runs, and the next start makes the index anew.",
+            path.display()
         ),
         error if error.contradicts_anchor() => {
             format!("{error}\nKeep a copy of the journal as it is, and look for one that extends the anchor.")
@@ -184,6 +190,7 @@ pub(super) fn named(error: &VerifyError) -> (&'static str, Option<u64>) {
         VerifyError::Rewritten { anchor } => ("rewritten", Some(*anchor)),
         VerifyError::OtherLog { anchor } => ("other_log", Some(*anchor)),
         VerifyError::OtherSigner { anchor } => ("other_signer", Some(*anchor)),
+        VerifyError::Index { sequence, .. } => ("index", *sequence),
         VerifyError::Io { .. } | VerifyError::Missing { .. } => ("unreadable", None),
     }
 }
@@ -203,6 +210,17 @@ fn in_words(report: &Report, output: &mut Output) -> Result<(), Failed> {
     output.line(&signatures(report.checkpoints, report.signed_up_to, &report.signers))?;
     output.line(&format!("  ends        {} unclean before; {}", report.unclean_ends, end(report.clean_close)))?;
     let mut notes = Vec::new();
+    match &report.index {
+        Some(IndexCheck::Agrees { up_to }) => {
+            output.line(&format!("  index       agrees with the journal up to record {up_to}"))?;
+        }
+        Some(IndexCheck::Absent) => output.line("  index       none: the next start makes it from the journal")?,
+        Some(IndexCheck::InUse) => notes.push("the index was not compared: a server uses it".to_owned()),
+        Some(IndexCheck::Unreadable { reason }) => notes.push(format!(
+            "the index was not compared, as it does not open ({reason}): the next start makes it from the journal"
+        )),
+        None => {}
+    }
     if report.cut_bytes > 0 {
         notes.push(format!("servers cut {} bytes of unfinished records when they started", report.cut_bytes));
     }

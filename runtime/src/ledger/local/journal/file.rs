@@ -57,7 +57,8 @@ impl FileJournal {
         // Where the file system does not tell, the age counts from now.
         let made = live.file().metadata()?.created().unwrap_or_else(|_| SystemTime::now());
         let filler = Filler::start(directory.to_owned())?;
-        let readers = Arc::new(OpenFiles::new(directory.to_owned(), at.segment, Arc::clone(live.file())));
+        let readers = Arc::new(OpenFiles::new(directory.to_owned(), segments(directory)?));
+        readers.rotated(at.segment, Arc::clone(live.file()));
         let directory = File::open(directory)?;
         Ok(FileJournal {
             directory,

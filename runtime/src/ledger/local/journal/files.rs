@@ -11,21 +11,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use super::super::super::action::PayloadAt;
-use super::file::{segment_path, segments};
-use super::{Reader, seek};
+use super::file::segment_path;
+use super::{Found, Near, Reader, seek};
 
 /// Segments that stay open beside the one that is written to.
 const MOST: usize = 16;
 
 /// The reading side of the segments in one directory.
-pub(super) struct OpenFiles {
+pub(in crate::ledger) struct OpenFiles {
     directory: PathBuf,
     open: Mutex<Open>,
 }
 
 struct Open {
-    /// The one that is written to, which always stays.
-    live: Arc<Reading>,
+    /// First sequences of all segments, ascending.
+    firsts: Vec<u64>,
+    /// The one that is written to, which always stays; `None` while none is.
+    live: Option<Arc<Reading>>,
     /// The others; the last is the one that was used last.
     others: VecDeque<Arc<Reading>>,
 }
@@ -54,17 +56,21 @@ impl Reading {
 }
 
 impl OpenFiles {
-    /// For the segments in `directory`, of which `segment` is written to.
-    pub(super) fn new(directory: PathBuf, segment: u64, file: Arc<File>) -> OpenFiles {
-        let open = Open { live: Reading::of(segment, file), others: VecDeque::new() };
+    /// For the segments in `directory` that begin with `firsts`, ascending; nobody writes to them.
+    pub(in crate::ledger) fn new(directory: PathBuf, firsts: Vec<u64>) -> OpenFiles {
+        let open = Open { firsts, live: None, others: VecDeque::new() };
         OpenFiles { directory, open: Mutex::new(open) }
     }
 
-    /// Another segment is written to from now on.
+    /// This segment, the last one, is written to from now on.
     pub(super) fn rotated(&self, segment: u64, file: Arc<File>) {
         let mut open = self.open();
-        let before = std::mem::replace(&mut open.live, Reading::of(segment, file));
-        open.keep(Reading::of(before.segment, Arc::clone(&before.file)));
+        if open.firsts.last().is_none_or(|last| *last < segment) {
+            open.firsts.push(segment);
+        }
+        if let Some(before) = open.live.replace(Reading::of(segment, file)) {
+            open.keep(Reading::of(before.segment, Arc::clone(&before.file)));
+        }
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -74,8 +80,8 @@ impl OpenFiles {
     /// The file of a segment. Opened under the lock, so that a segment that is written anew is not kept as it was before.
     fn get(&self, segment: u64) -> io::Result<Arc<Reading>> {
         let mut open = self.open();
-        if open.live.segment == segment {
-            return Ok(Arc::clone(&open.live));
+        if let Some(live) = open.live.as_ref().filter(|live| live.segment == segment) {
+            return Ok(Arc::clone(live));
         }
         let held = open.others.iter().position(|reading| reading.segment == segment);
         let reading = match held.and_then(|place| open.others.remove(place)) {
@@ -121,11 +127,15 @@ impl Reader for OpenFiles {
         Ok(body)
     }
 
-    fn record(&self, sequence: u64) -> io::Result<Vec<u8>> {
-        let firsts = segments(&self.directory)?;
-        let first = firsts.iter().rev().find(|first| **first <= sequence).ok_or(io::ErrorKind::NotFound)?;
-        let reading = self.get(*first)?;
-        seek::record(&reading.file, sequence)
+    fn find(&self, sequence: u64, near: Near) -> io::Result<Found> {
+        let (first, before) = {
+            let open = self.open();
+            let place = open.firsts.partition_point(|first| *first <= sequence);
+            let first = place.checked_sub(1).and_then(|place| open.firsts.get(place)).ok_or(io::ErrorKind::NotFound)?;
+            let next = open.firsts.get(place);
+            (*first, near.before.filter(|(later, _)| next.is_none_or(|next| later < next)))
+        };
+        seek::find(&self.get(first)?.file, first, sequence, Near { before, ..near })
     }
 
     fn rewritten(&self, segment: u64) {
@@ -151,7 +161,8 @@ mod tests {
             fs::write(path(segment), format!("{segment:08}")).unwrap();
         }
         let live = Arc::new(File::open(path(*all.end())).unwrap());
-        let files = OpenFiles::new(scratch.path().to_owned(), *all.end(), live);
+        let files = OpenFiles::new(scratch.path().to_owned(), all.clone().collect());
+        files.rotated(*all.end(), live);
         let read = |segment| {
             let body = files.payload(&PayloadAt { segment, offset: 0, length: 8, hash: Hash::ZERO });
             body.map(|body| String::from_utf8(body).unwrap())

@@ -1,13 +1,12 @@
 //! The journal: an append-only run of lines that is the write-ahead log and the audit trail at once.
 
-use std::io::{self, BufRead};
+use std::io;
 use std::sync::Arc;
 
 use super::super::action::PayloadAt;
-use super::super::record::is_record;
 
 pub(in crate::ledger) mod file;
-mod files;
+pub(in crate::ledger) mod files;
 mod filler;
 pub(in crate::ledger) mod memory;
 pub(in crate::ledger) mod recover;
@@ -46,25 +45,38 @@ pub(in crate::ledger) trait Journal: Send {
     fn reader(&self) -> Arc<dyn Reader>;
 }
 
+/// A record as it stands in the journal.
+pub(in crate::ledger) struct Found {
+    /// Its line, without the line break.
+    pub(in crate::ledger) line: Vec<u8>,
+    /// The first byte of its line in its segment, or of the payload line before it.
+    pub(in crate::ledger) begins: u64,
+    /// The payload before it, if one is there.
+    pub(in crate::ledger) payload: Option<PayloadAt>,
+}
+
+/// Where a record may be found sooner than by a search through its segment.
+#[derive(Clone, Copy, Default)]
+pub(in crate::ledger) struct Near {
+    /// Its first byte, or that of its payload, when it was written. Retention moves it.
+    pub(in crate::ledger) hint: Option<u64>,
+    /// A later record, with its first byte.
+    pub(in crate::ledger) before: Option<(u64, u64)>,
+}
+
 /// The reading side, for any thread. Whether the bytes are the ones that were stored is for the caller to check.
 pub(in crate::ledger) trait Reader: Send + Sync {
     /// The bytes of a payload.
     fn payload(&self, at: &PayloadAt) -> io::Result<Vec<u8>>;
 
+    /// The record `sequence`.
+    fn find(&self, sequence: u64, near: Near) -> io::Result<Found>;
+
     /// The line of the record `sequence`, without its line break.
-    fn record(&self, sequence: u64) -> io::Result<Vec<u8>>;
+    fn record(&self, sequence: u64) -> io::Result<Vec<u8>> {
+        Ok(self.find(sequence, Near::default())?.line)
+    }
 
     /// The file of `segment` is another one now.
     fn rewritten(&self, segment: u64);
-}
-
-/// The line of the record `sequence` among `lines`.
-fn find_record(lines: impl BufRead, sequence: u64) -> io::Result<Vec<u8>> {
-    for line in lines.split(b'\n') {
-        let line = line?;
-        if is_record(&line, sequence) {
-            return Ok(line);
-        }
-    }
-    Err(io::ErrorKind::NotFound.into())
 }

@@ -32,18 +32,6 @@ impl<F: Borrow<File>> Content<F> {
     }
 }
 
-impl<'f> Content<&'f File> {
-    /// The end of the content, in bytes.
-    pub(super) fn end(&self) -> u64 {
-        self.end
-    }
-
-    /// The same content from the byte `at` on.
-    pub(super) fn from(&self, at: u64) -> Content<&'f File> {
-        Content { file: self.file, at: at.min(self.end), end: self.end }
-    }
-}
-
 impl<F: Borrow<File>> Read for Content<F> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);

@@ -1,4 +1,5 @@
-//! From the committer by way of the overlay and the applier into the index, in the orders in which the threads may go on.
+//! From the committer into the index, and by way of the keeper into what is kept of it, in the orders in which the threads
+//! may go on.
 //!
 //! Compiled with `--cfg shuttle` only: [`sync`] then stands for the ledger's own. It runs one thread at a time, chooses the next
 //! at each lock and each channel, and finds whoever waits for ever. The seeds are fixed: what is red once stays red.
@@ -14,13 +15,14 @@ use shuttle::{Config, Runner, thread};
 mod parts;
 pub(in crate::ledger) mod sync;
 
-use self::parts::{Disk, Gradual};
+use self::parts::{Disk, Kept};
 use super::super::action::State;
 use super::super::checkpoint::Signer;
 use super::super::error::LedgerError;
 use super::super::hash::Hash;
 use super::super::local::committer::Opened;
-use super::super::local::index::{Head, Index};
+use super::super::local::index::blocks::load;
+use super::super::local::index::{Head, Index, keeper};
 use super::super::local::journal::memory::MemoryJournal;
 use super::super::local::journal::{Journal, Reader};
 use super::super::local::store::{Keys, LocalStore};
@@ -53,21 +55,24 @@ fn explore(runs: usize, test: impl Fn() + Clone + Send + Sync + 'static) {
 struct Started {
     ledger: Ledger,
     written: Arc<dyn Reader>,
-    index: Arc<Gradual>,
+    kept: Kept,
 }
 
-/// The journal fails after `appends` more than the first, the index after `changes`.
-fn start(appends: usize, changes: usize) -> Started {
+/// The journal fails after `appends` more than the first, what is kept of the index after `writes`.
+fn start(appends: usize, writes: usize) -> Started {
     let head =
         Head { log: "log".to_owned(), sequence: 0, hash: Hash::ZERO, epoch: 0, swept: 1, longest_ms: 0, at_ms: 0 };
     let keys = Keys { redactor: Redactor::new(&[7; 32]).unwrap(), signer: Signer::new(&[7; 32]).unwrap() };
     let journal = Disk { inner: MemoryJournal::default(), left: appends.saturating_add(1) };
     let written = journal.reader();
-    let index = Arc::new(Gradual::new(changes));
-    let shared = Arc::clone(&index) as Arc<dyn Index>;
+    let kept = Kept::new(writes);
+    let (_, blocks) = load(Box::new(kept.clone())).unwrap();
+    let index = Index::new(journal.reader());
+    keeper::begin(&blocks, &index);
     let opened = Opened { head, tail: None };
-    let store = LocalStore::start(Box::new(journal), shared, opened, keys, &LedgerOptions::default(), None).unwrap();
-    Started { ledger: Ledger::with(Arc::new(store)), written, index }
+    let options = LedgerOptions::default();
+    let store = LocalStore::start(Box::new(journal), index, Some(blocks), opened, keys, &options, None).unwrap();
+    Started { ledger: Ledger::with(Arc::new(store)), written, kept }
 }
 
 impl Started {
@@ -220,17 +225,16 @@ fn a_journal_that_fails_leaves_nobody_waiting_and_nothing_answered_that_is_not_w
 }
 
 #[test]
-fn an_index_that_fails_leaves_nobody_waiting() {
+fn an_index_that_cannot_be_kept_costs_nobody_an_answer() {
     explore(RUNS, || {
         let started = start(NEVER, thread_rng().gen_range(0..6));
-        let callers = callers(&started.ledger, |error| matches!(error, LedgerError::Unavailable));
+        let callers = callers(&started.ledger, |_| false);
         for caller in callers {
             for sequence in caller.join().unwrap() {
                 started.written.record(sequence).unwrap();
             }
         }
-        // Six actions do not fit: whoever closes hears of it.
-        assert!(matches!(block_on(started.ledger.close()), Err(LedgerError::Unavailable)));
+        block_on(started.ledger.close()).unwrap();
     });
 }
 
@@ -257,7 +261,7 @@ fn closing_records_what_is_answered_and_nothing_behind_it() {
 #[test]
 fn the_last_to_leave_waits_for_the_index() {
     explore(RUNS, || {
-        let Started { ledger, index, written } = start(NEVER, NEVER);
+        let Started { ledger, kept, written } = start(NEVER, NEVER);
         let caller = {
             let ledger = ledger.clone();
             thread::spawn(move || run(&ledger, claim("a", "call"), completed("1")))
@@ -266,8 +270,11 @@ fn the_last_to_leave_waits_for_the_index() {
         drop(futures_util::FutureExt::now_or_never(ledger.claim(claim("b", "call"))));
         drop(ledger);
         let version = caller.join().unwrap();
-        assert_eq!(index.get(&key("a")).unwrap().unwrap().version, version);
+        let (loaded, _) = load(Box::new(kept)).unwrap();
+        assert_eq!(loaded.damage, None);
+        let index = Index::kept(loaded.map, loaded.head, Arc::clone(&written));
+        assert_eq!(index.action(&key("a")).unwrap().unwrap().version, version);
         let records = (1..).take_while(|sequence| written.record(*sequence).is_ok()).last();
-        assert_eq!(index.head().unwrap().map(|head| head.sequence), records);
+        assert_eq!(index.head().map(|head| head.sequence), records);
     });
 }

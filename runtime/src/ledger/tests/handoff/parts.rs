@@ -1,4 +1,4 @@
-//! A journal and an index that let other threads go on wherever real ones would.
+//! A journal, and what is kept of an index, that let other threads go on wherever real ones would.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,14 +8,10 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::sync::{Mutex, MutexGuard};
 use shuttle::thread::yield_now;
 
-use super::super::super::action::{Action, Unsettled};
-use super::super::super::changes::Changes;
 use super::super::super::error::LedgerError;
-use super::super::super::hash::Hash;
-use super::super::super::local::index::{Head, Index};
+use super::super::super::local::index::blocks::Values;
 use super::super::super::local::journal::memory::MemoryJournal;
 use super::super::super::local::journal::{Journal, Position, Reader, WriteError};
-use super::super::super::subject::{Meeting, Slot};
 
 /// A journal that may fail, and then may have written or not.
 pub(super) struct Disk {
@@ -45,73 +41,49 @@ impl Journal for Disk {
     }
 }
 
-/// An index that takes changes over one by one, in sled's order: what is found by state is there before its action and
-/// leaves behind it; the slots of subjects come last.
-pub(super) struct Gradual {
-    held: Mutex<Held>,
-    /// Changes until one fails.
-    left: Mutex<usize>,
-}
+/// Values in memory, which may fail.
+#[derive(Clone)]
+pub(super) struct Kept(Arc<Mutex<Held>>);
 
-#[derive(Default)]
 struct Held {
-    head: Option<Head>,
-    actions: BTreeMap<Hash, Action>,
-    meetings: BTreeMap<Slot, Meeting>,
-    unsettled: Vec<(Unsettled, Hash)>,
+    values: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Writes until one fails.
+    left: usize,
 }
 
-impl Gradual {
-    pub(super) fn new(left: usize) -> Gradual {
-        Gradual { held: Mutex::default(), left: Mutex::new(left) }
+impl Kept {
+    pub(super) fn new(left: usize) -> Kept {
+        Kept(Arc::new(Mutex::new(Held { values: BTreeMap::new(), left })))
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Index for Gradual {
-    fn head(&self) -> Result<Option<Head>, LedgerError> {
-        Ok(self.held().head.clone())
+impl Values for Kept {
+    fn get(&self, name: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(self.held().values.get(name).cloned())
     }
 
-    fn begun(&self) -> Result<u64, LedgerError> {
-        Ok(0)
+    fn put(&self, name: &[u8], value: &[u8]) -> Result<(), LedgerError> {
+        let mut held = self.held();
+        held.left = held.left.checked_sub(1).ok_or_else(|| LedgerError::Index { reason: "injected".to_owned() })?;
+        held.values.insert(name.to_vec(), value.to_vec());
+        Ok(())
     }
 
-    fn get(&self, key: &Hash) -> Result<Option<Action>, LedgerError> {
-        Ok(self.held().actions.get(key).cloned())
+    fn remove(&self, name: &[u8]) -> Result<(), LedgerError> {
+        self.held().values.remove(name);
+        Ok(())
     }
 
-    fn meeting(&self, slot: &Slot) -> Result<Option<Meeting>, LedgerError> {
-        Ok(self.held().meetings.get(slot).cloned())
+    fn names(&self) -> Result<Vec<Vec<u8>>, LedgerError> {
+        Ok(self.held().values.keys().cloned().collect())
     }
 
-    fn unsettled(&self, state: Unsettled) -> Result<Vec<Hash>, LedgerError> {
-        let held = self.held();
-        Ok(held.unsettled.iter().filter(|(here, _)| *here == state).map(|(_, key)| *key).collect())
-    }
-
-    fn apply(&self, changes: &Changes, head: &Head) -> Result<(), LedgerError> {
-        for (key, change) in changes.iter() {
-            {
-                let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-                *left = left.checked_sub(1).ok_or_else(|| LedgerError::Index { reason: "injected".to_owned() })?;
-            }
-            let action = change.action.as_deref().cloned();
-            let state = action.as_ref().and_then(Action::unsettled).map(|state| (state, *key));
-            self.held().unsettled.extend(state);
-            match action {
-                Some(action) => self.held().actions.insert(*key, action),
-                None => self.held().actions.remove(key),
-            };
-            self.held().unsettled.retain(|entry| entry.1 != *key || Some(*entry) == state);
-        }
-        for (slot, meeting) in changes.slots() {
-            self.held().meetings.insert(*slot, Meeting::clone(meeting));
-        }
-        self.held().head = Some(head.clone());
+    fn each(&self, show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LedgerError> {
+        self.held().values.iter().for_each(|(name, value)| show(name, value));
         Ok(())
     }
 }

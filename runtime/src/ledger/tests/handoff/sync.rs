@@ -6,8 +6,8 @@ use std::task::Waker;
 
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 
-pub(in crate::ledger) use shuttle::sync::RwLock;
 pub(in crate::ledger) use shuttle::sync::atomic::AtomicU8;
+pub(in crate::ledger) use shuttle::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub(in crate::ledger) use shuttle::thread;
 
 /// A bounded queue with one receiver.
