@@ -1,4 +1,4 @@
-//! Changes of actions that the index does not hold yet: those of a batch, and those waiting to be applied.
+//! Changes of actions that are not in the index yet: those of a batch, and those waiting to be applied.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,12 +24,12 @@ pub(super) struct Changes {
     by_slot: HashMap<Slot, (Version, Arc<Meeting>)>,
 }
 
-/// The actions and slots before any of the changes.
+/// The slots before any of the changes.
 pub(super) trait Before {
     /// The meeting at `slot`.
     ///
     /// # Errors
-    /// The store failed.
+    /// [`LedgerError`] when the store cannot be read.
     fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError>;
 
     /// The latest time until which any action answers, in ms since 1970.
@@ -46,7 +46,7 @@ impl Changes {
         self.by_slot.get(slot).map(|(_, meeting)| meeting)
     }
 
-    /// Keys of the actions here in this state.
+    /// Keys of the changed actions in this state.
     pub(super) fn unsettled(&self, state: Unsettled) -> BTreeSet<Hash> {
         let stands = |change: &Change| change.action.as_ref().is_some_and(|action| action.unsettled() == Some(state));
         self.by_key.iter().filter(|(_, change)| stands(change)).map(|(key, _)| *key).collect()
@@ -66,10 +66,10 @@ impl Changes {
         self.by_key.len()
     }
 
-    /// Takes one step: `current` is the action before it, `before` what stood before all changes.
+    /// Applies one step: `current` is the action before it, `before` the state before all changes.
     ///
     /// # Errors
-    /// [`LedgerError::Inconsistent`] when the step does not fit `current`; else the store failed.
+    /// [`LedgerError::Inconsistent`] when the step does not fit `current`; any other error when the store cannot be read.
     pub(super) fn step(
         &mut self,
         step: Step,
@@ -83,7 +83,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Lets the slots of the action's subjects know.
+    /// Updates the slots of the action's subjects.
     fn meet(
         &mut self,
         version: Version,
@@ -104,7 +104,7 @@ impl Changes {
             meeting.take(from, to.filter(|_| touches), before.longest_ms());
             self.by_slot.insert(*slot, (version, Arc::new(meeting)));
         }
-        // What touches it is remembered for as long as it answers.
+        // The actions that touch this one are remembered for as long as it answers.
         let Some((to, expires_ms)) = to.and_then(|to| Some((to, to.expires_ms?))) else { return Ok(()) };
         for slot in touching(&to.subjects) {
             let Some(meeting) = self.at(&slot, before)?.filter(|meeting| meeting.until_ms < expires_ms) else {
@@ -129,7 +129,7 @@ impl Changes {
         self.by_slot.extend(newer.by_slot.iter().map(|(slot, meeting)| (*slot, meeting.clone())));
     }
 
-    /// Forgets what was brought into the index up to these versions and no later record changed.
+    /// Removes the changes that are in the index up to these versions, unless a later record changed them again.
     pub(super) fn forget(&mut self, applied: &[(Hash, Version)], slots: &[(Slot, Version)]) {
         for (key, version) in applied {
             if self.by_key.get(key).is_some_and(|here| here.version <= *version) {
