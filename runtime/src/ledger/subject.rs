@@ -1,9 +1,9 @@
-//! Subjects: what an action is about, and which actions touch it.
+//! Subjects: the things that an action changes, and the other actions that touch them.
 //!
 //! A [`Subject`] is a set of pairs of thing and value, as `{host: web-01}` or `{environment: prod, service: api}`. An action
-//! *touches* another when all pairs of one of its subjects are among the pairs of one of the other's: deleting the
-//! environment touches what was deployed there, deploying a service does not touch the environment. The actions that have
-//! one subject meet at its [`Slot`]; the actions that touch an action are found at the slots of all parts of its subjects.
+//! *touches* another when one of its subjects is a subset of one of the other's: deleting an environment touches every
+//! deployment in it, deploying a service does not touch the deletion of its environment. The actions with one subject are stored
+//! together at its [`Slot`]; the actions that touch an action are at the slots of all subsets of its subjects.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,7 +13,7 @@ use super::hash::Hash;
 
 /// Most pairs of one subject.
 pub const MOST_PAIRS: usize = 4;
-/// Ended actions that a slot remembers. One of two has another key than the action that asks.
+/// Ended actions that a slot remembers. They have different keys, so one of two has another key than the action that is judged.
 const REMEMBERED: usize = 2;
 
 /// One thing that an action hits, hashed under the ledger's key; see [`Redactor::pair`](super::Redactor::pair).
@@ -26,7 +26,7 @@ pub struct Pair(#[serde(with = "hex::serde")] pub(super) [u8; 16]);
 #[serde(transparent)]
 pub struct Subject(Vec<Pair>);
 
-/// The place where the actions with one subject meet.
+/// The name of the place where the actions with one subject are stored: the hash of the subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Slot(#[serde(with = "hex::serde")] pub(super) [u8; 16]);
@@ -40,12 +40,12 @@ impl Subject {
         (1..=MOST_PAIRS).contains(&pairs.len()).then_some(Subject(pairs))
     }
 
-    /// The place where actions with this very subject meet.
+    /// The slot of this subject.
     pub(super) fn slot(&self) -> Slot {
         slot(self.0.iter())
     }
 
-    /// The slots of this subject and of every part of it: whatever meets there touches an action with this subject.
+    /// The slots of this subject and of all its subsets: the actions there touch an action with this subject.
     pub(super) fn parts(&self) -> impl Iterator<Item = Slot> + '_ {
         (1..1_usize << self.0.len()).map(|chosen| {
             slot(self.0.iter().enumerate().filter(move |(place, _)| chosen & (1 << place) != 0).map(|(_, pair)| pair))
@@ -62,7 +62,7 @@ fn slot<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Slot {
     Slot(slot)
 }
 
-/// The slots where actions meet that touch one with `subjects`, each once, in ascending order.
+/// The slots of the actions that touch an action with `subjects`, each once, in ascending order.
 pub(super) fn touching(subjects: &[Subject]) -> Vec<Slot> {
     let mut slots: Vec<Slot> = subjects.iter().flat_map(Subject::parts).collect();
     slots.sort_unstable();
@@ -97,7 +97,7 @@ pub(super) struct Touch {
 }
 
 impl Touch {
-    /// `None` for an action that had no effect for certain.
+    /// `None` for an action that certainly had no effect.
     fn of(action: &Action) -> Option<Touch> {
         match action.state {
             State::Started { .. } | State::InDoubt => {}
@@ -118,19 +118,19 @@ impl Touch {
     }
 }
 
-/// The actions that meet at a slot.
+/// The actions at a slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Meeting {
     /// Started and in doubt.
     pub(super) open: Vec<Touch>,
     /// The latest completed ones, of different keys, the latest first.
     pub(super) done: Vec<Touch>,
-    /// Time until which it is remembered at least, in ms since 1970.
+    /// The time until which it must be kept, in ms since 1970.
     pub(super) until_ms: u64,
 }
 
 impl Meeting {
-    /// Takes an action from `before` to `after`. `longest_ms` is the latest time until which any action answers.
+    /// Applies the change of an action from `before` to `after`. `longest_ms` is the latest time until which any action answers.
     pub(super) fn take(&mut self, before: Option<&Action>, after: Option<&Action>, longest_ms: u64) {
         if let Some(before) = before {
             self.open.retain(|touch| (touch.key, touch.began) != (before.key, before.began));

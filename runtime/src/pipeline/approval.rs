@@ -114,7 +114,11 @@ async fn over(flow: &Flow, action: &Action, approval: &Approval) -> Refusal {
         Ok(_) | Err(LedgerError::Superseded) => {}
         Err(error) => {
             let error = error.to_string();
-            tracing::error!(call = flow.id, error, "the end of an approval was not recorded; the next call tries again");
+            tracing::error!(
+                call = flow.id,
+                error,
+                "the end of an approval was not recorded; the next call tries again"
+            );
             return unavailable("approval");
         }
     }

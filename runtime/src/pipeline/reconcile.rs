@@ -55,7 +55,12 @@ async fn settle(flow: &Flow, action: &Action, outcome: Outcome) -> bool {
         Err(LedgerError::Superseded) => true,
         Err(error) => {
             let error = error.to_string();
-            tracing::error!(call = flow.id, tool = flow.tool().name, error, "what reconcile found was not recorded; the action stays in doubt");
+            tracing::error!(
+                call = flow.id,
+                tool = flow.tool().name,
+                error,
+                "what reconcile found was not recorded; the action stays in doubt"
+            );
             false
         }
     }
