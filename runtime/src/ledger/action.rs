@@ -185,7 +185,7 @@ pub(super) struct Step {
     pub(super) at_ms: u64,
     /// The action.
     pub(super) key: Hash,
-    /// What happens to it.
+    /// The change of the action.
     pub(super) change: Transition,
 }
 
@@ -333,7 +333,7 @@ impl Step {
     }
 }
 
-/// The action that a call begins, over whatever was there.
+/// The action that a call begins, in place of `current`.
 fn begun(
     version: Version,
     moment: Moment,

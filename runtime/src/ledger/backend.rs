@@ -27,8 +27,8 @@ pub(super) trait Store: Send + Sync {
 
     /// Starts an action unless it is known; durable when it resolves.
     ///
-    /// Run it to its end, detached from the caller: a claim that is won with nobody left to hear of it stays started,
-    /// and is in doubt from the next open on.
+    /// Await it in a task that is not cancelled with the caller: a claim that is won after its future was dropped stays
+    /// started, and is in doubt from the next open on.
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>>;
 
     /// Asks for an approval unless the action is known; durable when it resolves. Returns the action that awaits it.
@@ -61,7 +61,7 @@ pub(super) trait Store: Send + Sync {
     /// [`LedgerError::Busy`] when the queue is full.
     fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError>;
 
-    /// Records what happened to a call, with the next batch, and waits for room rather than refuse.
+    /// Records what happened to a call, with the next batch, and waits while the queue is full.
     fn record(&self, entry: Entry, event: NoteEvent) -> BoxFuture<'_, Result<(), LedgerError>>;
 
     /// Does what is due: a checkpoint, a slice of retention. The server calls it once a second.

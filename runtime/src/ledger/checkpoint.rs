@@ -42,7 +42,7 @@ pub struct Checkpoint {
     pub sequence: u64,
     /// Hash of that record.
     pub hash: Hash,
-    /// When it was signed, as RFC 3339.
+    /// Time of the signature, as RFC 3339.
     pub at: String,
     /// The public key, as 64 hex digits.
     pub signer: String,

@@ -240,7 +240,7 @@ impl fmt::Display for LedgerError {
             ),
             LedgerError::Closed => f.write_str("the ledger is closed"),
             LedgerError::Busy => f.write_str("the ledger's queue is full"),
-            LedgerError::Superseded => f.write_str("the action has moved on since"),
+            LedgerError::Superseded => f.write_str("the action was changed by another call, server or operator meanwhile"),
             LedgerError::Payload { reason } => write!(f, "the stored result {reason}"),
         }
     }

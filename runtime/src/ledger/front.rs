@@ -87,6 +87,9 @@ impl<Own> Front<Own> {
     }
 
     /// Hands an operation to the committer and waits for its answer.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] or [`LedgerError::Unavailable`] when the committer has ended; else the error of the operation.
     pub(super) async fn ask<T>(&self, operation: impl FnOnce(Answer<T>) -> Operation<Own>) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;

@@ -292,6 +292,9 @@ impl<'a> Line<'a> {
 /// Appends `line` to `bytes` as the record after `tail`, and returns the new tail.
 ///
 /// `durable` is the highest sequence known to be synced, `at` the time as RFC 3339.
+///
+/// # Errors
+/// The error of the JSON encoder.
 pub(super) fn write_record<'a>(
     bytes: &mut Vec<u8>,
     tail: Tail,

@@ -52,7 +52,7 @@ impl Entry {
 /// A call that wants to start an action.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// Who asks.
+    /// The caller and the request.
     pub entry: Entry,
     /// Key of the action.
     pub key: Hash,
@@ -80,7 +80,7 @@ pub struct Claim {
 /// A call whose action needs an approval before it may start.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// What it wants to start.
+    /// The claim of the action that it wants to start.
     pub claim: Claim,
     /// Id of the approval, a ULID.
     pub id: String,

@@ -59,7 +59,7 @@ impl fmt::Display for Rung {
 pub struct Report {
     /// Id of the journal.
     pub log: String,
-    /// How much the verification proves.
+    /// The extent of the proof.
     #[serde(flatten)]
     pub rung: Rung,
     /// Number of records.
@@ -463,8 +463,8 @@ impl<'a> Walk<'a> {
             None => {}
         }
         match &record.signer {
-            Some(signer) if !self.may_sign(signer) => return Err("the key that signs is none of those given"),
-            None if !self.asked.signers.is_empty() => return Err("it announces no key that signs"),
+            Some(signer) if !self.may_sign(signer) => return Err("its signing key is none of the given signers"),
+            None if !self.asked.signers.is_empty() => return Err("it names no signing key"),
             Some(signer) if !self.report.signers.contains(signer) => self.report.signers.push(signer.clone()),
             _ => {}
         }

@@ -67,7 +67,7 @@ fn as_approved(flow: &Flow, action: &Action) -> Result<(), Stop> {
         expected: Cow::Borrowed("the words that were approved"),
         example: None,
     });
-    Err(Refusal::new("approval", Kind::Conflict, "it was approved in other words; nothing ran")
+    Err(Refusal::new("approval", Kind::Conflict, "the approval was given for other words; nothing ran")
         .suggest("call again word for word as when you asked for the approval")
         .violations(violations.collect())
         .about(action.call.clone())

@@ -217,18 +217,22 @@ fn reworded(then: &[ArgumentDigest], now: &[ArgumentDigest]) -> Vec<String> {
 }
 
 pub(super) fn in_progress(first_call: String) -> Refusal {
-    Refusal::new("dedupe", Kind::InProgress, "the same target is being acted on; nothing was started again")
-        .suggest("call again with the same arguments to get its answer")
-        .retry_after_ms(1_000)
-        .effect(EffectKnown::Unknown)
-        .about(first_call)
+    Refusal::new(
+        "dedupe",
+        Kind::InProgress,
+        "an action on the same target is still in progress; nothing was started again",
+    )
+    .suggest("call again with the same arguments to get its answer")
+    .retry_after_ms(1_000)
+    .effect(EffectKnown::Unknown)
+    .about(first_call)
 }
 
 fn in_doubt(first_call: String) -> Refusal {
     Refusal::new(
         "dedupe",
         Kind::InDoubt,
-        "this was started before and whether it happened is not known; it was not run again",
+        "this was started before, and it is not known whether it happened; it was not run again",
     )
     .suggest("look at the target with a read tool, or ask an operator to resolve the doubt; in doubt is not failed")
     .effect(EffectKnown::Unknown)
@@ -239,7 +243,7 @@ fn subject_in_doubt(call: String) -> Refusal {
     Refusal::new(
         "dedupe",
         Kind::InDoubt,
-        "whether an earlier call on the same target happened is not known, so nothing is repeated on it",
+        "it is not known whether an earlier call on the same target happened, so nothing on it is repeated",
     )
     .code("subject_in_doubt")
     .suggest("ask an operator to resolve the doubt; in doubt is not failed")

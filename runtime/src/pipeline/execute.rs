@@ -111,7 +111,7 @@ impl Attempts {
             .build();
         let mut arguments = Some(first);
         loop {
-            // The body takes its arguments, so another attempt decodes them anew.
+            // The body takes its arguments, so another attempt decodes them again.
             let Some(arguments) = arguments.take().or_else(|| (self.tool.decode)(&mut Decoder::new(&self.text))) else {
                 return Ended::Finished(crate::__private::no_state());
             };

@@ -80,7 +80,7 @@ pub(super) fn ledger_takes_records(flow: &Flow) -> Result<(), Refusal> {
 }
 
 pub(super) fn unavailable(gate: &'static str) -> Refusal {
-    Refusal::new(gate, Kind::Unavailable, "the server cannot record what it does for now, so it does nothing")
+    Refusal::new(gate, Kind::Unavailable, "the server cannot record calls at the moment, so it runs none")
         .code("ledger_unavailable")
-        .suggest("tell an operator; calling again helps once the ledger is back")
+        .suggest("tell an operator; calling again helps once the ledger works again")
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Doubts that are read in one page.
 const PAGE: usize = 64;
 
-/// The next step of whoever asked, once the doubt is resolved.
+/// The next step of the caller, once the doubt is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Goes {
     /// A call goes on, and runs the action if it did not happen.

@@ -64,7 +64,7 @@ struct Identity {
 
 impl Identity {
     async fn of(client: &Client) -> Result<Identity, LedgerError> {
-        let ask = |error| failed("tell apart", said(&error));
+        let ask = |error| failed("identify", said(&error));
         // Some hosted databases do not allow this query.
         let system = client.query_one(SYSTEM, &[]).await.map_or_else(|_| String::new(), |row| row.get(0));
         let row = client.query_one(LEDGER, &[]).await.map_err(ask)?;
@@ -73,8 +73,8 @@ impl Identity {
         Ok(Identity { system, database: unsigned(row.get(0)), ledger })
     }
 
-    /// True if the record of an anchor of `other` must be in this ledger: it is this ledger, even if it was moved, or an earlier one
-    /// in the same database.
+    /// True if the record of an anchor of `other` must be in this ledger: `other` is this ledger, even if it was moved, or an earlier
+    /// one in the same database.
     fn meets(&self, other: &Identity) -> bool {
         let same_place = !self.system.is_empty() && self.system == other.system && self.database == other.database;
         self.ledger == other.ledger || same_place

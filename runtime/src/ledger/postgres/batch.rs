@@ -169,6 +169,9 @@ impl<'a> Batch<'a> {
     }
 
     /// Decides on one operation.
+    ///
+    /// # Errors
+    /// [`LedgerError::Inconsistent`] when a record does not fit its action; [`LedgerError::Io`] when one cannot be encoded.
     pub(super) fn take(&mut self, operation: &'a Operation) -> Result<Decided, LedgerError> {
         let mut keys = Vec::new();
         super::operation::keys(operation, &mut keys);
@@ -207,6 +210,9 @@ impl<'a> Batch<'a> {
     }
 
     /// Adds a record and returns its version.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`] when it cannot be encoded.
     pub(super) fn record(&mut self, line: Line<'_>) -> Result<Version, LedgerError> {
         let mut bytes = Vec::new();
         let line = Line { moment: Some(self.next_moment().0), ..line };
@@ -218,6 +224,9 @@ impl<'a> Batch<'a> {
     }
 
     /// Begins an epoch.
+    ///
+    /// # Errors
+    /// As [`record`](Batch::record).
     pub(super) fn open(
         &mut self,
         signer: &Signer,
@@ -238,11 +247,17 @@ impl<'a> Batch<'a> {
     }
 
     /// Ends the chain.
+    ///
+    /// # Errors
+    /// As [`record`](Batch::record).
     pub(super) fn close(&mut self) -> Result<(), LedgerError> {
         self.record(Line::new(Event::Close)).map(drop)
     }
 
     /// Adds a checkpoint: signs the last record, and names the last records of other chains.
+    ///
+    /// # Errors
+    /// As [`record`](Batch::record).
     pub(super) fn checkpoint(&mut self, signer: &Signer, anchors: &[Anchor]) -> Result<(), LedgerError> {
         let checkpoint = signer.sign(&self.own.log, self.own.tail, &self.at);
         let line = Line {
@@ -255,6 +270,9 @@ impl<'a> Batch<'a> {
     }
 
     /// Removes those of `candidates` that no longer answer.
+    ///
+    /// # Errors
+    /// As [`take`](Batch::take).
     pub(super) fn expire(&mut self, candidates: &[(Hash, Version)]) -> Result<(), LedgerError> {
         let expired = decide::expired(self, &decide::Batch::terms(self), candidates)?.actions;
         if expired.is_empty() {
@@ -341,8 +359,8 @@ impl View for Batch<'_> {
         Ok(self.changes.meeting(slot).or_else(|| self.meetings.get(slot)).cloned())
     }
 
-    /// True if its server holds the lock of its epoch, or its lease has not passed: the lock belongs to the connection, and a server
-    /// that has lost its connection still runs its bodies.
+    /// True if its server holds the lock of its epoch, or its lease has not passed: the lock belongs to the connection, and a
+    /// server that has lost its connection still runs its bodies.
     fn may_run(&self, epoch: u64, until_ms: u64) -> bool {
         epoch != 0 && (!self.dead.contains(&epoch) || self.at_ms <= until_ms)
     }

@@ -82,9 +82,9 @@ impl Database {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Calls `each` with chain, sequence and line of the records of all chains, in order of time; those of one chain in their order.
+    /// Calls `each` with chain, sequence and line of every record, in order of time; the records of one chain in their order.
     ///
-    /// Records that are written meanwhile are left out. Holds one page of every chain that was written to at the same time in memory.
+    /// Leaves out records that are written meanwhile. Holds a page of every chain that was written to at the same time.
     ///
     /// # Errors
     /// [`LedgerError::Database`] when the records cannot be read; else the error of `each`.

@@ -34,7 +34,7 @@ impl SetBack {
     /// [`LedgerError::Database`] when it cannot be recorded.
     pub(super) async fn leave_word(&self, client: &impl GenericClient) -> Result<bool, LedgerError> {
         let row = client.query_one(LEAVE, &[&self.log, &to_i64(self.sequence)]).await;
-        Ok(row.map_err(|error| failed("leave word in", said(&error)))?.get(0))
+        Ok(row.map_err(|error| failed("record a loss of records in", said(&error)))?.get(0))
     }
 
     /// The first loss that a server has recorded and no operator has accepted.

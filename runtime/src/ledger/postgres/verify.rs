@@ -40,7 +40,7 @@ pub struct DatabaseReport {
 pub struct ChainReport {
     /// Id of the chain.
     pub log: String,
-    /// How much the verification proves.
+    /// The extent of the proof.
     #[serde(flatten)]
     pub rung: Rung,
     /// Number of records.
@@ -336,7 +336,7 @@ impl Walk {
         for anchor in std::mem::take(&mut record.anchors) {
             let named = self.anchors.entry((anchor.log, anchor.sequence)).or_insert(anchor.hash);
             if *named != anchor.hash {
-                return Err("two records name two hashes of one record of another chain");
+                return Err("two records name different hashes of one record of another chain");
             }
         }
         let version = version(chain, record.seq);
@@ -368,7 +368,7 @@ impl Walk {
                 _ => None,
             });
             if found != Some(*hash) {
-                return Err(broken(log, *sequence, "another chain names another record here"));
+                return Err(broken(log, *sequence, "the record does not have the hash that another chain names"));
             }
             if let Some(chain) = chains.iter_mut().find(|chain| chain.log == *log) {
                 chain.anchored = chain.anchored.max(*sequence);
@@ -408,7 +408,7 @@ impl Walk {
                 if let Some(replaced) = matches(&action, ended, began).map_err(wrong)? {
                     let completed = restored(moment, Some(replaced), &key).await?;
                     if !completed.is_some_and(|completed| completes(&completed, &action)) {
-                        return Err(wrong("is back, and was not completed before"));
+                        return Err(wrong("was restored after a repeat, but was never completed"));
                     }
                 }
                 let payload: Option<&[u8]> = row.get(4);
@@ -465,8 +465,8 @@ fn completes(told: &Told, action: &Action) -> bool {
         && told.payload == action.payload.as_ref().map(|at| at.hash)
 }
 
-/// Compares `action` with its last record `ended` and its first record `began`. Returns the version that `ended` replaced if that was
-/// the end of a repeat without effect, which restored the action.
+/// Compares `action` with its last record `ended` and its first record `began`. Returns the version that `ended` replaced if that
+/// was the end of a repeat without effect, which restored the action.
 fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Result<Option<Version>, &'static str> {
     let ended = told(&action.key, ended)?;
     let mut back = None;
