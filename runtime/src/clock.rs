@@ -1,7 +1,7 @@
 //! Time since the machine booted, its suspensions included.
 //!
 //! `Instant` and the timers of tokio stand still while a laptop sleeps or a virtual machine is paused; other servers do not.
-//! What others rely on (a lease) is therefore measured by [`BootClock`].
+//! A lease, on which other servers rely, is therefore measured by [`BootClock`].
 
 pub(crate) mod ledger;
 
@@ -66,12 +66,12 @@ fn machine() -> Boot {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let clock = ClockId::Monotonic;
     let now = clock_gettime(clock);
-    // Neither is ever negative, and the nanoseconds are fewer than a second's.
+    // Never negative, and the nanoseconds are less than a second.
     let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0));
     Boot(Duration::new(seconds, nanos))
 }
 
-/// A stretch of boot time that ends: what is done under it is not begun afterwards.
+/// A lease, in boot time: no step of the work under it begins after its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
     clock: BootClock,
@@ -84,7 +84,7 @@ impl Lease {
         Lease { clock: clock.clone(), end: clock.now().plus(length) }
     }
 
-    /// Says if it has passed.
+    /// True once the lease has ended.
     pub(crate) fn over(&self) -> bool {
         self.clock.now() >= self.end
     }

@@ -1,7 +1,7 @@
-//! The time of a ledger on this machine: the wall clock as far as it can be believed.
+//! The time of a ledger on this machine: the wall clock, as far as it can be trusted.
 //!
-//! Retention forgets actions by this time, and a forgotten action may run again. So it is never earlier than what was
-//! recorded, and for a while after anything suspicious it is not trusted to expire anything.
+//! Retention removes actions by this time, and a removed action may run again. So this time is never earlier than that of the
+//! last record, and for a while after an open or a jump of the wall clock nothing expires by it.
 
 use super::Boot;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const LARGEST_STEP_MS: u64 = 5_000;
 pub(crate) struct Reading {
     /// In ms since 1970; never less than in any reading or record before.
     pub(crate) at_ms: u64,
-    /// Says if something may expire by it.
+    /// True when actions may expire by this time.
     pub(crate) trusted: bool,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Jump {
     pub(crate) by_ms: i64,
 }
 
-/// The clock of one open ledger. Pure: it is fed with what the two clocks of the machine say.
+/// The clock of one open ledger. Pure: callers pass in the readings of the machine's two clocks.
 #[derive(Debug)]
 pub(crate) struct LedgerClock {
     wall_ms: u64,
@@ -53,7 +53,7 @@ impl LedgerClock {
         let by_ms = difference(wall_ms, self.wall_ms) - i128::try_from(boot.since(self.boot).as_millis()).unwrap_or(0);
         if by_ms.unsigned_abs() > u128::from(LARGEST_STEP_MS) {
             let by_ms = i64::try_from(by_ms).unwrap_or(if by_ms < 0 { i64::MIN } else { i64::MAX });
-            // Of several jumps that were not told yet the last is: each begins the distrust anew anyway.
+            // Only the last of several unreported jumps is kept: each starts the distrust again anyway.
             self.jumped = Some(Jump { by_ms });
             self.trusted_from = boot.plus(self.distrust);
         }
@@ -62,7 +62,7 @@ impl LedgerClock {
         Reading { at_ms: self.given_ms, trusted: boot >= self.trusted_from }
     }
 
-    /// The jump that operators have not been told of; each is given once.
+    /// The last jump that was not reported yet; it is returned once.
     pub(crate) fn jumped(&mut self) -> Option<Jump> {
         self.jumped.take()
     }

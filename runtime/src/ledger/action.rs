@@ -71,7 +71,7 @@ pub enum State {
     InDoubt,
 }
 
-/// States that an action is to leave: it can be listed by them.
+/// The states that are not final; unsettled actions can be listed by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unsettled {
     AwaitingApproval,
@@ -82,24 +82,24 @@ pub(super) enum Unsettled {
 /// An approval that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
-    /// A ULID: what an operator names.
+    /// A ULID, by which an operator names it.
     pub id: String,
-    /// Until when it can be given and used, in ms since 1970.
+    /// Time until which it can be given and used, in ms since 1970.
     pub expires_ms: u64,
-    /// What an operator said; `None` until then.
+    /// The operator's decision; `None` until then.
     pub decision: Option<Decision>,
 }
 
-/// What an operator said to an action that awaits approval.
+/// An operator's decision on an action that awaits approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// Whether the action may start, once.
+    /// True: the action may start, once.
     pub approved: bool,
-    /// Who decided.
+    /// The operator's name.
     pub operator: String,
 }
 
-/// Where the bytes of a payload lie in the journal.
+/// The place of a payload in the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayloadAt {
     /// First sequence of the segment.
@@ -112,7 +112,7 @@ pub struct PayloadAt {
     pub hash: Hash,
 }
 
-/// The record that changed an action last; what a compare-and-set names. It never recurs in one ledger.
+/// The version of an action, for compare-and-set: the record that changed it last. Never used twice in one ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub(super) u64);
@@ -122,16 +122,16 @@ pub struct Version(pub(super) u64);
 #[serde(transparent)]
 pub struct Moment(pub(super) u64);
 
-/// Everything known of one action.
+/// Everything the ledger knows about one action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
-    /// Names the intent.
+    /// The idempotency key: names the intent.
     pub key: Hash,
     /// Names the action exactly.
     pub digest: Hash,
     /// Hashes of the arguments it was started with.
     pub arguments: Vec<ArgumentDigest>,
-    /// The tenant of who asked.
+    /// The tenant of the caller.
     pub tenant: String,
     /// The tool.
     pub tool: String,
@@ -141,13 +141,13 @@ pub struct Action {
     pub state: State,
     /// Its completion is an error without effect, kept as its answer.
     pub stored_error: bool,
-    /// What it is about, the subject of its ready undo call included.
+    /// Its subjects, those of its undo call included.
     pub subjects: Vec<Subject>,
     /// Number of its bucket of time, for a key with `every`.
     pub bucket: Option<u64>,
     /// The call that it was asked to repeat on purpose.
     pub again_after: Option<String>,
-    /// The completed action of the same key that it repeats; back in its place if the repeat has no effect.
+    /// The completed action of the same key that it repeats. It is restored if the repeat has no effect.
     pub replaced: Option<Box<Action>>,
     /// Epoch of the server that may be running it; 0 when none is.
     pub epoch: u64,
@@ -159,11 +159,11 @@ pub struct Action {
     pub began_ms: u64,
     /// The moment at which its body ended; `None` while it runs, and while nothing ran.
     pub ended: Option<Moment>,
-    /// The moment of the last record that changed it.
+    /// The place of the last record that changed it.
     pub moment: Moment,
-    /// The last record that changed it; what [`Settle`](super::Settle) compares.
+    /// The last record that changed it; [`Settle`](super::Settle) compares it.
     pub version: Version,
-    /// The record that began it, which says who asked for what.
+    /// The record that began it, with the caller and the arguments.
     pub intent: Version,
     /// The call that began it.
     pub call: String,
@@ -175,7 +175,7 @@ pub struct Action {
     pub expires_ms: Option<u64>,
 }
 
-/// One change of one action, as its record tells it.
+/// One change of one action, as read from its record.
 pub(super) struct Step {
     /// The record.
     pub(super) version: Version,
@@ -185,12 +185,12 @@ pub(super) struct Step {
     pub(super) at_ms: u64,
     /// The action.
     pub(super) key: Hash,
-    /// What happens to it.
+    /// The change of the action.
     pub(super) change: Transition,
 }
 
 impl Action {
-    /// True while it answers for its key at `now_ms`: a completed or failed action does until it expires, any other always.
+    /// True if it answers for its key at `now_ms`: a completed or failed action until it expires, any other always.
     #[must_use]
     pub fn answers(&self, now_ms: u64) -> bool {
         !self.is_settled() || self.expires_ms.is_none_or(|expires| now_ms < expires)
@@ -202,14 +202,14 @@ impl Action {
         matches!(self.state, State::Completed | State::Failed)
     }
 
-    /// The name of this very effect for the backend: another one for each bucket of time and for each repeat on purpose, the
-    /// same for every retry.
+    /// The idempotency key of this effect for the backend: the same for every retry, another one for each bucket of time and for
+    /// each repeat on purpose.
     #[must_use]
     pub fn effect_key(&self) -> Hash {
         effect_key(&self.key, self.bucket, self.again_after.as_deref())
     }
 
-    /// The list that shows it; `None` when it is settled.
+    /// The list that it belongs to; `None` when it is settled.
     pub(super) fn unsettled(&self) -> Option<Unsettled> {
         match self.state {
             State::AwaitingApproval(_) => Some(Unsettled::AwaitingApproval),
@@ -220,9 +220,9 @@ impl Action {
     }
 }
 
-/// What a record does to an action.
+/// The change that a record makes to an action.
 pub(super) enum Transition {
-    /// A call begins it, from absent or over what answers no longer.
+    /// A call begins it: the key was free, or its action no longer answers.
     Begin(Box<Beginning>),
     /// An operator decided on its approval.
     Decide(Decision),
@@ -230,15 +230,15 @@ pub(super) enum Transition {
     Complete { payload: Option<PayloadAt>, subjects: Vec<Subject>, expires_ms: Option<u64>, stored_error: bool },
     /// It ended without effect, and is remembered.
     Fail { expires_ms: Option<u64> },
-    /// A repeat ended without effect: the action that it replaced is back in its place.
+    /// A repeat ended without effect: the action that it replaced is restored.
     Restore,
     /// Its outcome is not known; its body may still run.
     Doubt { running: bool },
-    /// It answers no longer, or nobody approved it: its key is free.
+    /// It has expired, or its approval ended: its key is free.
     Leave,
 }
 
-/// An action as a call begins it.
+/// The action that a call begins.
 pub(super) struct Beginning {
     pub(super) state: State,
     pub(super) digest: Hash,
@@ -255,7 +255,7 @@ pub(super) struct Beginning {
 
 #[cfg(test)]
 impl Beginning {
-    /// An action that nothing else is known of.
+    /// A started action with empty fields.
     pub(super) fn started(epoch: u64) -> Beginning {
         Beginning {
             state: State::Started { epoch },
@@ -287,7 +287,7 @@ impl Step {
         let inconsistent = LedgerError::Inconsistent { sequence: version.0 };
         let Some(current) = current else { return Err(inconsistent) };
         let changed = Action { version, moment, at_ms, ..Arc::unwrap_or_clone(current) };
-        // A doubt keeps the moment at which its body ended, however late it is resolved.
+        // A doubt keeps the moment at which its body ended, even if it is resolved much later.
         let ended = match (&changed.state, changed.epoch) {
             (State::InDoubt, 0) => changed.ended,
             _ => Some(moment),
@@ -333,7 +333,7 @@ impl Step {
     }
 }
 
-/// The action that a call begins, over whatever was there.
+/// The action that a call begins, in place of `current`.
 fn begun(
     version: Version,
     moment: Moment,
@@ -345,7 +345,7 @@ fn begun(
     let Beginning { state, digest, arguments, tenant, tool, call, owner, subjects, bucket, again_after, until_ms } =
         beginning;
     let epoch = if let State::Started { epoch } = state { epoch } else { 0 };
-    // An approved repeat goes on from the one that awaited.
+    // A repeat that was approved keeps what it replaced while it awaited approval.
     let replaced = match (&again_after, current.map(Arc::unwrap_or_clone)) {
         (Some(_), Some(before)) if before.state == State::Completed => Some(Box::new(before)),
         (Some(_), Some(before)) => before.replaced,

@@ -1,6 +1,6 @@
-//! What somebody else holds of a journal: a checkpoint that was copied elsewhere, or the receipt of an answer.
+//! Anchors: checkpoints that were copied elsewhere, and receipts of answers.
 //!
-//! A journal alone cannot show that its end was cut, or that it was written anew as a whole. Against an anchor it can.
+//! A journal alone cannot show that its end was cut off, or that it was rewritten as a whole. Compared with an anchor, it does.
 
 use std::{error, fmt};
 
@@ -8,7 +8,7 @@ use super::Receipt;
 use super::checkpoint::Checkpoint;
 use super::hash::Hash;
 
-/// One place that a journal must hold as it was.
+/// A record that a journal must still hold unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// A signed checkpoint, as `safe-tool audit checkpoint` prints it.
@@ -21,7 +21,7 @@ impl Anchor {
     /// Reads one anchor a line; empty lines are skipped.
     ///
     /// # Errors
-    /// When a line is no anchor, a checkpoint is not signed by its signer, or there is no anchor at all.
+    /// [`AnchorError`] when a line is no anchor, a checkpoint is not signed by its signer, or there is no anchor at all.
     pub fn read(text: &str) -> Result<Vec<Anchor>, AnchorError> {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let anchors = lines
@@ -70,7 +70,7 @@ impl Anchor {
         }
     }
 
-    /// When it was signed and by whom, where it is signed.
+    /// Time and key of the signature; `None` for a receipt.
     #[must_use]
     pub fn signed(&self) -> Option<(&str, &str)> {
         match self {
@@ -80,12 +80,12 @@ impl Anchor {
     }
 }
 
-/// Why a file of anchors cannot be used.
+/// The reason why a file of anchors cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnchorError {
     /// The line, from 1; 0 for the file as a whole.
     pub line: u64,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: &'static str,
 }
 

@@ -1,10 +1,10 @@
-//! Whether the next line belongs where it stands. Recovery and verification walk a journal with this.
+//! The hash chain of a journal: checks that each line belongs at its place. Recovery and verification read journals with this.
 
 use super::action::PayloadAt;
 use super::hash::Hash;
 use super::record::{Parsed, Record, Tail, parse};
 
-/// The walk along a journal: what the last record was, and the payload that waits for its record.
+/// The state of a walk along a journal: the last record, and the payload that waits for its record.
 #[derive(Clone)]
 pub(super) struct Chain {
     sequence: u64,
@@ -13,7 +13,7 @@ pub(super) struct Chain {
     waiting: Option<PayloadAt>,
 }
 
-/// A record that stands in its place, with the payload before it.
+/// A record in its place, with the payload before it.
 pub(super) struct Linked {
     pub(super) record: Box<Record>,
     pub(super) tail: Tail,
@@ -21,7 +21,7 @@ pub(super) struct Linked {
 }
 
 impl Chain {
-    /// A walk from the record `first`, whose predecessor is taken on trust.
+    /// A walk from the record `first`, whose link to its predecessor is not checked.
     pub(super) fn from(first: u64) -> Chain {
         Chain {
             sequence: first.saturating_sub(1),
@@ -35,14 +35,15 @@ impl Chain {
         self.sequence.saturating_add(1)
     }
 
-    /// A payload was read whose record was not.
+    /// True when a payload was read and its record was not.
     pub(super) fn waits(&self) -> bool {
         self.waiting.is_some()
     }
 
     /// Takes the line at `offset` of `segment`: a record in its place, or `None` for a payload line.
     ///
-    /// Fails with a reason; the walk cannot go on then.
+    /// # Errors
+    /// The reason why the line does not belong here; the walk cannot go on then.
     pub(super) fn take(&mut self, segment: u64, offset: u64, line: &[u8]) -> Result<Option<Linked>, &'static str> {
         let (record, hash) = match parse(line)? {
             Parsed::Payload(..) if self.waiting.is_some() => return Err("the payload before has no record"),
@@ -72,7 +73,7 @@ impl Chain {
     }
 }
 
-/// The lines of a segment with the byte each starts at; the last has no line break when `false` is beside it.
+/// The lines of a segment: the byte at which each starts, its text, and `false` for a last line without a line break.
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8], bool)> {
     let mut offset = 0;
     bytes.split_inclusive(|byte| *byte == b'\n').map(move |line| {
@@ -94,7 +95,7 @@ mod tests {
 
     const FIRST: Tail = Tail { sequence: 1, hash: Hash([9; 32]) };
 
-    /// What the chain behind [`FIRST`] says to a record that was written behind `tail` and found `found`.
+    /// The result for a record after [`FIRST`] that was written after `tail` and found `found`.
     fn take(tail: Tail, found: Option<Tail>) -> Result<(), &'static str> {
         let mut chain = Chain { sequence: FIRST.sequence, hash: Some(FIRST.hash), waiting: None };
         let found = found.map(|Tail { sequence, hash }| TailFound { sequence, hash, clean: true, cut: 0 });

@@ -1,4 +1,4 @@
-//! Changes of actions that are decided and not yet durable.
+//! Changes of actions that are decided and not durable yet.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,10 +63,10 @@ impl<D: Done> Changes<D> {
         self.by_key.len()
     }
 
-    /// Takes one step: `current` is the action before it, `before` what stood before all changes.
+    /// Applies one step: `current` is the action before it, `before` the state before all changes.
     ///
     /// # Errors
-    /// [`LedgerError::Inconsistent`] when the step does not fit `current`; else the store failed.
+    /// [`LedgerError::Inconsistent`] when the step does not fit `current`; any other error when the store cannot be read.
     pub(super) fn step(
         &mut self,
         step: Step,
@@ -100,7 +100,7 @@ impl<D: Done> Changes<D> {
             meeting.take(from, to.filter(|_| touches), before.longest_ms());
             self.by_slot.insert(*slot, Arc::new(meeting));
         }
-        // What touches it is remembered for as long as it answers.
+        // The actions that touch this one are remembered for as long as it answers.
         let Some((to, expires_ms)) = to.and_then(|to| Some((to, to.expires_ms?))) else { return Ok(()) };
         for slot in touching(&to.subjects) {
             let Some(meeting) = self.at(&slot, before)?.filter(|meeting| meeting.until_ms < expires_ms) else {

@@ -1,4 +1,5 @@
-//! A signed statement of how far a journal has come: whoever holds one elsewhere can show that it was cut or rewritten.
+//! Checkpoints: signed statements of a journal's last record. A copy that is kept elsewhere shows that the journal was cut or
+//! rewritten.
 //!
 //! The signature is Ed25519 over five lines, each ended by a line break:
 //!
@@ -21,12 +22,12 @@ use super::record::Tail;
 /// Bytes of the key in `signing.key`.
 pub(super) const KEY_BYTES: usize = ed25519_dalek::SECRET_KEY_LENGTH;
 
-/// A checkpoint is due this long after the last one when there is anything new,
+/// Time from one checkpoint to the next when there are new records.
 const WHEN_NEW: Duration = Duration::from_secs(60);
-/// and this long after it when there is not, so that silence is signed too.
+/// Time from one checkpoint to the next when there are none: it signs that nothing was written.
 const WHEN_SILENT: Duration = Duration::from_secs(600);
 
-/// Whether a checkpoint is due with `new` records behind the last one, which is this old.
+/// True when a checkpoint is due, with `new` records after the last one, which was signed `age` ago.
 pub(super) fn due(new: u64, age: Duration) -> bool {
     age >= if new == 0 { WHEN_SILENT } else { WHEN_NEW }
 }
@@ -41,7 +42,7 @@ pub struct Checkpoint {
     pub sequence: u64,
     /// Hash of that record.
     pub hash: Hash,
-    /// When it was signed, as RFC 3339.
+    /// Time of the signature, as RFC 3339.
     pub at: String,
     /// The public key, as 64 hex digits.
     pub signer: String,
@@ -50,7 +51,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Whether its signature is its signer's. Who the signer is has to be known from elsewhere.
+    /// True when the signature is valid for the public key in `signer`. Trust in that key must come from elsewhere.
     #[must_use]
     pub fn is_signed(&self) -> bool {
         let text = text(&self.log, Tail { sequence: self.sequence, hash: self.hash }, &self.at);

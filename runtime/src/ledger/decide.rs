@@ -1,7 +1,7 @@
-//! The state machine of an action: what an operation does to it. No I/O, no clock, no randomness.
+//! The state machine of actions: decides on each operation. No I/O, no clock, no randomness.
 //!
-//! A store shows the core the actions as they stand at this point of its batch ([`View`]) and the [`Terms`]; the core
-//! answers, refuses, or says what to write ([`Verdict`]). Stores only number, chain, place, sync and answer.
+//! A store passes in the actions at this point of its batch ([`View`]) and the [`Terms`]; the state machine answers, refuses, or
+//! says what to write ([`Verdict`]). The store numbers, chains and syncs the records, and answers the callers.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::request::{
 use super::shared::Status;
 use super::subject::{Meeting, Slot, Subject, Touch, touching};
 
-/// An operator's word answers for at least 90 days: it is often said where the retention of the server is not known.
+/// The shortest retention of an action that an operator resolved, 90 days: the command line may not know the server's retention.
 const OPERATOR_MS: u64 = 90 * 24 * 60 * 60 * 1000;
 
 /// The actions as they stand at this point of a batch.
@@ -30,11 +30,11 @@ pub(super) trait View {
     /// True while the server of this epoch may still run what it started under a lease until `until_ms`.
     fn may_run(&self, epoch: u64, until_ms: u64) -> bool;
 
-    /// True while the action of `key` is in doubt only because its server was presumed dead, and nobody has run it since.
+    /// True while the action of `key` is in doubt only because its server was presumed dead, and no call has run it since.
     fn presumed_dead(&self, key: &Hash) -> bool;
 }
 
-/// A batch that takes what was decided.
+/// A batch that takes the decided records.
 pub(super) trait Batch<'a>: View {
     /// The conditions of this moment.
     fn terms(&self) -> Terms;
@@ -52,9 +52,9 @@ pub(super) struct Terms {
     pub(super) epoch: u64,
     /// Time for which a settled action answers, in ms.
     pub(super) retention_ms: u64,
-    /// The clock is trusted: what has expired by it has expired.
+    /// The clock is trusted: actions may expire by it.
     pub(super) trusted: bool,
-    /// What the ledger still accepts.
+    /// The status of the ledger: which operations it accepts.
     pub(super) status: Status,
 }
 
@@ -76,7 +76,7 @@ impl Terms {
     }
 }
 
-/// One record to write, and the change that it makes.
+/// A record to write, and the change that it makes.
 pub(super) struct Draft<'a> {
     /// The action.
     pub(super) key: Hash,
@@ -117,14 +117,14 @@ enum Change<'a> {
     NeverRan(Failure),
 }
 
-/// The state of a key whose action ended without effect.
+/// The state of a key after its action ended without effect.
 #[derive(Clone, Copy)]
 enum Failure {
-    /// Nothing began, and nothing was there before: the key is free.
+    /// Nothing began, and no action was there before: the key is free.
     Leaves,
-    /// A repeat: the action before it answers again, until then.
+    /// A repeat: the action before it answers again, until this time.
     Restores { expires_ms: Option<u64> },
-    /// It is remembered until then.
+    /// The failed action is remembered until this time.
     Remembered { expires_ms: u64 },
 }
 
@@ -169,7 +169,7 @@ struct Completion<'a> {
     expires_ms: u64,
 }
 
-/// The place where a record landed in a batch.
+/// A record as it was added to a batch.
 pub(super) struct Landed {
     pub(super) version: Version,
     pub(super) receipt: Receipt,
@@ -179,27 +179,27 @@ pub(super) struct Landed {
 
 /// The decision on one operation.
 pub(super) enum Verdict<'a, T> {
-    /// Nothing to write.
+    /// Answer without writing.
     Answer(T),
-    /// Nothing to write: the operation does not apply.
+    /// Refuse without writing: the operation does not apply.
     Refuse(LedgerError),
-    /// Write it, then answer with where it landed.
+    /// Write the record, then make the answer from its place.
     Write(Draft<'a>, fn(Landed) -> Result<T, LedgerError>),
 }
 
-/// What the caller of an operation gets.
+/// The answer to the caller of an operation.
 pub(super) type Reply<T> = Result<T, LedgerError>;
 
 /// Decides on a claim and carries it out.
 ///
 /// # Errors
-/// The store failed: the batch is of no use. What the caller gets is inside.
+/// The outer error means that the store failed and the batch is unusable; the inner result is the caller's.
 pub(super) fn claim<'a>(batch: &mut impl Batch<'a>, claim: &'a Claim) -> Result<Reply<Claimed>, LedgerError> {
     let verdict = on_claim(batch, &batch.terms(), claim)?;
     carry_out(batch, verdict)
 }
 
-/// Decides on the request of an approval and carries it out.
+/// Decides on a request for an approval and carries it out.
 ///
 /// # Errors
 /// As [`claim`].
@@ -226,7 +226,7 @@ pub(super) fn settle<'a>(batch: &mut impl Batch<'a>, settle: &'a Settle) -> Resu
     carry_out(batch, verdict)
 }
 
-/// Puts a started action in doubt whose server is dead. `running`: it may have lost only its connection, so the body may
+/// Puts a started action of a dead server in doubt. `running`: the server may have lost only its connection, so the body may
 /// still run.
 ///
 /// # Errors
@@ -240,7 +240,7 @@ pub(super) fn presume_dead<'a>(
     batch.write(draft).map(drop)
 }
 
-/// Frees the key of a claim whose caller was told that nothing runs, unless somebody did so already.
+/// Frees the key of a claim whose caller was told that nothing runs, unless the action has changed since.
 ///
 /// # Errors
 /// As [`claim`].
@@ -258,11 +258,11 @@ pub(super) fn never_ran<'a>(batch: &mut impl Batch<'a>, key: &Hash, version: Ver
 #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "a local ledger knows by its index what has expired"))]
 pub(super) struct Expired {
     pub(super) actions: Vec<Arc<Action>>,
-    /// How many of the candidates still answer.
+    /// Number of candidates that still answer.
     pub(super) answering: usize,
 }
 
-/// Chooses, among `candidates` that still have that version, those that answer no longer.
+/// Selects, among `candidates` that still have their version, those that no longer answer.
 ///
 /// # Errors
 /// As [`claim`].
@@ -291,7 +291,7 @@ fn carry_out<'a, T>(batch: &mut impl Batch<'a>, verdict: Verdict<'a, T>) -> Resu
 /// Judges what the known action means for a call that would make `claim`.
 ///
 /// # Errors
-/// The store failed.
+/// [`LedgerError`] when the store cannot be read.
 pub(super) fn standing(view: &impl View, terms: &Terms, claim: &Claim) -> Result<Standing, LedgerError> {
     Ok(match judge(view, terms, claim)? {
         Judged::Free(_) => Standing::Free,
@@ -299,9 +299,9 @@ pub(super) fn standing(view: &impl View, terms: &Terms, claim: &Claim) -> Result
     })
 }
 
-/// The judgement of a call by the rules of DESIGN 6.
+/// The judgement of a call.
 enum Judged {
-    /// It may begin, over this action.
+    /// It may begin, in place of this action.
     Free(Option<Arc<Action>>),
     Known(Standing),
 }
@@ -314,7 +314,7 @@ fn judge(view: &impl View, terms: &Terms, claim: &Claim) -> Result<Judged, Ledge
             None => Ok(Judged::Free(stored)),
         };
     };
-    // While a repeat waits for its approval, other calls still mean the action before it.
+    // While a repeat waits for its approval, other calls are still about the action before it.
     if let (State::AwaitingApproval(_), Some(before)) = (&known.state, known.replaced.as_deref())
         && known.again_after != claim.again_after
         && terms.answers(before)
@@ -345,7 +345,7 @@ fn judge(view: &impl View, terms: &Terms, claim: &Claim) -> Result<Judged, Ledge
     }))
 }
 
-/// Judges a call whose action `known` has ended; `over` is the action that a new one begins over.
+/// Judges a call whose action `known` has ended; a new action would take the place of `over`.
 fn judge_settled(
     view: &impl View,
     terms: &Terms,
@@ -359,7 +359,7 @@ fn judge_settled(
         (Some(now), Some(then)) => terms.trusted && now > then.saturating_add(1),
         _ => false,
     };
-    // A stored error binds its owner only.
+    // A stored error answers its owner only.
     if passed || (known.stored_error && !owned) {
         return Ok(Judged::Free(Some(over)));
     }
@@ -389,8 +389,8 @@ fn judge_settled(
     })
 }
 
-/// Judges a call that names another one, in order to do the same again on purpose. `known` is the action as far as it
-/// answers; `over` is the action that a new one begins over.
+/// Judges a repeat on purpose, which names another call in `again_after`. `known` is the action if it still answers; a new
+/// action would take the place of `over`.
 fn repeat(
     view: &impl View,
     terms: &Terms,
@@ -409,12 +409,12 @@ fn repeat(
         return Ok(Judged::Known(Standing::SubjectInDoubt { call: doubt.call.clone() }));
     }
     let by = latest(touches.iter());
-    // Where nothing had an effect on the subject, the known action itself is the latest.
+    // If no action had an effect on the subject, the known action itself is the latest.
     let own = known.filter(|_| by.is_none()).map(|known| known.call.as_str());
     if by.as_ref().map(|by| by.call.as_str()).or(own) == Some(named) {
         return Ok(Judged::Free(over));
     }
-    // It never ran for certain only where no repeat that names the same call can have come and gone.
+    // Certain that this repeat never ran only if no earlier repeat that named the same call can have expired since.
     let place = touches.iter().find(|touch| touch.call == named);
     let never = match (known, place) {
         (None, Some(place)) => terms.at_ms.saturating_sub(place.at_ms) < terms.retention_ms,
@@ -439,7 +439,7 @@ fn touches(view: &impl View, subjects: &[Subject]) -> Result<Vec<Touch>, LedgerE
     Ok(touches)
 }
 
-/// Those that have another key than `key`.
+/// The actions that touch an action with `subjects` and have another key.
 fn others(view: &impl View, subjects: &[Subject], key: &Hash) -> Result<Vec<Touch>, LedgerError> {
     let mut others = touches(view, subjects)?;
     others.retain(|touch| touch.key != *key);
@@ -452,12 +452,12 @@ fn moved_since(view: &impl View, action: &Action, moment: Moment) -> Result<bool
     Ok(others.iter().any(|touch| touch.ended > Some(moment)))
 }
 
-/// True while somebody may be running the action.
+/// True while a server may be running the action.
 fn runs(view: &impl View, touch: &Touch) -> bool {
     if touch.doubt { view.may_run(touch.epoch, touch.until_ms) } else { touch.ended.is_none() }
 }
 
-/// The one that began first: which one is named does not depend on the order of the slots, which differs between ledgers.
+/// The action that began first: the answer must not depend on the order of the slots, which differs between ledgers.
 fn first<'a>(touches: impl Iterator<Item = &'a Touch>) -> Option<&'a Touch> {
     touches.min_by_key(|touch| touch.began)
 }
@@ -491,7 +491,7 @@ fn on_claim<'a>(view: &impl View, terms: &Terms, claim: &'a Claim) -> Result<Ver
             Some(Arc::new(*action))
         }
         (Judged::Known(standing), _) => return Ok(Verdict::Answer(Claimed::Known(standing))),
-        // An approval is used up once: the action that it was given to is there, or it is used.
+        // An approval is used once: without the action that awaits it, it was used already.
         (Judged::Free(_), Some(_)) => return Ok(Verdict::Refuse(LedgerError::Superseded)),
         (Judged::Free(over), None) => over,
     };
@@ -502,7 +502,7 @@ fn on_claim<'a>(view: &impl View, terms: &Terms, claim: &'a Claim) -> Result<Ver
     }))
 }
 
-/// True if this very action was approved, for this owner.
+/// True if exactly this action was approved, for this owner.
 fn is_approved(claim: &Claim, action: &Action, version: Version) -> bool {
     let State::AwaitingApproval(approval) = &action.state else { return false };
     let approved = approval.decision.as_ref().is_some_and(|decision| decision.approved);
@@ -530,11 +530,11 @@ fn on_ask<'a>(view: &impl View, terms: &Terms, ask: &'a Ask) -> Result<Verdict<'
     }))
 }
 
-/// Begins an action over whatever was there.
+/// Begins an action in place of `before`.
 fn begin<'a>(terms: &Terms, claim: &'a Claim, state: State, before: Option<Arc<Action>>) -> Draft<'a> {
     let lives_ms = u64::try_from(claim.lives.as_millis()).unwrap_or(u64::MAX);
     let until_ms = matches!(state, State::Started { .. }).then(|| terms.at_ms.saturating_add(lives_ms));
-    // One that was approved keeps the bucket of time in which it was asked for.
+    // An approved action keeps the bucket of time in which its approval was asked for.
     let asked = before.as_ref().filter(|_| claim.approved.is_some());
     let bucket = asked.map_or_else(|| terms.bucket(claim), |asked| asked.bucket);
     Draft { key: claim.key, before, change: Change::Begin { claim, state, bucket, until_ms } }
@@ -557,14 +557,14 @@ fn on_decide<'a>(view: &impl View, terms: &Terms, decide: &'a Decide) -> Result<
 fn on_settle<'a>(view: &impl View, terms: &Terms, settle: &'a Settle) -> Result<Verdict<'a, Settled>, LedgerError> {
     let Settle { entry, key, version, outcome, how } = settle;
     let Some(action) = view.action(key)? else { return Ok(Verdict::Refuse(LedgerError::Superseded)) };
-    // Another server presumed this one dead and put the action in doubt, but nobody ran it again: its outcome counts.
+    // Another server presumed this one dead and put the action in doubt, but no call ran it again: its outcome counts.
     let presumed_dead = view.presumed_dead(key);
-    // Or the doubt that this very call left was recorded after the call had given up on that.
+    // Or this call recorded the doubt itself, and did not learn that it was recorded.
     let own_doubt = *how == How::Late && action.state == State::InDoubt && action.call == entry.call;
     let mistaken = (presumed_dead || own_doubt) && action.intent == *version;
     let open = match action.state {
         State::Started { .. } | State::InDoubt => true,
-        // Nothing ran, so nothing but its end can be told.
+        // Nothing ran, so it can only fail.
         State::AwaitingApproval(_) => matches!(outcome, Outcome::Failed { .. }),
         State::Completed | State::Failed => false,
     };
@@ -577,7 +577,7 @@ fn on_settle<'a>(view: &impl View, terms: &Terms, settle: &'a Settle) -> Result<
             if payload.contains(&b'\n') {
                 return Ok(Verdict::Refuse(LedgerError::Payload { reason: "has a line break" }));
             }
-            // The answer under the key is what did happen: a repeat that ends in an error leaves it as it was.
+            // The stored answer is that of the last effect: a repeat that ends in an error does not replace it.
             let failure = Failure::of(&action, terms, how);
             if *stored_error && failure.restores() {
                 Change::Fail { settle, how, code, failure }
@@ -597,7 +597,7 @@ fn settled(landed: Landed) -> Result<Settled, LedgerError> {
     Ok(Settled { receipt: landed.receipt, version: landed.version })
 }
 
-/// Time for which a completed action answers, in ms.
+/// The retention of a completed action, in ms.
 fn answers_for(retention_ms: u64, how: &How) -> u64 {
     match how {
         How::Operator(_) => retention_ms.max(OPERATOR_MS),
@@ -606,7 +606,7 @@ fn answers_for(retention_ms: u64, how: &How) -> u64 {
 }
 
 impl<'a> Draft<'a> {
-    /// The result that a replay needs.
+    /// The result to store for replays.
     pub(super) fn payload(&self) -> Option<&'a [u8]> {
         match &self.change {
             Change::Complete { completion, .. } => Some(completion.payload),
@@ -632,7 +632,7 @@ impl<'a> Draft<'a> {
             supersedes,
             ..Line::settled(event, &settle.entry, how)
         };
-        // A record about the action that none of its calls writes.
+        // A record about the action that is not written by one of its calls.
         let of_action = |event| {
             let line = Line { key: Some(self.key), supersedes, ..Line::new(event) };
             match self.before.as_deref() {
@@ -700,7 +700,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The change of the action, by the record that landed at `version`; with the action before it.
+    /// The step that the record at `version` makes, and the action before it.
     pub(super) fn step(
         self,
         version: Version,

@@ -1,9 +1,9 @@
-//! What can go wrong in the ledger, said to operators.
+//! The errors of the ledger, with texts for operators.
 
 use std::path::PathBuf;
 use std::{error, fmt, io};
 
-/// Why the ledger refused. Texts are for operators: they name files and say what to do, and hold no value of a caller.
+/// An error of the ledger. The texts are for operators: they name files and say what to do, and hold no value of a caller.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LedgerError {
@@ -18,9 +18,9 @@ pub enum LedgerError {
     Owner {
         /// The directory or file.
         path: PathBuf,
-        /// Whose it is.
+        /// Id of the user that owns it.
         owner: u32,
-        /// Who runs this server.
+        /// Id of the user that runs this server.
         user: u32,
     },
     /// The directory, or a key in it, can be used by others than its owner.
@@ -30,24 +30,24 @@ pub enum LedgerError {
         /// Its permissions.
         mode: u32,
     },
-    /// A file could not be used while opening.
+    /// A file could not be used.
     Io {
-        /// What was tried.
+        /// The operation that failed, as a verb.
         action: &'static str,
-        /// On which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The journal is damaged at or before its last record known to be synced.
     Damaged {
         /// The segment.
         segment: PathBuf,
-        /// Where in the segment, in bytes.
+        /// The place in the segment, in bytes.
         offset: u64,
         /// Sequence of the first record that cannot be trusted.
         sequence: u64,
-        /// What is wrong there.
+        /// The kind of damage.
         reason: &'static str,
     },
     /// There is an index or a key file, but no journal.
@@ -81,17 +81,17 @@ pub enum LedgerError {
     },
     /// The database of the ledger could not be used.
     Database {
-        /// What was tried.
+        /// The operation that failed, as a verb.
         action: &'static str,
-        /// What the database, or the way to it, said.
+        /// The error of the database or of the connection.
         reason: String,
     },
-    /// The database acknowledges what it may lose.
+    /// A setting of the database lets it lose commits that it has acknowledged.
     Undurable {
         /// The setting that is off.
         setting: &'static str,
     },
-    /// The database does not hold what it acknowledged to a server: after a failover to a standby that was behind, or an older copy.
+    /// The database has lost records that it had acknowledged: by a failover to a standby that lagged, or an older copy.
     SetBack {
         /// Id of the chain that has lost records.
         log: String,
@@ -100,7 +100,7 @@ pub enum LedgerError {
     },
     /// The index failed and could not be rebuilt.
     Index {
-        /// What the index said.
+        /// The error of the index.
         reason: String,
     },
     /// The index does not fit the journal: a record continues an action that the index does not hold.
@@ -108,12 +108,12 @@ pub enum LedgerError {
         /// Sequence of that record.
         sequence: u64,
     },
-    /// There was no room for the records of a batch. Nothing of it was written, and the ledger works again once there is.
+    /// There was no room for the records of a batch. Nothing of it was written; the ledger goes on once there is room.
     NoRoom {
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// Poisoned by an earlier I/O error, or the committer ended: nothing is accepted any more.
+    /// Poisoned by an earlier I/O error, or the committer ended: the ledger accepts nothing more.
     Unavailable,
     /// Latched: an outcome could not be recorded, so nothing new may start.
     Latched,
@@ -121,17 +121,17 @@ pub enum LedgerError {
     Closed,
     /// The queue of the committer is full.
     Busy,
-    /// The action moved on: its version is no longer the one that was to be settled.
+    /// The compare-and-set failed: the action no longer has the version that was named.
     Superseded,
-    /// A payload cannot be stored (it has a line break), or is no longer there as it was stored.
+    /// A payload cannot be stored (it has a line break), or is missing or changed.
     Payload {
-        /// What is wrong with it.
+        /// The reason, as the end of a sentence that begins with "the stored result".
         reason: &'static str,
     },
 }
 
 impl LedgerError {
-    /// For `map_err` on file operations.
+    /// Makes a [`LedgerError::Io`] in `map_err` of a file operation.
     pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> LedgerError {
         let path = path.into();
         move |source| LedgerError::Io { action, path, source }
@@ -172,8 +172,8 @@ impl fmt::Display for LedgerError {
             ),
             LedgerError::JournalMissing { path } => write!(
                 f,
-                "the journal in {} is gone while other files of the ledger are there; restore it from a copy, or choose \
-                 an empty directory to begin a ledger that knows of no action",
+                "the journal in {} is missing while other files of the ledger are there; restore it from a copy, or choose \
+                 an empty directory to begin a new ledger, which knows of no earlier action",
                 path.display()
             ),
             LedgerError::IndexAhead { path, seen, found } => write!(
@@ -209,17 +209,17 @@ impl fmt::Display for LedgerError {
             ),
             LedgerError::SetBack { log, sequence } => write!(
                 f,
-                "the ledger's database has lost record {sequence} of chain {log}, which it had acknowledged: a failover to a standby \
-                 that was behind, an older copy of the database, or a change by hand. Actions that were done are unknown to it and \
-                 would be done a second time, so nothing starts. If the old primary still has them, go back to it. Otherwise \
-                 compare what the tools' backends did lately with `safe-tool audit show`, and see to it that what is missing is \
-                 not asked for again; then accept the loss, in the database, with `UPDATE safe_tool.set_backs SET accepted = \
-                 true`, and start the servers anew"
+                "the ledger's database has lost record {sequence} of chain {log}, which it had acknowledged: by a failover to a \
+                 standby that lagged, an older copy of the database, or a change by hand. Actions that were done are unknown to it \
+                 and would be done a second time, so nothing starts. If the old primary still has them, go back to it. Otherwise \
+                 compare what the tools' backends did lately with `safe-tool audit show`, and make sure that the missing actions \
+                 are not asked for again; then accept the loss, in the database, with `UPDATE safe_tool.set_backs SET accepted = \
+                 true`, and restart the servers"
             ),
             LedgerError::Index { reason } => write!(
                 f,
                 "the index of the ledger failed ({reason}); it is rebuilt from the journal at the next start once the \
-                 cause (disk full, permissions) is gone"
+                 cause (disk full, permissions) is removed"
             ),
             LedgerError::Inconsistent { sequence } => {
                 write!(
@@ -240,7 +240,7 @@ impl fmt::Display for LedgerError {
             ),
             LedgerError::Closed => f.write_str("the ledger is closed"),
             LedgerError::Busy => f.write_str("the ledger's queue is full"),
-            LedgerError::Superseded => f.write_str("the action has moved on since"),
+            LedgerError::Superseded => f.write_str("the action was changed by another call, server or operator meanwhile"),
             LedgerError::Payload { reason } => write!(f, "the stored result {reason}"),
         }
     }

@@ -1,5 +1,4 @@
-//! The queue in front of a store: asks its committer and waits for the answer, notes, ticks, latches, closes. The same for
-//! every store.
+//! The queue between a store and its committer, the same for every store.
 
 use std::sync::Arc;
 
@@ -12,20 +11,20 @@ use super::{Ask, Asked, Claim, Claimed, Decide, Entry, NoteEvent, Outcome, Settl
 
 /// Operations that may wait for the committer.
 const QUEUE: usize = 4096;
-/// A batch ends at this many operations,
+/// Most operations of a batch.
 pub(super) const BATCH_OPERATIONS: usize = 1024;
-/// or at this many bytes.
+/// Bytes at which a batch ends.
 pub(super) const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// The way back to a caller. Dropped without an answer, it tells the caller that the ledger failed.
+/// The answer channel of a caller. Dropped without an answer, it tells the caller that the ledger failed.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
 
-/// A request to the committer; `Own` are those of one kind of store.
+/// A request to the committer; `Own` are the requests of one kind of store.
 pub(super) enum Operation<Own> {
     Claim(Box<Claim>, Answer<Claimed>),
     Ask(Box<Ask>, Answer<Asked>),
     Decide(Box<Decide>, Answer<Settled>),
-    /// The answer is `None` once the caller has waited long enough; the outcome is recorded all the same.
+    /// The answer is `None` once the caller was answered with a timeout; the outcome is recorded all the same.
     Settle(Box<Settle>, Option<Answer<Settled>>),
     Note(Box<Entry>, NoteEvent),
     Tick,
@@ -34,7 +33,7 @@ pub(super) enum Operation<Own> {
 }
 
 impl<Own> Operation<Own> {
-    /// The key of the action that it is about, unless that is the store's own business.
+    /// The key of the action that it is about; `None` for a request of one kind of store.
     #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger needs it"))]
     pub(super) fn key(&self) -> Option<&Hash> {
         match self {
@@ -46,7 +45,7 @@ impl<Own> Operation<Own> {
         }
     }
 
-    /// About how many bytes it adds to a batch beside its record.
+    /// Bytes that it adds to a batch beside its record, about.
     #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger needs it"))]
     pub(super) fn size(&self) -> usize {
         match self {
@@ -61,7 +60,7 @@ impl<Own> Operation<Own> {
 
 /// The asking side of a store.
 pub(super) struct Front<Own> {
-    /// Taken when dropped: the committer ends when nobody can ask any more.
+    /// `None` only while it is dropped: the committer ends when its queue has no sender left.
     queue: Option<tasks::Sender<Operation<Own>>>,
     committer: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
@@ -73,7 +72,7 @@ pub(super) fn queue<Own>() -> (tasks::Sender<Operation<Own>>, tasks::Receiver<Op
 }
 
 impl<Own> Front<Own> {
-    /// Asks the committer that runs on `committer`.
+    /// A front for the committer that runs on the thread `committer`.
     pub(super) fn new(
         queue: tasks::Sender<Operation<Own>>,
         committer: JoinHandle<()>,
@@ -82,12 +81,15 @@ impl<Own> Front<Own> {
         Front { queue: Some(queue), committer: Some(committer), shared }
     }
 
-    /// What the threads of the ledger share.
+    /// The state that the threads of the ledger share.
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
     /// Hands an operation to the committer and waits for its answer.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] or [`LedgerError::Unavailable`] when the committer has ended; else the error of the operation.
     pub(super) async fn ask<T>(&self, operation: impl FnOnce(Answer<T>) -> Operation<Own>) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;
@@ -100,7 +102,8 @@ impl<Own> Front<Own> {
     /// Hands the committer a record to write with its next batch.
     ///
     /// # Errors
-    /// [`LedgerError::Busy`] when the queue is full; else why nothing is accepted.
+    /// [`LedgerError::Busy`] when the queue is full; [`LedgerError::Closed`] or [`LedgerError::Unavailable`] when nothing is
+    /// accepted any more.
     pub(super) fn note(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError> {
         self.shared.works()?;
         let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;
@@ -113,7 +116,7 @@ impl<Own> Front<Own> {
     /// Hands the committer a record to write with its next batch, and waits for room in the queue.
     ///
     /// # Errors
-    /// The reason why nothing is accepted.
+    /// [`LedgerError::Closed`] or [`LedgerError::Unavailable`] when nothing is accepted any more.
     pub(super) async fn record(&self, entry: Entry, event: NoteEvent) -> Result<(), LedgerError> {
         self.shared.works()?;
         let queue = self.queue.as_ref().ok_or(LedgerError::Closed)?;
@@ -121,7 +124,7 @@ impl<Own> Front<Own> {
         sent.map_err(|_| self.ended())
     }
 
-    /// Lets the committer do what is due.
+    /// Lets the committer do the work that is due.
     pub(super) fn tick(&self) {
         if self.queue.as_ref().is_some_and(|queue| queue.try_send(Operation::Tick).is_err()) {
             tracing::debug!("the ledger is too busy for this tick");
@@ -158,7 +161,7 @@ impl<Own> Drop for Front<Own> {
     }
 }
 
-/// Answers, whether or not somebody still listens: what is recorded stays recorded.
+/// Answers the caller, if it still waits.
 pub(super) fn reply<T>(answer: Answer<T>, result: Result<T, LedgerError>) {
     drop(answer.send(result));
 }

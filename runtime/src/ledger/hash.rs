@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
-    /// What the first record of a chain names as the one before it.
+    /// The hash that stands for the record before the first one of a chain.
     pub const ZERO: Hash = Hash([0; 32]);
 
     /// SHA-256 of `bytes`.
@@ -42,7 +42,7 @@ impl Hash {
     }
 }
 
-/// The first 16 bytes of a [`Hash`], for what is compared within one action only. Shown as 32 lower-case hex digits.
+/// The first 16 bytes of a [`Hash`], for values that are compared within one action only. Shown as 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ShortHash(#[serde(with = "hex::serde")] pub [u8; 16]);
@@ -75,7 +75,7 @@ impl fmt::Debug for Hash {
 
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // The index is not for people to read.
+        // The index is a binary format.
         if serializer.is_human_readable() {
             serializer.serialize_str(self.digits(&mut [0; 64]))
         } else {

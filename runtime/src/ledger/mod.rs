@@ -1,17 +1,16 @@
 //! The durable, ordered, tamper-evident record of intents, outcomes and refusals, plus the index of actions.
 //!
-//! **Journal first, index second.** One committer thread owns the journal. It decides claims and settlements against the
-//! index and the batch so far; gives each record its sequence and hash; writes the batch, syncs it once, applies it to the
-//! index, and only then answers. The index is a map in memory, which says where in the journal a settled action is found.
-//! Another thread writes it to sled and nobody waits for it. A start reads that, and from there on the journal; all of the
-//! journal where what was written is not there or not what it was.
+//! **Write-ahead log first, index second.** One committer thread owns the journal. It decides claims and settlements against the
+//! index, the changes that are not in the index yet, and the batch so far; gives each record its sequence and hash; writes the
+//! batch, syncs it once (group commit), and only then answers. Another thread updates the index later, and no call waits for
+//! it: until then the changes are read from memory. After a crash the index is updated, or rebuilt, from the journal.
 //!
-//! Nothing is guessed from clocks. A started action belongs to the epoch of the server that started it; whoever opens the
-//! ledger next has a higher epoch and marks it in doubt before the first call is accepted. An action changes only by
-//! compare-and-set on its version, and always with a record.
+//! **No clock decides whether a server is alive.** A started action belongs to the epoch of the server that started it. The next
+//! server that opens the ledger has a higher epoch and marks the action in doubt before it accepts a call. An action changes only
+//! by compare-and-set on its version, and always with a record.
 //!
-//! The first I/O error poisons the ledger, because what a failed sync left on disk is unknown: everything waiting and
-//! everything later is refused.
+//! The first I/O error poisons the ledger, because the state on disk after a failed sync is unknown: all waiting and all later
+//! operations are refused.
 
 use std::fmt;
 use std::path::Path;
@@ -65,7 +64,7 @@ pub use verify::{IndexCheck, Report, Rung, Verification, VerifyError, verify};
 /// The ledger of a server; clones share it.
 ///
 /// Dropping the last clone without [`close`](Ledger::close) records everything queued, but no `close`: the next open
-/// finds an unclean tail. It waits for that, so drop it where a sync may block.
+/// finds an unclean tail. The drop waits for the records to be synced, so drop it where blocking is allowed.
 #[derive(Clone)]
 pub struct Ledger(Arc<dyn Store>);
 
@@ -77,19 +76,22 @@ impl Ledger {
     /// the keys in it (0600). It is locked as long as the ledger is open; there is no lock file to remove. A file system
     /// that cannot lock directories, as NFS, cannot hold a ledger.
     ///
-    /// The journal is in `journal/`, segments of JSON lines. The last one ends in zero bytes while the ledger is open: room
-    /// that is filled ahead. A segment that is followed by another one has none, nor has any after the ledger was dropped.
+    /// The journal is in `journal/`, segments of JSON lines. While the ledger is open, the last segment ends in zero bytes, space
+    /// that is allocated ahead; they are cut off when the ledger is dropped.
     ///
     /// Blocks: reads the last segment of the journal, or all of it when the index has to be rebuilt. Fails rather than
     /// begin an empty ledger where there was one.
     ///
     /// # Errors
-    /// It is open elsewhere, its files or its database cannot be used, or they are damaged; the text says what to do.
+    /// [`LedgerError::Location`] for a location of no known kind; [`LedgerError::Locked`] when it is open elsewhere;
+    /// [`LedgerError::Owner`] and [`LedgerError::Exposed`] when others than its user can change it; [`LedgerError::SetBack`] and
+    /// [`LedgerError::Undurable`] for a database that has lost, or may lose, acknowledged records; any other when its files or its
+    /// database cannot be used or are damaged. The text says what to do.
     pub fn open(location: &str) -> Result<Ledger, LedgerError> {
         Ledger::options().open(location)
     }
 
-    /// How a ledger is kept, where the defaults do not fit.
+    /// Settings of a ledger that differ from the defaults.
     #[must_use]
     pub fn options() -> LedgerOptions {
         LedgerOptions::default()
@@ -113,7 +115,7 @@ impl Ledger {
         self.0.standing(claim).await
     }
 
-    /// The action of `key`, as far as it is durable; `None` when nothing answers for it.
+    /// The durable state of the action of `key`; `None` when no action answers for it.
     ///
     /// # Errors
     /// The ledger is closed, or failed, or cannot be read.
@@ -124,7 +126,7 @@ impl Ledger {
     /// The stored result of a completed action, byte for byte; its hash was checked.
     ///
     /// # Errors
-    /// [`LedgerError::Payload`] when it is no longer kept or not what was stored; else the ledger is closed, or failed, or
+    /// [`LedgerError::Payload`] when it is no longer kept or is not as it was stored; else the ledger is closed, or failed, or
     /// cannot be read.
     pub async fn payload(&self, action: &Action) -> Result<Vec<u8>, LedgerError> {
         self.0.payload(action).await
@@ -132,8 +134,8 @@ impl Ledger {
 
     /// Starts an action unless it is known; durable when it resolves.
     ///
-    /// Run it to its end, detached from the caller: a claim that is won with nobody left to hear of it stays started, and is
-    /// in doubt from the next open on.
+    /// Await it in a task that is not cancelled with the caller: a claim that is won after its future was dropped stays started,
+    /// and is in doubt from the next open on.
     ///
     /// # Errors
     /// [`LedgerError::Superseded`] when the approval that it names was used up, has expired or is void;
@@ -162,8 +164,9 @@ impl Ledger {
     /// Records an outcome if the action still has that version; durable when it resolves.
     ///
     /// # Errors
-    /// [`LedgerError::Superseded`] when it has not: nothing was recorded. [`LedgerError::Payload`] for a result with a line
-    /// break. Any other error: the outcome is not recorded, and whoever ran the effect has to [`latch`](Ledger::latch).
+    /// [`LedgerError::Superseded`] when it has another version: nothing was recorded. [`LedgerError::Payload`] for a result with
+    /// a line break. Any other error: the outcome is not recorded, and the caller that ran the effect has to
+    /// [`latch`](Ledger::latch).
     pub async fn settle(&self, settle: Settle) -> Result<Settled, LedgerError> {
         self.0.settle(settle).await
     }
@@ -176,7 +179,7 @@ impl Ledger {
         self.0.list(which, after, limit).await
     }
 
-    /// True when no server, this one included, can still be running an action in doubt: its server is gone and its lease has
+    /// True when no server, this one included, can still be running an action in doubt: its server is dead and its lease has
     /// passed.
     ///
     /// # Errors
@@ -201,7 +204,7 @@ impl Ledger {
         self.0.note(entry, event)
     }
 
-    /// Records what happened to a call, with the next batch, and waits for room rather than refuse.
+    /// Records what happened to a call, with the next batch, and waits while the queue is full.
     ///
     /// # Errors
     /// The ledger is closed or failed.
@@ -209,20 +212,22 @@ impl Ledger {
         self.0.record(entry, event).await
     }
 
-    /// Does what is due: a checkpoint, a slice of retention. The server calls it once a second.
+    /// Does the work that is due: a checkpoint, a slice of retention. The server calls it once a second.
     pub fn tick(&self) {
         self.0.tick();
     }
 
-    /// Accepts claims.
+    /// Checks that the ledger accepts claims.
     ///
     /// # Errors
-    /// The reason why not: latched, closed, failed, or without a connection.
+    /// [`LedgerError::Latched`], [`LedgerError::Closed`], [`LedgerError::SetBack`], or [`LedgerError::Unavailable`] when it failed
+    /// or has no connection.
     pub fn health(&self) -> Result<(), LedgerError> {
         self.0.health()
     }
 
-    /// Refuses claims from now on, for good: an outcome could not be recorded. Outcomes of what runs are still taken.
+    /// Refuses claims until the ledger is opened again: an outcome could not be recorded. Outcomes of running actions are still
+    /// recorded.
     pub fn latch(&self) {
         self.0.latch();
     }
@@ -233,19 +238,19 @@ impl Ledger {
         self.0.redactor()
     }
 
-    /// The time for which a completed action answers for its key, at least.
+    /// The retention: a completed action answers for its key at least this long.
     #[must_use]
     pub fn retention(&self) -> Duration {
         self.0.retention()
     }
 
-    /// The directory that only this ledger's server and its operators use; `None` when operators reach the store itself.
+    /// The ledger's directory, through which operators reach its server; `None` when they use the store itself (a database).
     #[must_use]
     pub fn directory(&self) -> Option<&Path> {
         self.0.directory()
     }
 
-    /// Records everything queued and a `close`, synced. Everything later fails with [`LedgerError::Closed`].
+    /// Records everything queued and a `close` record, synced. Later operations fail with [`LedgerError::Closed`].
     ///
     /// The files are free for another server once all clones of the [`Ledger`] are dropped too.
     ///
@@ -256,11 +261,11 @@ impl Ledger {
     }
 }
 
-/// A [`Ledger`] that somebody else keeps open.
+/// A handle to a [`Ledger`] that does not keep it open.
 pub(crate) struct WeakLedger(Weak<dyn Store>);
 
 impl WeakLedger {
-    /// The ledger, if it is still kept.
+    /// The ledger, if it is still open.
     pub(crate) fn upgrade(&self) -> Option<Ledger> {
         self.0.upgrade().map(Ledger)
     }

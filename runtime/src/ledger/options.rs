@@ -1,4 +1,4 @@
-//! How a ledger is kept, where the defaults do not fit.
+//! Settings of a ledger.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,42 +43,42 @@ impl Default for LedgerOptions {
 }
 
 impl LedgerOptions {
-    /// How long a completed action answers for its key, at least; 7 days by default. Then its stored result is removed,
-    /// and the next call with its key is a new action. Actions in doubt never expire.
+    /// Sets the retention: a completed action answers for its key at least this long; 7 days by default. Then its stored result
+    /// is removed, and the next call with its key is a new action. Actions in doubt never expire.
     #[must_use]
     pub fn retention(self, retention: Duration) -> LedgerOptions {
         LedgerOptions { retention, ..self }
     }
 
-    /// How many records a signed checkpoint may stand behind at most; 1,000 by default. One is written every minute too,
-    /// while there is anything new.
+    /// Sets the number of records after which a signed checkpoint is written; 1,000 by default. While there are new records, one
+    /// is also written every minute.
     #[must_use]
     pub fn checkpoint_every(self, records: u64) -> LedgerOptions {
         LedgerOptions { checkpoint_every: records.max(1), ..self }
     }
 
-    /// How long a segment of the journal may get before the next begins, in bytes; 64 MiB by default. A segment is what
-    /// retention rewrites, and what an archive copies. It may get longer where the system has no file for the next one.
+    /// Sets the bytes at which a segment of the journal ends and the next begins; 64 MiB by default. Retention rewrites, and an
+    /// archive copies, whole segments. A segment grows longer while the system cannot make a file for the next one.
     #[must_use]
     pub fn segment_bytes(self, bytes: u64) -> LedgerOptions {
         LedgerOptions { segment_bytes: bytes.max(1), ..self }
     }
 
-    /// A directory in which a ledger in Postgres keeps, outside of the database, the receipt of its newest record; it is made
-    /// where it is not there. Without one, a server that starts after a failover cannot know that the database has lost
-    /// anything. Servers may share it; it has to outlive them. Other ledgers take no notice.
+    /// Sets the directory in which a ledger in Postgres keeps, outside of the database, the receipt of its newest record; it is
+    /// made if it does not exist. Without one, a server that starts after a failover cannot notice that the database has lost
+    /// records. Servers may share it; it has to outlive them. Other ledgers ignore it.
     ///
     /// The receipt is written, and synced, within a second of its record, at once when the connection is lost, and when the
-    /// ledger is closed. So what can be lost unnoticed is what was recorded in the last second of a server that ended without
-    /// a warning together with its database. To open fails with [`LedgerError::SetBack`] when a receipt in the directory is of this
-    /// ledger, its record is not there, and no operator has accepted that.
+    /// ledger is closed. So only records of the last second of a server that crashed together with its database can be lost
+    /// unnoticed. [`open`](LedgerOptions::open) fails with [`LedgerError::SetBack`] when the record of a receipt of this ledger is
+    /// missing and no operator has accepted the loss.
     #[must_use]
     pub fn anchors(self, directory: impl Into<PathBuf>) -> LedgerOptions {
         LedgerOptions { anchors: Some(directory.into()), ..self }
     }
 
-    /// Time for which nothing expires after an open, and after a jump of the clock; 10 minutes by default. By then a machine that
-    /// started with a wrong clock has set it, and no key is free that should not be.
+    /// Sets the time for which nothing expires after an open, and after a jump of the clock; 10 minutes by default. By then a
+    /// machine that started with a wrong clock has set it, so no key is freed too early.
     #[must_use]
     pub fn distrust(self, time: Duration) -> LedgerOptions {
         LedgerOptions { distrust: time, ..self }

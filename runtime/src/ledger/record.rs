@@ -1,13 +1,13 @@
-//! What the journal's lines look like.
+//! The lines of the journal.
 //!
 //! ```text
 //! {"hash":"<64 hex>","seq":7,"prev":"<64 hex>","at":"2026-11-20T10:00:00.000Z","durable":6,"event":"started",…}
 //! {"payload":"<64 hex>","body":<the stored result>}
 //! ```
 //!
-//! A record's hash is over the bytes between its hash member and the line break, so it is checked on the bytes as they
-//! are stored. A payload line stands right before the record that names it and is not part of the chain: a result can be
-//! dropped later and the chain still verifies.
+//! A record's hash covers the bytes between its hash member and the line break, so it is checked on the stored bytes. A
+//! payload line stands right before the record that names it and is not part of the chain: a result can be removed later and
+//! the chain still verifies.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ const HEX: usize = 64;
 /// Bytes of a payload line before its body.
 const PAYLOAD_PREFIX: usize = PAYLOAD_OPEN.len() + HEX + PAYLOAD_CLOSE.len();
 
-/// What a record tells.
+/// The event that a record tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Event {
@@ -62,7 +62,7 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Before the first record.
+    /// The tail of a chain without records.
     pub(super) const GENESIS: Tail = Tail { sequence: 0, hash: Hash::ZERO };
 }
 
@@ -77,7 +77,7 @@ pub(super) struct TailFound {
     pub(super) cut: u64,
 }
 
-/// How far another server's chain had come, as seen by the server that writes the record.
+/// The last record of another server's chain, as seen by the server that writes the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Anchor {
     pub(super) log: String,
@@ -127,15 +127,15 @@ pub(super) struct Line<'a> {
     pub(super) times: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) late: bool,
-    /// The body of an action in doubt goes on.
+    /// The body of an action in doubt still runs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) running: bool,
-    /// Who resolved a doubt: `reconcile` or `operator`.
+    /// The resolver of a doubt: `reconcile` or `operator`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) by: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) operator: Option<&'a str>,
-    /// To what a doubt was resolved: `completed` or `failed`.
+    /// The outcome to which a doubt was resolved: `completed` or `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outcome: Option<Event>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,7 +149,7 @@ pub(super) struct Line<'a> {
     pub(super) digests: Option<&'a [ArgumentDigest]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) payload: Option<Hash>,
-    /// What the action is about; of a completed one, what its ready undo call is about.
+    /// The subjects of the action; in the record of a completion, those of its undo call.
     #[serde(skip_serializing_if = "<[Subject]>::is_empty")]
     pub(super) subjects: &'a [Subject],
     /// Number of its bucket of time.
@@ -170,7 +170,7 @@ pub(super) struct Line<'a> {
     /// End of the lease of a started action, in ms since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<u64>,
-    /// Until when a completed action answers for its key, in ms since 1970.
+    /// Time until which a settled action answers for its key, in ms since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<u64>,
     /// Actions that retention removed.
@@ -179,7 +179,7 @@ pub(super) struct Line<'a> {
     /// First sequence of the segment up to which retention has come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) swept: Option<u64>,
-    /// How far other servers' chains have come.
+    /// The last records of other servers' chains.
     #[serde(skip_serializing_if = "<[Anchor]>::is_empty")]
     pub(super) anchors: &'a [Anchor],
     /// The public key that signs checkpoints, as hex.
@@ -191,7 +191,7 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// A record of `event` with nothing else said.
+    /// A record of `event` without any other member.
     pub(super) fn new(event: Event) -> Line<'a> {
         Line {
             seq: 0,
@@ -291,9 +291,12 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Appends `line` to `bytes` as the record after `tail`, and gives the new tail.
+/// Appends `line` to `bytes` as the record after `tail`, and returns the new tail.
 ///
 /// `durable` is the highest sequence known to be synced, `at` the time as RFC 3339.
+///
+/// # Errors
+/// The error of the JSON encoder.
 pub(super) fn write_record<'a>(
     bytes: &mut Vec<u8>,
     tail: Tail,
@@ -325,7 +328,7 @@ pub(super) fn write_record<'a>(
     Ok(Tail { sequence: line.seq, hash })
 }
 
-/// Appends a payload line to `bytes`, which will stand at `offset` of `segment`, and says where the body is.
+/// Appends a payload line to `bytes`, which will be written at `offset` of `segment`, and returns the place of the body.
 pub(super) fn write_payload(bytes: &mut Vec<u8>, segment: u64, offset: u64, body: &[u8]) -> PayloadAt {
     let hash = Hash::of(body);
     bytes.extend_from_slice(PAYLOAD_OPEN);
@@ -390,7 +393,8 @@ const INCOMPLETE: &str = "a member that the event needs is missing";
 impl Record {
     /// The changes of actions that this record tells of.
     ///
-    /// Fails with a reason when a member that the event needs is missing.
+    /// # Errors
+    /// A reason, when a member that the event needs is missing or the time cannot be read.
     pub(super) fn into_steps(mut self, payload: Option<PayloadAt>) -> Result<Vec<Step>, &'static str> {
         let (sequence, keys) = (self.seq, std::mem::take(&mut self.keys));
         let at_ms = self.at_ms()?;
@@ -439,7 +443,8 @@ impl Record {
 
     /// Its time, in ms since 1970.
     ///
-    /// Fails with a reason.
+    /// # Errors
+    /// A reason, when the time cannot be read.
     pub(super) fn at_ms(&self) -> Result<u64, &'static str> {
         let at: Timestamp = self.at.parse().map_err(|_| "the time cannot be read")?;
         Ok(u64::try_from(at.as_millisecond()).unwrap_or(0))
@@ -470,9 +475,10 @@ impl Record {
     }
 }
 
-/// Who asked for what, as the record in `line` tells it.
+/// Reads the intent, with the caller and the arguments, from the record in `line`.
 ///
-/// Fails with a reason.
+/// # Errors
+/// A reason, when the line is no valid record or lacks a member.
 pub(super) fn read_intent(line: &[u8]) -> Result<Intent, &'static str> {
     #[derive(Deserialize)]
     struct Asked {
@@ -496,7 +502,7 @@ pub(super) fn read_intent(line: &[u8]) -> Result<Intent, &'static str> {
     Ok(Intent { sequence: seq, at, entry })
 }
 
-/// Whether `line` claims to be the record `sequence`; its hash is for [`parse`] to check.
+/// True if `line` claims to be the record `sequence`; [`parse`] checks its hash.
 pub(super) fn is_record(line: &[u8], sequence: u64) -> bool {
     let member = format!("\"seq\":{sequence},");
     line.strip_prefix(RECORD_OPEN)
@@ -511,7 +517,7 @@ pub(super) fn sequence_of(line: &[u8]) -> Option<u64> {
     std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()
 }
 
-/// Whether `line` claims to be a payload line.
+/// True if `line` claims to be a payload line.
 pub(super) fn is_payload(line: &[u8]) -> bool {
     line.starts_with(PAYLOAD_OPEN)
 }
@@ -537,9 +543,10 @@ pub(super) enum Parsed<'a> {
     Payload(Hash, usize, &'a [u8]),
 }
 
-/// Takes a line (without its line break) apart and checks its own hash; not its place in the chain.
+/// Parses a line (without its line break) and checks its own hash, not its place in the chain.
 ///
-/// Fails with a reason.
+/// # Errors
+/// A reason, when the line cannot be read or does not match its hash.
 pub(super) fn parse(line: &[u8]) -> Result<Parsed<'_>, &'static str> {
     if let Some(rest) = line.strip_prefix(RECORD_OPEN) {
         let (named, rest) = split(rest, RECORD_CLOSE)?;

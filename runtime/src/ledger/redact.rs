@@ -1,4 +1,4 @@
-//! How a sensitive argument appears in the ledger: as a keyed hash that says "the same value", never which.
+//! Keyed hashes, as which sensitive arguments appear in the ledger: they show that two values are equal, never the value.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -40,7 +40,7 @@ impl Redactor {
 }
 
 impl Redactor {
-    /// The pair of a thing and its canonical value in a tenant, the same whatever the tool.
+    /// The pair of a thing and its canonical value in a tenant, the same for every tool.
     #[must_use]
     pub fn pair(&self, tenant: &str, thing: &str, value: &[u8]) -> Pair {
         let mut mac = self.0.clone();

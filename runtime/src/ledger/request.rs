@@ -11,7 +11,7 @@ use super::action::{Action, ArgumentDigest, Decision, Version};
 use super::hash::Hash;
 use super::subject::Subject;
 
-/// Who asked for what: goes into every record of a call.
+/// The caller and the request, as every record of a call holds them.
 #[derive(Clone)]
 pub struct Entry {
     /// Id of the call.
@@ -34,7 +34,7 @@ pub struct Entry {
     pub arguments: Option<Box<RawValue>>,
 }
 
-/// Shows the call and the tool only: the rest was chosen by a caller.
+/// Shows the call and the tool only: callers chose the rest.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").field("call", &self.call).field("tool", &self.tool).finish_non_exhaustive()
@@ -52,7 +52,7 @@ impl Entry {
 /// A call that wants to start an action.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// Who asks.
+    /// The caller and the request.
     pub entry: Entry,
     /// Key of the action.
     pub key: Hash,
@@ -60,9 +60,10 @@ pub struct Claim {
     pub digest: Hash,
     /// Hashes of its arguments.
     pub arguments: Vec<ArgumentDigest>,
-    /// The action's subjects, as far as its arguments tell them.
+    /// The action's subjects, as far as its arguments name them.
     pub subjects: Vec<Subject>,
-    /// Setting the same again is harmless: may start over an action that is completed, or in doubt and run by nobody.
+    /// The tool has a natural key, so a repeat is harmless: it may start over an action that is completed, or in doubt and no
+    /// longer running.
     pub natural: bool,
     /// Somebody must agree before it starts.
     pub needs_approval: bool,
@@ -79,40 +80,40 @@ pub struct Claim {
 /// A call whose action needs an approval before it may start.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// What it wants to start.
+    /// The claim of the action that it wants to start.
     pub claim: Claim,
     /// Id of the approval, a ULID.
     pub id: String,
-    /// Until when the approval can be given and used, in ms since 1970.
+    /// Time until which the approval can be given and used, in ms since 1970.
     pub expires_ms: u64,
 }
 
-/// What an operator says to an action that awaits approval.
+/// An operator's decision, and the action it is about.
 #[derive(Clone, Debug)]
 pub struct Decide {
     /// Key of the action.
     pub key: Hash,
     /// The version that awaits approval.
     pub version: Version,
-    /// What is decided, and by whom.
+    /// The decision, with the operator's name.
     pub decision: Decision,
 }
 
 /// The answer to a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
-    /// The action is this call's to run; its intent is durable.
+    /// This call runs the action; its intent is durable.
     Won {
         /// The version that [`Settle`] has to name.
         version: Version,
-        /// The name of this effect for the backend; see [`Action::effect_key`].
+        /// The idempotency key of this effect for the backend; see [`Action::effect_key`].
         effect_key: Hash,
     },
     /// The action is known already.
     Known(Standing),
 }
 
-/// The answer to the request of an approval.
+/// The answer to a request for an approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// It awaits approval now: this call asked.
@@ -121,21 +122,21 @@ pub enum Asked {
     Known(Standing),
 }
 
-/// What a known action means for a call.
+/// The standing of a call: what the known action means for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing stands against it: it may start.
+    /// It may start: no known action prevents it.
     Free,
     /// It awaits approval, decided on or not.
     Awaiting {
         /// The action.
         action: Box<Action>,
-        /// The approval counts no longer: it has expired, or its subject has moved since.
+        /// The approval is void: it has expired, or a later action has changed its subject.
         void: bool,
     },
-    /// It is running, or an action is whose end has to be awaited.
+    /// It is running, or another action is running whose end must be awaited.
     Running {
-        /// The call that runs.
+        /// The running call.
         call: String,
     },
     /// It is in doubt.
@@ -159,9 +160,9 @@ pub enum Standing {
         /// The arguments that differ.
         arguments: Vec<String>,
     },
-    /// The subject has moved since, or the call names another action than the latest.
+    /// A later action has changed the subject, or the call names another action than the latest.
     Superseded(Box<Superseded>),
-    /// It is done, for another owner.
+    /// It was done for another owner.
     DoneForAnother {
         /// The call that did it.
         call: String,
@@ -177,7 +178,7 @@ pub struct Superseded {
     pub first_call: Option<String>,
     /// The completed action, for its owner.
     pub earlier: Option<Action>,
-    /// What is known of the effect of this very call.
+    /// The effect of this call, as far as it is known.
     pub effect: Happened,
 }
 
@@ -192,18 +193,18 @@ pub struct Latest {
     pub at_ms: u64,
 }
 
-/// What is known of an effect.
+/// The knowledge about an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happened {
     /// It did not happen.
     Never,
     /// It happened.
     Before,
-    /// Nobody can say.
+    /// It is not known.
     Unknown,
 }
 
-/// How an action ended.
+/// The outcome of an action.
 #[derive(Clone)]
 pub enum Outcome {
     /// Final: replayed from now on.
@@ -219,14 +220,14 @@ pub enum Outcome {
     },
     /// No effect: the action may run again.
     Failed {
-        /// Why.
+        /// The code of the reason.
         code: Cow<'static, str>,
     },
-    /// What became of it is not known.
+    /// It is not known whether the effect happened.
     InDoubt {
-        /// Why.
+        /// The code of the reason.
         code: Cow<'static, str>,
-        /// The body goes on behind its deadline.
+        /// The body still runs after its deadline.
         running: bool,
     },
 }
@@ -243,7 +244,7 @@ impl fmt::Debug for Outcome {
     }
 }
 
-/// Who found out how an action ended.
+/// The source of an outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum How {
     /// The call that ran it.
@@ -256,31 +257,31 @@ pub enum How {
     Operator(String),
 }
 
-/// The outcome of an action that is started, in doubt, or no longer awaited.
+/// An outcome to record, and the action it is of: started, in doubt, or awaiting an approval that has ended.
 #[derive(Clone, Debug)]
 pub struct Settle {
-    /// Who settles it.
+    /// The call that settles it.
     pub entry: Entry,
     /// Key of the action.
     pub key: Hash,
     /// The version that was won, or that put it in doubt.
     pub version: Version,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Who found out; the record says so.
+    /// The source of the outcome, for the record.
     pub how: How,
 }
 
 /// A decision or an outcome that was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// Where its record stands.
+    /// The receipt of its record.
     pub receipt: Receipt,
     /// The version that the action has now.
     pub version: Version,
 }
 
-/// What can be listed.
+/// The actions that can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listed {
     /// Actions in doubt.
@@ -289,18 +290,18 @@ pub enum Listed {
     AwaitingApproval,
 }
 
-/// Who asked for an action, as the record that began it tells it.
+/// The intent of an action: the caller and the request, from the record that began it.
 #[derive(Clone, Debug)]
 pub struct Intent {
     /// Sequence of that record.
     pub sequence: u64,
-    /// When, as RFC 3339.
+    /// Time of that record, as RFC 3339.
     pub at: String,
-    /// Who and what; hidden arguments are hashes.
+    /// The caller and the request; sensitive arguments are hashes.
     pub entry: Entry,
 }
 
-/// Where a record stands: with this, whoever holds it can show that a ledger was cut or rewritten.
+/// The place and hash of a record. A receipt that is kept elsewhere shows that a ledger was cut or rewritten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
@@ -312,7 +313,7 @@ pub struct Receipt {
     pub hash: Hash,
 }
 
-/// What happened to a call without changing an action.
+/// An event of a call that changed no action.
 #[derive(Clone, Debug)]
 pub enum NoteEvent {
     /// A gate stopped it.
@@ -321,7 +322,7 @@ pub enum NoteEvent {
         code: Cow<'static, str>,
         /// The gate.
         gate: &'static str,
-        /// How many alike this record stands for.
+        /// Number of similar events that this record stands for.
         times: u64,
     },
     /// A read tool was answered.
@@ -335,7 +336,7 @@ pub enum NoteEvent {
         first_call: String,
         /// The code of that result.
         code: Cow<'static, str>,
-        /// How many alike this record stands for.
+        /// Number of similar events that this record stands for.
         times: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! What the threads of one ledger share: what it still accepts, and its clock.
+//! The state that the threads of one ledger share: its status, its clock, and the changes that are not in the index yet.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use super::sync::AtomicU8;
 use crate::clock::BootClock;
 use crate::clock::ledger::{LedgerClock, Reading};
 
-/// What the ledger still accepts; only ever gets worse.
+/// The status of a ledger: which operations it accepts. It only ever gets worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Status {
@@ -22,10 +22,10 @@ pub(super) enum Status {
 }
 
 impl Status {
-    /// Accepts claims.
+    /// Checks that claims are accepted.
     ///
     /// # Errors
-    /// The reason why not.
+    /// [`LedgerError::Latched`], [`LedgerError::Closed`] or, when poisoned, [`LedgerError::Unavailable`].
     pub(super) fn accepts_claims(self) -> Result<(), LedgerError> {
         match self {
             Status::Open => Ok(()),
@@ -49,7 +49,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A clock that says `wall_ms` now, in a ledger whose last record was written at `last_ms`.
+    /// A clock that reads `wall_ms` now, in a ledger whose last record was written at `last_ms`.
     pub(super) fn new(wall_ms: u64, last_ms: u64, distrust: Duration) -> Clock {
         let boot = BootClock::default();
         let clock = LedgerClock::new(wall_ms, boot.now(), last_ms, distrust);
@@ -61,7 +61,7 @@ impl Clock {
         self.read(now_ms())
     }
 
-    /// The time, by a clock that says `wall_ms` now. Operators are told of a jump.
+    /// The time, by a clock that reads `wall_ms` now. A jump is logged.
     pub(super) fn read(&self, wall_ms: u64) -> Reading {
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         let reading = clock.read(wall_ms, self.boot.now());
@@ -76,24 +76,28 @@ impl Clock {
 }
 
 impl Shared {
-    /// Moves the status on to `status`, unless it is there or worse; says whether it moved.
+    /// Sets the status to `status` unless it is as bad already; true if it changed.
     pub(super) fn worsen(&self, status: Status) -> bool {
         self.status.fetch_max(status as u8, Ordering::SeqCst) < status as u8
     }
 
-    /// The store failed: nothing more is accepted.
+    /// Poisons the ledger after a failure of the journal or the index: nothing more is accepted.
     pub(super) fn poison(&self, error: &dyn std::fmt::Display) {
         if self.worsen(Status::Poisoned) {
-            tracing::error!(%error, "the ledger failed and accepts nothing more until it is opened again");
+            let error = error.to_string();
+            tracing::error!(error, "the ledger failed and accepts nothing more until it is opened again");
         }
     }
 
-    /// Whether claims are accepted; if not, why.
+    /// Checks that claims are accepted.
+    ///
+    /// # Errors
+    /// As [`Status::accepts_claims`].
     pub(super) fn accepts_claims(&self) -> Result<(), LedgerError> {
         self.status().accepts_claims()
     }
 
-    /// What the ledger accepts now.
+    /// The present status.
     pub(super) fn status(&self) -> Status {
         match self.status.load(Ordering::SeqCst) {
             status if status == Status::Open as u8 => Status::Open,
@@ -103,7 +107,10 @@ impl Shared {
         }
     }
 
-    /// Whether anything is accepted; a latched ledger still answers and still takes outcomes.
+    /// Checks that the ledger can be read and takes outcomes, which a latched one still does.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] or, when poisoned, [`LedgerError::Unavailable`].
     pub(super) fn works(&self) -> Result<(), LedgerError> {
         match self.accepts_claims() {
             Err(LedgerError::Latched) => Ok(()),
@@ -111,7 +118,10 @@ impl Shared {
         }
     }
 
-    /// Whether what is queued may still be recorded, which closing does not change.
+    /// Checks that queued operations may still be recorded, which a closed ledger still does.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`] when poisoned.
     pub(super) fn not_poisoned(&self) -> Result<(), LedgerError> {
         match self.accepts_claims() {
             Err(LedgerError::Unavailable) => Err(LedgerError::Unavailable),

@@ -1,9 +1,9 @@
-//! Subjects: what an action is about, and which actions touch it.
+//! Subjects: the things that an action changes, and the other actions that touch them.
 //!
 //! A [`Subject`] is a set of pairs of thing and value, as `{host: web-01}` or `{environment: prod, service: api}`. An action
-//! *touches* another when all pairs of one of its subjects are among the pairs of one of the other's: deleting the
-//! environment touches what was deployed there, deploying a service does not touch the environment. The actions that have
-//! one subject meet at its [`Slot`]; the actions that touch an action are found at the slots of all parts of its subjects.
+//! *touches* another when one of its subjects is a subset of one of the other's: deleting an environment touches every
+//! deployment in it, deploying a service does not touch the deletion of its environment. The actions with one subject are stored
+//! together at its [`Slot`]; the actions that touch an action are at the slots of all subsets of its subjects.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -26,7 +26,7 @@ pub struct Pair(#[serde(with = "hex::serde")] pub(super) [u8; 16]);
 #[serde(transparent)]
 pub struct Subject(Vec<Pair>);
 
-/// The place where the actions with one subject meet.
+/// The name of the place where the actions with one subject are stored: the hash of the subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Slot(#[serde(with = "hex::serde")] pub(super) [u8; 16]);
@@ -40,12 +40,12 @@ impl Subject {
         (1..=MOST_PAIRS).contains(&pairs.len()).then_some(Subject(pairs))
     }
 
-    /// The place where actions with this very subject meet.
+    /// The slot of this subject.
     pub(super) fn slot(&self) -> Slot {
         slot(self.0.iter())
     }
 
-    /// The slots of this subject and of every part of it: whatever meets there touches an action with this subject.
+    /// The slots of this subject and of all its subsets: the actions there touch an action with this subject.
     pub(super) fn parts(&self) -> impl Iterator<Item = Slot> + '_ {
         (1..1_usize << self.0.len()).map(|chosen| {
             slot(self.0.iter().enumerate().filter(move |(place, _)| chosen & (1 << place) != 0).map(|(_, pair)| pair))
@@ -62,7 +62,7 @@ fn slot<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Slot {
     Slot(slot)
 }
 
-/// The slots where actions meet that touch one with `subjects`, each once, in ascending order.
+/// The slots of the actions that touch an action with `subjects`, each once, in ascending order.
 pub(super) fn touching(subjects: &[Subject]) -> Vec<Slot> {
     let mut slots: Vec<Slot> = subjects.iter().flat_map(Subject::parts).collect();
     slots.sort_unstable();

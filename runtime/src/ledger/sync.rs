@@ -1,5 +1,5 @@
-//! What the threads of a ledger in this process meet at. All of it is named here and nowhere else, so that a test can run
-//! the same code where each order in which the threads may go on is tried out.
+//! The synchronization primitives of a ledger's threads. They are named here and nowhere else, so that a test can run the same
+//! code with primitives that try out every order of the threads.
 
 #[cfg(not(shuttle))]
 mod real {

@@ -1,9 +1,7 @@
-//! Whether a journal is the one that was written: by itself, and against what others hold of it.
+//! Verification of a journal, by itself and against anchors.
 //!
-//! By itself it can show that nothing in it was changed without also changing all that follows, and that whoever did so
-//! did not have the key that signs checkpoints. It cannot show that its end is not missing. That takes an [`Anchor`].
-//!
-//! What a ledger keeps of its index is held against it too: a key that is missing there could run twice.
+//! By itself a journal shows a change inside it, unless everything after the change was rewritten too, with checkpoints signed
+//! anew. It cannot show that its end was cut off, or that it was rewritten as a whole: that takes an [`Anchor`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,19 +20,19 @@ use super::local::journal::recover::durable_of;
 use super::local::reader::segments;
 use super::record::{Event, FORMAT, Record, Tail};
 
-/// How much a verification shows.
+/// The result of a verification: how much it proves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "rung", rename_all = "snake_case")]
 pub enum Rung {
-    /// Nothing contradicts anything. A cut tail, or a journal written anew as a whole, would look the same.
+    /// The journal is consistent. One with a cut-off end, or one that was rewritten as a whole, would look the same.
     TailUnproven,
-    /// Nothing is missing up to the last anchor; what lies behind it is consistent.
+    /// Nothing is missing up to the last anchor; the records after it are consistent.
     Complete {
         /// Sequence of the anchored record.
         up_to: u64,
-        /// When the anchor was made, as RFC 3339.
+        /// Time at which the anchor was made, as RFC 3339.
         anchor_at: String,
-        /// Records behind it.
+        /// Records after it.
         behind: u64,
     },
 }
@@ -56,21 +54,21 @@ impl fmt::Display for Rung {
     }
 }
 
-/// What a journal without a break holds.
+/// The contents of a journal that verifies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Id of the journal.
     pub log: String,
-    /// How much was shown.
+    /// The extent of the proof.
     #[serde(flatten)]
     pub rung: Rung,
-    /// Records.
+    /// Number of records.
     pub records: u64,
-    /// Payloads that are there and match their name.
+    /// Payloads that are there and match their hash.
     pub payloads: u64,
-    /// Payloads that a record names and that are not there.
+    /// Payloads that a record names and that are missing.
     pub missing_payloads: u64,
-    /// Of these, results that had not expired when the last record was written: no retention removed them.
+    /// Of the missing payloads, those that had not expired when the last record was written: retention did not remove them.
     pub lost_payloads: u64,
     /// Sequence of the last record.
     pub last_sequence: u64,
@@ -80,19 +78,19 @@ pub struct Report {
     pub last_at: String,
     /// The last record is a `close`. Otherwise the server runs, or ended without one.
     pub clean_close: bool,
-    /// How often a server found that the one before it had ended without a `close`.
+    /// Opens that found that the server before had ended without a `close`.
     pub unclean_ends: u64,
     /// Bytes of unfinished records that servers cut when they started.
     pub cut_bytes: u64,
-    /// Bytes behind the last record that are no whole record: a running server is writing them, or a crash cut them off.
+    /// Bytes after the last record that are no whole record: a running server is writing them, or a crash cut them off.
     pub unfinished_bytes: u64,
-    /// Checkpoints; the signature of each was checked.
+    /// Number of checkpoints; the signature of each was checked.
     pub checkpoints: u64,
     /// Sequence of the last record that a checkpoint signs; 0 when there is no checkpoint.
     pub signed_up_to: u64,
     /// The keys that signed, in order of appearance, as hex.
     pub signers: Vec<String>,
-    /// Records dated before the checkpoint ahead of them: the clock was set back, or old records stand behind it.
+    /// Records that are dated earlier than a checkpoint before them: the clock was set back, or old records were inserted.
     pub backdated: u64,
     /// Sequence of the first of them.
     pub first_backdated: Option<u64>,
@@ -122,7 +120,7 @@ pub enum IndexCheck {
     },
 }
 
-/// Why a journal does not verify.
+/// The reason why a journal does not verify.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -130,12 +128,12 @@ pub enum VerifyError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// There is no journal.
     Missing {
-        /// Where it should be.
+        /// The place where it should be.
         path: PathBuf,
     },
     /// The first place that is not as it was written.
@@ -146,7 +144,7 @@ pub enum VerifyError {
         segment: PathBuf,
         /// The line in the segment, from 1.
         line: u64,
-        /// What is wrong.
+        /// The reason.
         reason: &'static str,
     },
     /// The journal ends before an anchored record: its end was cut, or an older copy stands in its place.
@@ -183,7 +181,7 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    /// The journal does not extend an anchor, whatever it looks like by itself.
+    /// True if the journal contradicts an anchor, even if it is consistent by itself.
     #[must_use]
     pub fn contradicts_anchor(&self) -> bool {
         match self {
@@ -246,12 +244,13 @@ impl error::Error for VerifyError {
 /// Verifies the journal of the ledger in `directory` by itself; see [`Verification`].
 ///
 /// # Errors
-/// The first place that is not as it was written, or what could not be read.
+/// [`VerifyError::Broken`] for the first place that is not as it was written; [`VerifyError::Io`] or [`VerifyError::Missing`] when
+/// the journal cannot be read.
 pub fn verify(directory: &Path) -> Result<Report, VerifyError> {
     Verification::default().run(directory, &mut |_| {})
 }
 
-/// What a journal is verified against beside itself.
+/// The anchors and signers that a journal is verified against.
 #[derive(Clone, Debug, Default)]
 pub struct Verification {
     pub(super) anchors: Vec<Anchor>,
@@ -259,7 +258,7 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// The journal must extend these.
+    /// Adds anchors, which the journal must hold.
     #[must_use]
     pub fn anchors(mut self, anchors: impl IntoIterator<Item = Anchor>) -> Verification {
         self.anchors.extend(anchors);
@@ -267,7 +266,7 @@ impl Verification {
         self
     }
 
-    /// Every key that signs must be one of these (hex); without any, the journal says itself who signs.
+    /// Adds public keys (hex), of which every signature must use one; without any, the keys that the journal names are trusted.
     #[must_use]
     pub fn signers(mut self, signers: impl IntoIterator<Item = String>) -> Verification {
         self.signers.extend(signers);
@@ -276,13 +275,12 @@ impl Verification {
 
     /// Walks the journal of the ledger in `directory` and tells `progress` how many bytes it has read.
     ///
-    /// Checks each line's hash, each link, the sequence without gaps, each checkpoint's signature and each anchor, and then
-    /// what the index says, unless a server uses it. Changes nothing, so a server may run meanwhile: what it writes behind the
-    /// last whole record is not judged. The index is copied to the directory for temporary files.
+    /// Checks each line's hash, each link, that the sequence has no gaps, each checkpoint's signature and each anchor. Takes no
+    /// lock and changes nothing, so a server may run meanwhile: unfinished bytes after the last whole record are not judged.
     ///
     /// # Errors
-    /// The first place that is not as it was written, the first anchor that the journal does not extend, an index that says
-    /// something else, or what could not be read.
+    /// [`VerifyError::Broken`] for the first place that is not as it was written; [`VerifyError::Io`] or [`VerifyError::Missing`]
+    /// when the journal cannot be read; any other for the first anchor that it contradicts.
     pub fn run(&self, directory: &Path, progress: &mut dyn FnMut(u64)) -> Result<Report, VerifyError> {
         let segments = segments(directory).map_err(|(path, source)| VerifyError::Io { path, source })?;
         let Some(last) = segments.last().map(|segment| segment.first) else {
@@ -311,7 +309,7 @@ impl Verification {
             }
             let mut lines = segment.lines().map_err(io)?;
             let (mut number, mut recorded, mut end) = (0, 0, 0);
-            // Where a batch begins that is not whole.
+            // The line at which an incomplete batch begins.
             let mut unfinished = None;
             while let Some(line) = lines.read().map_err(io)? {
                 let next = walk.next_sequence();
@@ -324,7 +322,7 @@ impl Verification {
                     unfinished = unfinished.or(Some(number));
                 }
                 match unfinished {
-                    // Whoever wrote this line knew that all of the batch was there.
+                    // The server that wrote this line knew that the batch was synced as a whole.
                     Some(hole) if durable_of(line.bytes) >= next => {
                         return Err(broken(next, hole, "the line is incomplete, and a later record knows it whole"));
                     }
@@ -388,11 +386,11 @@ impl Verification {
     }
 }
 
-/// What a walk met.
+/// The reason why a walk stops.
 pub(super) enum Wrong {
-    /// The line is not as it was written; why.
+    /// The line is not as it was written, for this reason.
     Broken(&'static str),
-    /// An anchor that the chain does not extend.
+    /// The chain contradicts an anchor.
     Anchor(VerifyError),
 }
 
@@ -402,12 +400,12 @@ impl From<&'static str> for Wrong {
     }
 }
 
-/// The walk along one chain, whatever keeps it.
+/// The walk along one chain, in files or in a database.
 pub(super) struct Walk<'a> {
     asked: &'a Verification,
     chain: Chain,
     report: Report,
-    /// How many anchors were met.
+    /// Number of anchors that were found in the chain.
     met: usize,
     durable: u64,
     epoch: u64,
@@ -421,12 +419,12 @@ pub(super) struct Walk<'a> {
     swept: u64,
     /// Time of the last record, in ms since 1970.
     at_ms: u64,
-    /// When the last checkpoint was signed.
+    /// The time of the last checkpoint.
     signed_at: Option<Timestamp>,
 }
 
 impl<'a> Walk<'a> {
-    /// The chain must be `log`; where that is empty, its first record says which it is.
+    /// A walk along the chain `log`; if that is empty, the first record names the chain.
     pub(super) fn new(asked: &'a Verification, log: &str) -> Walk<'a> {
         let report = Report {
             log: log.to_owned(),
@@ -476,7 +474,10 @@ impl<'a> Walk<'a> {
         Tail { sequence: self.report.last_sequence, hash: self.report.last_hash }
     }
 
-    /// Takes a whole line; `None` when it was a payload.
+    /// Takes a whole line; `None` for a payload.
+    ///
+    /// # Errors
+    /// [`Wrong`] when the line is not as it was written, or the chain contradicts an anchor.
     pub(super) fn take(&mut self, segment: u64, offset: u64, line: &[u8]) -> Result<Option<Box<Record>>, Wrong> {
         let before = self.report.last_hash;
         let Some(linked) = self.chain.take(segment, offset, line)? else { return Ok(None) };
@@ -505,7 +506,7 @@ impl<'a> Walk<'a> {
         Ok(Some(record))
     }
 
-    /// What grows along a journal. Chained anew behind a later place, an old record does not fit in.
+    /// Checks the members that only grow along a journal: an old record that was chained anew at a later place breaks this order.
     fn in_order(&mut self, record: &Record) -> Result<(), &'static str> {
         if record.seq == 1 && record.event != Event::Open {
             return Err("the journal does not begin with an `open` record");
@@ -546,8 +547,8 @@ impl<'a> Walk<'a> {
             None => {}
         }
         match &record.signer {
-            Some(signer) if !self.may_sign(signer) => return Err("the key that signs is none of those given"),
-            None if !self.asked.signers.is_empty() => return Err("it announces no key that signs"),
+            Some(signer) if !self.may_sign(signer) => return Err("its signing key is none of the given signers"),
+            None if !self.asked.signers.is_empty() => return Err("it names no signing key"),
             Some(signer) if !self.report.signers.contains(signer) => self.report.signers.push(signer.clone()),
             _ => {}
         }
@@ -559,7 +560,7 @@ impl<'a> Walk<'a> {
         self.asked.signers.is_empty() || self.asked.signers.iter().any(|asked| asked == signer)
     }
 
-    /// The signature is over the record before, whose hash is `before`, by the key that the last `open` announced.
+    /// Checks a checkpoint: it signs the record before it, whose hash is `before`, with the key that the last `open` announced.
     fn checkpoint(&mut self, record: &Record, before: Hash) -> Result<(), &'static str> {
         let (Some(signer), Some(signature)) = (&record.signer, &record.signature) else {
             return Err("the checkpoint is not signed");
@@ -584,7 +585,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Meets the anchors of the last record.
+    /// Compares the last record with the anchors of its sequence.
     fn anchored(&mut self) -> Result<(), VerifyError> {
         while let Some(anchor) = self.asked.anchors.get(self.met) {
             let sequence = anchor.sequence();
@@ -610,7 +611,10 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What was shown, or the anchor that was not met.
+    /// Ends the walk.
+    ///
+    /// # Errors
+    /// [`VerifyError::EndsBefore`] when an anchored record is missing.
     pub(super) fn end(mut self) -> Result<Report, VerifyError> {
         let last = self.report.last_sequence;
         if let Some(anchor) = self.asked.anchors.get(self.met) {
@@ -620,7 +624,7 @@ impl<'a> Walk<'a> {
             *behind = last - *up_to;
         }
         self.report.missing_payloads = self.missing.len() as u64;
-        // Retention rewrites a segment before it records that, so the time decides where a crash came in between.
+        // Retention rewrites a segment before it records that. After a crash between the two, the expiry time decides.
         let lost = |(segment, expires_ms): &&(u64, u64)| *segment >= self.swept && *expires_ms > self.at_ms;
         self.report.lost_payloads = self.missing.iter().filter(lost).count() as u64;
         self.report.clean_close = self.closed && self.report.unfinished_bytes == 0;

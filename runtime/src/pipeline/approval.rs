@@ -1,4 +1,4 @@
-//! Gate 7: has somebody agreed who must?
+//! Gate 7: the approval of a person, for tools that need one.
 
 use super::dedupe::{self, Awaiting};
 use super::flow::{Flow, Pending, Stop};
@@ -12,7 +12,7 @@ use crate::ledger::{
 use crate::tool::Approve;
 use std::borrow::Cow;
 
-/// How long an approval can be given and used, in ms.
+/// Time for which an approval can be given and used, in ms.
 const VALID_MS: u64 = 60 * 60 * 1_000;
 
 /// The version of the approved action that the intent uses up; `None` where nobody has to agree.
@@ -36,7 +36,7 @@ async fn operator(flow: &Flow, awaiting: Option<Awaiting>) -> Result<Version, St
     let State::AwaitingApproval(approval) = &action.state else {
         return Err(dedupe::in_progress(action.call).into());
     };
-    // It answers, and runs for, whoever asked; another owner waits for that.
+    // Only the owner who asked for the approval may use it; calls of another owner wait.
     if action.owner.as_deref() != flow.owner() {
         return Err(Stop::Pending(Pending { approval: Approval { decision: None, ..approval.clone() }, asked: false }));
     }
@@ -53,7 +53,7 @@ async fn operator(flow: &Flow, awaiting: Option<Awaiting>) -> Result<Version, St
     }
 }
 
-/// What runs is what was approved, to the letter: free text too, which gate 5 lets pass reworded.
+/// Refuses arguments that are not exactly the approved ones; gate 5 lets reworded free text pass.
 fn as_approved(flow: &Flow, action: &Action) -> Result<(), Stop> {
     let Some(names) = &flow.names else { return Err(unavailable("approval").into()) };
     if names.digest == action.digest {
@@ -67,7 +67,7 @@ fn as_approved(flow: &Flow, action: &Action) -> Result<(), Stop> {
         expected: Cow::Borrowed("the words that were approved"),
         example: None,
     });
-    Err(Refusal::new("approval", Kind::Conflict, "it was approved in other words; nothing ran")
+    Err(Refusal::new("approval", Kind::Conflict, "the approval was given for other words; nothing ran")
         .suggest("call again word for word as when you asked for the approval")
         .violations(violations.collect())
         .about(action.call.clone())
@@ -80,7 +80,7 @@ async fn ask(flow: &Flow) -> Result<Stop, Refusal> {
     let ask = Ask { claim: claim(flow)?, id: id.clone(), expires_ms: now_ms().saturating_add(VALID_MS) };
     let asked = flow.pipeline.ledger.ask(ask).await.map_err(|error| {
         let (tool, error) = (flow.tool().name, error.to_string());
-        tracing::error!(call = flow.id, tool, error, "an approval was not asked for");
+        tracing::error!(call = flow.id, tool, error, "the request for an approval was not recorded; nothing ran");
         unavailable("approval")
     })?;
     Ok(match asked {
@@ -103,18 +103,22 @@ async fn ask(flow: &Flow) -> Result<Stop, Refusal> {
     })
 }
 
-/// The approval counts no longer: the key is free again, and the next call asks anew.
+/// Records that the approval has expired or is void: the key is free again, and the next call asks for a new approval.
 async fn over(flow: &Flow, action: &Action, approval: &Approval) -> Refusal {
     let expired = approval.expires_ms <= now_ms();
     let code = if expired { "approval_expired" } else { "approval_void" };
     let outcome = Outcome::Failed { code: Cow::Borrowed(code) };
     let settle = Settle { entry: flow.entry(), key: action.key, version: action.version, outcome, how: How::Call };
     match flow.pipeline.ledger.settle(settle).await {
-        // Another call told it, or asked anew.
+        // Another call recorded that, or asked for a new approval.
         Ok(_) | Err(LedgerError::Superseded) => {}
         Err(error) => {
             let error = error.to_string();
-            tracing::error!(call = flow.id, error, "the end of an approval was not recorded");
+            tracing::error!(
+                call = flow.id,
+                error,
+                "the end of an approval was not recorded; the next call tries again"
+            );
             return unavailable("approval");
         }
     }

@@ -1,4 +1,4 @@
-//! Gate 1: who is the agent, and for whom does it act?
+//! Gate 1: the identity of the agent, and of the user it acts for.
 
 use super::flow::Flow;
 use super::refusal::Refusal;

@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 
 pub(super) async fn pass(flow: &Flow) -> Result<Option<SecretString>, Refusal> {
     let (Some(spec), Some(principal)) = (flow.tool().credential, &flow.principal) else { return Ok(None) };
-    // A broker is the server author's code: should it panic, nothing has run yet, and that is what is answered.
+    // A broker is the server author's code. If it panics, nothing has run yet, and the answer says so.
     let minted = AssertUnwindSafe(async { flow.pipeline.broker.mint(spec, principal).await }).catch_unwind();
     let minted = match tokio::time::timeout(CREDENTIAL_DEADLINE, minted).await {
         Ok(Ok(minted)) => minted,

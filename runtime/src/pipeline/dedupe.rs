@@ -1,4 +1,4 @@
-//! Gate 5: is the action known already? Then its answer is given again, and nothing runs.
+//! Gate 5: replays the answer of an action that is known already; nothing runs then.
 
 use super::flight::{Landed, Lead};
 use super::flow::{Flow, Replay, Stop};
@@ -12,7 +12,7 @@ use crate::ledger::{Action, ArgumentDigest, Happened, Standing, Superseded};
 use crate::tool::{Key, Repeat};
 use std::borrow::Cow;
 
-/// The pass of gate 5.
+/// The result of gate 5 for a call that goes on.
 pub(super) struct Passed {
     /// The right to run the intent.
     pub(super) lead: Lead,
@@ -23,7 +23,7 @@ pub(super) struct Passed {
 /// An action that awaits approval.
 pub(super) struct Awaiting {
     pub(super) action: Action,
-    /// The approval counts no longer.
+    /// The approval has expired, or its subject has changed since.
     pub(super) void: bool,
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn pass(flow: &Flow) -> Result<Passed, Stop> {
     Ok(Passed { lead, awaiting })
 }
 
-/// Waits for the calls of the same intent that run in this server.
+/// Takes the lead of the intent (single-flight), or waits for the call in this server that has it.
 async fn lead(flow: &Flow) -> Result<Lead, Stop> {
     let Some(names) = &flow.names else { return Err(unavailable("dedupe").into()) };
     let deadline = tokio::time::Instant::now() + flow.tool().timeout;
@@ -48,7 +48,8 @@ async fn lead(flow: &Flow) -> Result<Lead, Stop> {
         if !differ.is_empty() {
             return Err(differs(flow, &call, &differ).into());
         }
-        // Only its own answer is worth the wait: not another owner's, not that of other words that are set in its place.
+        // Wait only for an answer that this call may get: of the same owner and the same repeat and, with a natural key,
+        // to the same words.
         let natural = matches!(flow.tool().key, Key::Natural(_));
         let same = flying.digest == names.digest || (!natural && flying.again_after == flow.again_after);
         if !same || flying.owner.as_deref() != flow.owner() {
@@ -58,24 +59,24 @@ async fn lead(flow: &Flow) -> Result<Lead, Stop> {
             Ok(Some(landed)) => {
                 return Err(match &*landed {
                     Landed::Answered { body, call } => answered(flow, &flying.arguments, body, call).await,
-                    // Nobody is asked either: what the body has not done yet, it may still do.
+                    // `reconcile` is not asked: the body still runs and may have its effect later.
                     Landed::Late => in_doubt(call).into(),
                 });
             }
-            // It was stopped before its effect, so nothing is known of the intent: this call's turn.
+            // The other call was stopped before its effect: this one tries to take the lead.
             Ok(None) => {}
             Err(_) => return Err(in_progress(call).into()),
         }
     }
 }
 
-/// The answer of the call that was waited for, by the rules as they stand now: its subject may have moved while it ran.
+/// The answer of the call that was waited for, judged again: another action may have changed its subject while it ran.
 async fn answered(flow: &Flow, then: &[ArgumentDigest], body: &Body, call: &str) -> Stop {
     let first_at_ms = match standing(flow).await {
         Ok(Standing::Superseded(superseded)) => return self::superseded(flow, *superseded).await.into(),
         Ok(Standing::Running { call: running }) if running != call => return in_progress(running).into(),
         Ok(Standing::Replay(action)) => Some(action.began_ms),
-        // An error without effect, a doubt, or a ledger that cannot tell: what the call was answered is still so.
+        // An error without effect, a doubt, or a ledger that cannot be read: the answer of that call still holds.
         Ok(_) | Err(_) => None,
     };
     let differs = flow.names.as_ref().map(|names| reworded(then, &names.arguments)).unwrap_or_default();
@@ -90,8 +91,8 @@ async fn standing(flow: &Flow) -> Result<Standing, Refusal> {
     })
 }
 
-/// Goes on only where the ledger knows nothing against it. A doubt is asked about first, and what comes of that is judged by
-/// the same rules.
+/// Lets the call go on unless the ledger's judgement forbids it. For a doubt, `reconcile` is asked first, and the result is
+/// judged by the same rules.
 pub(super) async fn known(flow: &Flow, standing: Standing) -> Result<Option<Awaiting>, Stop> {
     let standing = match standing {
         Standing::InDoubt { action, may_run: false } if action.owner.as_deref() == flow.owner() => {
@@ -140,7 +141,7 @@ async fn stored(flow: &Flow, action: &Action) -> Option<Body> {
     }
 }
 
-/// The answer when the subject has moved since.
+/// The refusal when a later action has changed the subject.
 async fn superseded(flow: &Flow, superseded: Superseded) -> Refusal {
     let earlier = match &superseded.earlier {
         Some(action) => stored(flow, action).await,
@@ -182,7 +183,7 @@ fn done_for_another(first_call: String) -> Refusal {
         .about(first_call)
 }
 
-/// The answer when a key names an action with other arguments. Those that records hide are not named: it would help to guess.
+/// The refusal when a key names an action with other arguments. Sensitive arguments are not named: that would help to guess them.
 fn differs(flow: &Flow, first_call: &str, arguments: &[String]) -> Refusal {
     let hidden = |name: &str| {
         let tool = flow.tool();
@@ -216,18 +217,22 @@ fn reworded(then: &[ArgumentDigest], now: &[ArgumentDigest]) -> Vec<String> {
 }
 
 pub(super) fn in_progress(first_call: String) -> Refusal {
-    Refusal::new("dedupe", Kind::InProgress, "the same target is being acted on; nothing was started again")
-        .suggest("call again with the same arguments to get its answer")
-        .retry_after_ms(1_000)
-        .effect(EffectKnown::Unknown)
-        .about(first_call)
+    Refusal::new(
+        "dedupe",
+        Kind::InProgress,
+        "an action on the same target is still in progress; nothing was started again",
+    )
+    .suggest("call again with the same arguments to get its answer")
+    .retry_after_ms(1_000)
+    .effect(EffectKnown::Unknown)
+    .about(first_call)
 }
 
 fn in_doubt(first_call: String) -> Refusal {
     Refusal::new(
         "dedupe",
         Kind::InDoubt,
-        "this was started before and whether it happened is not known; it was not run again",
+        "this was started before, and it is not known whether it happened; it was not run again",
     )
     .suggest("look at the target with a read tool, or ask an operator to resolve the doubt; in doubt is not failed")
     .effect(EffectKnown::Unknown)
@@ -238,7 +243,7 @@ fn subject_in_doubt(call: String) -> Refusal {
     Refusal::new(
         "dedupe",
         Kind::InDoubt,
-        "whether an earlier call on the same target happened is not known, so nothing is repeated on it",
+        "it is not known whether an earlier call on the same target happened, so nothing on it is repeated",
     )
     .code("subject_in_doubt")
     .suggest("ask an operator to resolve the doubt; in doubt is not failed")

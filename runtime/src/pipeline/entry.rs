@@ -1,4 +1,4 @@
-//! Who asked for what, as the ledger's records hold it.
+//! The caller and the request, as the ledger's records hold them.
 
 use super::flow::Flow;
 use crate::ledger::Entry;
@@ -20,7 +20,7 @@ pub(super) fn entry(flow: &Flow) -> Entry {
     }
 }
 
-/// The entry of a request whose sender is not known: of what it says, nothing gets into the ledger.
+/// The entry of a request from an unknown sender: nothing of the request gets into the ledger.
 pub(super) fn of_nobody() -> Entry {
     Entry {
         call: ulid::Ulid::generate().to_string(),

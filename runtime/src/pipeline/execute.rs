@@ -1,4 +1,4 @@
-//! Gate 10: the body, with its deadline, its panic and its retries.
+//! Gate 10: runs the body under its deadline, catches its panic, and retries it.
 
 use super::body::Body;
 use super::flow::Flow;
@@ -22,7 +22,7 @@ use std::time::Duration;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// How a body ended.
+/// The end of a body.
 pub(super) enum Ended {
     Finished(Finished),
     Panicked,
@@ -35,14 +35,14 @@ pub(super) enum Ended {
 /// Runs a read to its end, at most until its deadline.
 pub(super) async fn read(flow: &mut Flow, secret: Option<SecretString>) -> Result<Ended, Refusal> {
     let timeout = flow.tool().timeout;
-    // What a read has started on other threads is not waited for: it changes nothing.
+    // Blocking work that a read has started is not waited for: it changes nothing.
     let ended = tokio::time::timeout(timeout, attempts(flow, secret, None, Blocking::default())).await;
     ended.map_err(|_| {
         Refusal::new("execute", Kind::Transient, format!("no answer within {} ms", timeout.as_millis())).code("timeout")
     })
 }
 
-/// The body of a write, held to its lease; whoever awaits it sets the deadline.
+/// The body of a write under its lease; the caller that awaits it sets the deadline.
 pub(super) fn write(flow: &mut Flow, secret: Option<SecretString>, effect_key: Hash, lease: Lease) -> Body {
     let blocking = Blocking::under(lease.clone());
     Body::new(Leased::new(attempts(flow, secret, Some(effect_key), blocking.clone()), lease), blocking)
@@ -67,7 +67,7 @@ fn attempts(
     Box::pin(attempts.run(arguments))
 }
 
-/// What the tool's `reconcile` says of an action in doubt; `None` when it gave no answer.
+/// Asks the tool's `reconcile` about an action in doubt; `None` when it gives no answer.
 pub(super) async fn reconcile(flow: &Flow, action: &Action, secret: Option<SecretString>) -> Option<Reconciliation> {
     let context = flow.context(secret, Some(action.effect_key()), Blocking::default())?;
     let arguments = (flow.tool().decode)(&mut Decoder::new(&flow.request.arguments))?;
@@ -111,7 +111,7 @@ impl Attempts {
             .build();
         let mut arguments = Some(first);
         loop {
-            // The body takes its arguments, so another attempt decodes them anew.
+            // The body takes its arguments, so another attempt decodes them again.
             let Some(arguments) = arguments.take().or_else(|| (self.tool.decode)(&mut Decoder::new(&self.text))) else {
                 return Ended::Finished(crate::__private::no_state());
             };
@@ -150,7 +150,7 @@ impl Attempts {
     }
 }
 
-/// Whether trying again can help and cannot harm.
+/// True when a retry can help and cannot do harm.
 pub(super) fn had_no_effect(error: &ErrorReport) -> bool {
     matches!(error.kind, Kind::Transient | Kind::Unavailable) && error.effect == EffectKnown::None
 }
@@ -163,7 +163,7 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no text")
 }
 
-/// A read whose caller goes away is dropped; the ledger hears of it.
+/// Records, when dropped, a read that was cancelled because its caller went away.
 pub(super) struct Unanswered(Option<(Entry, Ledger)>);
 
 impl Unanswered {
@@ -171,7 +171,7 @@ impl Unanswered {
         Unanswered(Some((flow.entry(), flow.pipeline.ledger.clone())))
     }
 
-    /// It was answered, and is recorded as such.
+    /// Disarms the guard: the read was answered, and is recorded as answered.
     pub(super) fn over(mut self) {
         self.0 = None;
     }

@@ -1,4 +1,4 @@
-//! What is running in this server right now, by intent: a duplicate waits on it instead of running.
+//! Single-flight: the calls that run in this server, by intent. A duplicate waits for the running call instead of running.
 
 use crate::action::Names;
 use crate::envelope::Body;
@@ -8,12 +8,12 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
-/// What a running call came to, for those who wait on it.
+/// The end of a running call, for the duplicates that wait for it.
 #[derive(Debug)]
 pub(crate) enum Landed {
     /// It was answered.
     Answered { body: Body, call: String },
-    /// Its deadline passed and its body goes on: what it comes to is not known yet.
+    /// Its deadline passed and its body still runs: its outcome is not known yet.
     Late,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Flying {
 }
 
 impl Flying {
-    /// Waits until it is over: with its answer, or without one when it was stopped before its effect.
+    /// Waits for the end of the call; `None` when it was stopped before its effect.
     pub(crate) async fn landed(&self) -> Option<Arc<Landed>> {
         match self.landed.clone().wait_for(Option::is_some).await {
             Ok(landed) => landed.clone(),
@@ -50,7 +50,7 @@ pub(crate) struct Lead {
 }
 
 impl Flights {
-    /// Takes the lead, or answers with the call that has it.
+    /// Takes the lead of an intent, or returns the call that has it.
     pub(crate) fn board(
         &self,
         names: &Names,
@@ -79,7 +79,7 @@ impl Flights {
 }
 
 impl Lead {
-    /// Tells those who wait what it came to.
+    /// Gives the answer to the waiting duplicates.
     pub(crate) fn land(&self, body: &Body, call: &str) {
         self.tell(Landed::Answered { body: body.clone(), call: call.to_owned() });
     }

@@ -28,12 +28,12 @@ pub(crate) struct Request {
     pub(crate) turn: Option<String>,
     /// The keys the caller gave, from `_meta` and from the header.
     pub(crate) client_keys: Vec<String>,
-    /// What is wrong with the facts above; gate 3 tells it.
+    /// Violations found in the fields above; gate 3 reports them.
     pub(crate) violations: Vec<Violation>,
 }
 
 impl Request {
-    /// Takes what a call's `_meta` says of it. The names go into records and keys, so they are short and visible.
+    /// Reads the call's `_meta`. Its values go into records and keys, so only short printable text is accepted.
     pub(crate) fn facts(&mut self, meta: &Map<String, Value>) {
         self.investigation = self.fact(meta, "investigation");
         self.turn = self.fact(meta, "turn");
@@ -55,7 +55,7 @@ impl Request {
     }
 }
 
-/// What `_meta` may name: an investigation, a turn, a key.
+/// The rule for the values in `_meta`: investigation, turn and idempotency key.
 static FACT: TextRule = TextRule::new(Some("^[!-~]{1,255}$"), None, false, None, None, None);
 
 /// The answer to one call.
@@ -67,7 +67,7 @@ pub(crate) struct Answer {
     pub(crate) receipt: Option<Receipt>,
 }
 
-/// How a call ended before its body ran.
+/// The end of a call whose body did not run.
 #[derive(Debug)]
 pub(crate) enum Stop {
     Refused(Refusal),
@@ -81,15 +81,15 @@ impl From<Refusal> for Stop {
     }
 }
 
-/// Somebody must agree first.
+/// A call that awaits an approval.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) approval: Approval,
-    /// This call asked; a later one only asks after it.
+    /// True for the call that asked for the approval, false for a later one that finds it pending.
     pub(crate) asked: bool,
 }
 
-/// An earlier answer, given again.
+/// An earlier answer that is replayed.
 #[derive(Debug)]
 pub(crate) struct Replay {
     pub(crate) body: Body,
@@ -110,9 +110,9 @@ pub(crate) struct Flow {
     pub(super) arguments: Option<Box<dyn Arguments>>,
     /// After gate 3: the arguments as the ledger may hold them.
     pub(super) redacted: Option<Box<RawValue>>,
-    /// After gate 3, for what changes the world.
+    /// After gate 3, for write and destroy tools.
     pub(super) names: Option<Names>,
-    /// After gate 3: the call that it names in order to do the same again on purpose.
+    /// After gate 3, for a repeat on purpose: the call that it names.
     pub(super) again_after: Option<String>,
 }
 
@@ -146,7 +146,7 @@ impl Flow {
         self.tool().source.unwrap_or(&self.pipeline.server)
     }
 
-    /// What a body sees, or a `reconcile` function; `action` is the key of what it runs for.
+    /// The call context of a body or a `reconcile` function; `action` is the action's key for the backend.
     pub(super) fn context(
         &self,
         credential: Option<SecretString>,
@@ -169,18 +169,18 @@ impl Flow {
         self.principal.as_ref().and_then(Principal::user)
     }
 
-    /// Who asked for what, as every record of the call holds it.
+    /// The caller and the request, as every record of the call holds them.
     pub(super) fn entry(&self) -> Entry {
         entry::entry(self)
     }
 
-    /// The answer with a body of this call's own.
+    /// The answer with `body`, stamped with the id of this call.
     pub(super) fn answer(&self, body: &Body, receipt: Option<Receipt>) -> Answer {
         let stamp = Stamp { call: &self.id, ..Stamp::default() };
         Answer { envelope: body.envelope(&stamp), is_error: body.is_error, receipt }
     }
 
-    /// The answer of a call that ended before its body ran; the ledger hears of it.
+    /// Records and answers a call whose body did not run.
     pub(super) fn stopped(&self, stop: Stop) -> Answer {
         match stop {
             Stop::Replayed(replay) => {
@@ -212,13 +212,13 @@ impl Flow {
         }
     }
 
-    /// What is answered if the task of the effect dies.
+    /// The answer to give if the task that runs the effect dies.
     pub(super) fn lost(&self) -> Lost {
         Lost { pipeline: self.pipeline.clone(), id: self.id.clone(), source: self.source().to_owned() }
     }
 }
 
-/// The answer for an effect whose task died, which it never should.
+/// The answer for an effect whose task died; that is a bug in safe_tool.
 pub(super) struct Lost {
     pipeline: Arc<Pipeline>,
     id: String,

@@ -1,5 +1,5 @@
-//! A rate for refused calls of a principal: who asks for what it may not, what breaks the rules, or what another did, learns from
-//! each answer, and does not learn for free.
+//! The rate limit for refused calls of a principal. Each violation, denial or conflict tells the caller something, so guessing
+//! is limited.
 
 use super::flow::Flow;
 use super::refusal::Refusal;
@@ -9,17 +9,17 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Refused calls that a principal has at once, and in each [`PERIOD`]. Generous: a model that corrects itself needs a few.
+/// Refusals that a principal may get in a burst, and in each [`PERIOD`]. Generous: a model that corrects itself needs a few.
 const REFUSED: u32 = 120;
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// More principals than this are looked through for those whose refusals no longer count.
+/// At this many principals, those whose refusals no longer count are removed.
 const MANY: usize = 10_000;
 
 /// Refused calls, by principal.
 pub(crate) struct Guesses {
     clock: BootClock,
-    /// The moment by which all of a principal's refusals are paid for; each takes its share of [`PERIOD`].
+    /// The moment at which a principal's refusals no longer count (a leaky bucket); each one moves it by its share of [`PERIOD`].
     paid: Mutex<HashMap<String, Boot>>,
 }
 
@@ -28,7 +28,7 @@ impl Guesses {
         Guesses { clock, paid: Mutex::default() }
     }
 
-    /// The time until `who` is answered again; `None` when it is answered now.
+    /// The time until a call of `who` is accepted again; `None` when it is accepted now.
     fn wait(&self, who: &str) -> Option<Duration> {
         let paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
         let debt = paid.get(who)?.since(self.clock.now());
@@ -52,7 +52,7 @@ fn share() -> Duration {
     PERIOD / REFUSED
 }
 
-/// Stops a principal with too many refused calls before anything of this one is looked at.
+/// Stops a call of a principal with too many refusals before anything else of the call is checked.
 pub(super) fn pass(flow: &Flow) -> Result<(), Refusal> {
     let Some(wait) = who(flow).and_then(|who| flow.pipeline.guesses.wait(&who)) else { return Ok(()) };
     let message =

@@ -8,7 +8,7 @@ use crate::error::Kind;
 use crate::ledger::{Claim, Claimed, Hash, LedgerError, Version};
 use crate::tool::{Approve, Key};
 
-/// An action that is this call's to run.
+/// A claim that this call has won: it runs the action.
 pub(super) struct Won {
     /// The version to settle.
     pub(super) version: Version,
@@ -16,12 +16,12 @@ pub(super) struct Won {
     pub(super) effect_key: Hash,
 }
 
-/// Claims the action, with the approval of that version where one is used up.
+/// Claims the action; `approved` is the version whose approval the claim uses up.
 pub(super) async fn pass(flow: &Flow, approved: Option<Version>) -> Result<Won, Stop> {
     let claim = Claim { approved, ..claim(flow)? };
     match flow.pipeline.ledger.claim(claim).await {
         Ok(Claimed::Won { version, effect_key }) => Ok(Won { version, effect_key }),
-        // Another call was faster since gate 5 looked; the loser gets the answer that gate 5 would have given.
+        // Another call claimed it after gate 5 had looked; this one gets the answer that gate 5 would give now.
         Ok(Claimed::Known(standing)) => Err(match dedupe::known(flow, standing).await {
             Err(stop) => stop,
             Ok(Some(Awaiting { action, .. })) => in_progress(action.call).into(),
@@ -34,7 +34,7 @@ pub(super) async fn pass(flow: &Flow, approved: Option<Version>) -> Result<Won, 
         Err(LedgerError::Superseded) => {
             let used = "the approval was used up by another call; nothing ran for this one";
             let refusal = Refusal::new("intent", Kind::Transient, used).code("approval_used");
-            Err(refusal.suggest("call again: it is answered, or asked for anew").into())
+            Err(refusal.suggest("call again: you get the answer, or a new approval is asked for").into())
         }
         Err(error) => {
             let (tool, error) = (flow.tool().name, error.to_string());
@@ -66,7 +66,7 @@ pub(super) fn claim(flow: &Flow) -> Result<Claim, Refusal> {
     })
 }
 
-/// A read leaves no intent, but no call is answered that cannot be recorded.
+/// Refuses a read while the ledger takes no records: a read has no intent, but it is recorded before it is answered.
 pub(super) fn ledger_takes_records(flow: &Flow) -> Result<(), Refusal> {
     flow.pipeline.ledger.health().map_err(|error| {
         tracing::error!(
@@ -80,7 +80,7 @@ pub(super) fn ledger_takes_records(flow: &Flow) -> Result<(), Refusal> {
 }
 
 pub(super) fn unavailable(gate: &'static str) -> Refusal {
-    Refusal::new(gate, Kind::Unavailable, "the server cannot record what it does for now, so it does nothing")
+    Refusal::new(gate, Kind::Unavailable, "the server cannot record calls at the moment, so it runs none")
         .code("ledger_unavailable")
-        .suggest("tell an operator; calling again helps once the ledger is back")
+        .suggest("tell an operator; calling again helps once the ledger works again")
 }

@@ -1,4 +1,4 @@
-//! Gate 6: how often, per principal, per value of an argument, in total.
+//! Gate 6: the rate limits, per principal, per value of an argument, and in total.
 
 use super::flow::Flow;
 use super::refusal::Refusal;
@@ -9,7 +9,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
 
-/// More values than this are looked through for those that no longer count.
+/// Above this many values, those that no longer count are removed.
 const MANY_VALUES: usize = 10_000;
 
 /// The limits of one tool.

@@ -1,4 +1,4 @@
-//! The gates, in order. Text in, text out: no transport and no store is known here.
+//! The gates, in order. Text in, text out: this module knows no transport and no store.
 
 mod approval;
 mod authenticate;
@@ -64,7 +64,7 @@ pub(crate) struct Pipeline {
     pub(crate) guesses: Guesses,
     pub(crate) flights: Flights,
     pub(crate) effects: TaskTracker,
-    /// What leases are measured by.
+    /// The clock that measures leases.
     pub(crate) clock: BootClock,
 }
 
@@ -84,7 +84,7 @@ impl Pipeline {
         })
     }
 
-    /// Gate 0 stopped a call that could be read: the same answer and the same record as any refusal.
+    /// Answers and records a call that gate 0 stopped, as any refusal; `None` when the server has no such tool.
     pub(crate) fn refuse_wire(self: &Arc<Self>, request: Request, violations: Vec<Violation>) -> Option<Answer> {
         let mut flow = Flow::new(self, request)?;
         let refusal = authenticate::pass(&mut flow)
@@ -95,13 +95,13 @@ impl Pipeline {
         Some(flow.stopped(refusal.into()))
     }
 
-    /// Waits for every effect that is running, late ones included; their outcomes are in the ledger then.
+    /// Waits until every running effect, late ones included, has ended and its outcome is in the ledger.
     pub(crate) async fn landed(&self) {
         self.effects.close();
         self.effects.wait().await;
     }
 
-    /// Who a request comes from, for what is not a call.
+    /// The principal of a request that is not a tool call; an unauthenticated one is recorded.
     pub(crate) fn principal(&self, bearer: Option<&str>) -> Option<Principal> {
         let principal = self.identity.authenticate(bearer);
         if principal.is_none() {
@@ -111,7 +111,7 @@ impl Pipeline {
     }
 }
 
-/// What a call passes that asks to read.
+/// The gates of a read.
 async fn read(flow: &mut Flow) -> Result<Answer, Stop> {
     authenticate::pass(flow)?;
     guesses::pass(flow)?;
@@ -129,7 +129,7 @@ async fn read(flow: &mut Flow) -> Result<Answer, Stop> {
     outcome::read(flow, ended?).await
 }
 
-/// What a call passes that asks to change something, up to its intent.
+/// The gates of a write, up to its intent.
 async fn before_effect(flow: &mut Flow) -> Result<(Lead, Option<Version>), Stop> {
     authenticate::pass(flow)?;
     guesses::pass(flow)?;
@@ -142,24 +142,23 @@ async fn before_effect(flow: &mut Flow) -> Result<(Lead, Option<Version>), Stop>
     Ok((lead, approved))
 }
 
-/// The rest, in a task of its own: from the intent on the action does not belong to its caller, and
-/// whoever hangs up, the outcome is recorded.
+/// Runs the gates from the intent on in a task of their own: the outcome is recorded even if the caller hangs up.
 async fn effect(flow: Flow, lead: Lead, approved: Option<Version>) -> Answer {
     let lost = flow.lost();
     let (answer, answered) = oneshot::channel();
     let effects = flow.pipeline.effects.clone();
     effects.spawn(from_intent(flow, lead, approved, answer));
-    // The task answers on every way out; should it die, the caller still gets the truth.
+    // The task always answers; if it dies, the caller is told that the action is in doubt.
     answered.await.unwrap_or_else(|_| lost.answer())
 }
 
 async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<Version>, caller: oneshot::Sender<Answer>) {
     let answer = |answer: Answer| {
         if caller.send(answer).is_err() {
-            tracing::debug!("the caller has gone; the outcome is in the ledger");
+            tracing::debug!("the caller hung up; the outcome is in the ledger");
         }
     };
-    // Measured from before the claim is sent, so that it ends here before it ends in the ledger.
+    // Begun before the claim is sent, so that it ends here before it ends in the ledger.
     let lease = lease::begin(&flow);
     let intent::Won { version, effect_key } = match intent::pass(&flow, approved).await {
         Ok(won) => won,
@@ -176,12 +175,12 @@ async fn from_intent(mut flow: Flow, lead: Lead, approved: Option<Version>, call
         Err(_) => {
             let doubt = outcome::timed_out(&flow, &lead, version).await;
             answer(doubt.answer);
-            // The body of a write is never cut at its deadline: it has once its timeout again to settle the doubt.
+            // The body of a write is never cut at its deadline: it gets its timeout once more to settle the doubt.
             let ended = match tokio::time::timeout(timeout, body.ended()).await {
                 Ok(ended) => ended,
                 Err(_) => body.cut().await,
             };
-            // Without the doubt's version it was not recorded, or only later: the intent's names it too.
+            // Without a version the doubt was not recorded, or only later: then the intent's version settles it.
             outcome::late(&flow, doubt.version.unwrap_or(version), ended).await;
             drop(lead);
         }

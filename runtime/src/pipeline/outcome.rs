@@ -13,7 +13,7 @@ use crate::ledger::{How, LedgerError, NoteEvent, Outcome, Settle, Settled, Versi
 use crate::tool::Produced;
 use std::borrow::Cow;
 
-/// What a read came to; its record rides in the next batch.
+/// Records and answers the end of a read; the record is written with the next batch.
 pub(super) async fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
     let (body, code) = match ended {
         Ended::Finished(Ok(produced)) => {
@@ -21,10 +21,10 @@ pub(super) async fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
         }
         Ended::Finished(Err(error)) => {
             let code = error.code.clone();
-            // Whatever went wrong: a read has no effect.
+            // A read has no effect, whatever its error says.
             (Body::error(&said(ErrorReport { effect: EffectKnown::None, ..error }), flow.source()), code)
         }
-        // A read has no lease and is not cut: its deadline ends it before this.
+        // Only a panic gets here: a read has no lease, and its deadline has ended it before.
         Ended::Panicked | Ended::LeaseOver(_) | Ended::Cut => {
             (Body::error(&internal(EffectKnown::None), flow.source()), Cow::Borrowed("internal"))
         }
@@ -42,7 +42,7 @@ pub(super) async fn read(flow: &Flow, ended: Ended) -> Result<Answer, Stop> {
     }
 }
 
-/// What a write came to.
+/// Records and answers the end of a write.
 pub(super) async fn write(flow: &Flow, lead: &Lead, version: Version, ended: Ended) -> Answer {
     let (body, outcome) = judged(flow, ended);
     let (body, receipt) = match settle(flow, version, outcome, How::Call).await {
@@ -59,7 +59,7 @@ pub(super) struct Doubt {
     pub(super) version: Option<Version>,
 }
 
-/// The deadline passed while the body runs.
+/// Records and answers a write whose deadline passed while its body runs.
 pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: Version) -> Doubt {
     let error = in_doubt(
         Cow::Borrowed("timeout"),
@@ -80,7 +80,7 @@ pub(super) async fn timed_out(flow: &Flow, lead: &Lead, version: Version) -> Dou
     Doubt { answer: flow.answer(&body, settled.map(|settled| settled.receipt)), version }
 }
 
-/// A body ended, or was dropped, after its caller was told that it is in doubt.
+/// Records the end of a body whose caller was told that the action is in doubt.
 pub(super) async fn late(flow: &Flow, version: Version, ended: Ended) {
     let outcome = judged(flow, ended).1;
     let settles = !matches!(outcome, Outcome::InDoubt { .. });
@@ -89,7 +89,7 @@ pub(super) async fn late(flow: &Flow, version: Version, ended: Ended) {
     }
 }
 
-/// Something stopped the call between its intent and its body.
+/// Records and answers a call that was stopped between its intent and its body.
 pub(super) async fn nothing_ran(flow: &Flow, version: Version, refusal: Refusal) -> Answer {
     let code = refusal.error.code.clone();
     match settle(flow, version, Outcome::Failed { code }, How::Call).await {
@@ -98,7 +98,7 @@ pub(super) async fn nothing_ran(flow: &Flow, version: Version, refusal: Refusal)
     }
 }
 
-/// The answer and the record of an effect that happened, in the action that `call` began.
+/// The answer and the outcome of an effect that happened, in the action that `call` began.
 pub(super) fn done(flow: &Flow, call: &str, produced: &Produced) -> (Body, Outcome) {
     let undo = undo::of(flow, call, produced);
     let body = Body::success(produced, flow.source(), undo.as_ref().map(|undo| undo.call.as_slice()));
@@ -111,7 +111,7 @@ pub(super) fn done(flow: &Flow, call: &str, produced: &Produced) -> (Body, Outco
     (body, outcome)
 }
 
-/// What a caller is told, and what the ledger holds, of how a body ended.
+/// The answer and the outcome for the end of a body.
 fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
     let source = flow.source();
     match ended {
@@ -149,7 +149,7 @@ fn judged(flow: &Flow, ended: Ended) -> (Body, Outcome) {
     }
 }
 
-/// The machine or the process stood still, so that others may take the action for ended: it does not go on.
+/// Ends an action whose lease passed while the machine or the process stood still: other servers may presume it dead.
 fn lease_over(flow: &Flow, over: lease::Over) -> (Body, Outcome) {
     let code = Cow::Borrowed("lease_over");
     let (call, tool) = (&flow.id, flow.tool().name);
@@ -170,7 +170,7 @@ fn lease_over(flow: &Flow, over: lease::Over) -> (Body, Outcome) {
     (Body::error(&refusal.error, flow.source()), Outcome::Failed { code })
 }
 
-/// Records an outcome; when that fails after an effect may have happened, the ledger closes for good.
+/// Records an outcome. When that fails, an effect may be unrecorded, so the ledger is latched.
 async fn settle(flow: &Flow, version: Version, outcome: Outcome, how: How) -> Result<Settled, Refusal> {
     let Some(names) = &flow.names else { return Err(unrecorded()) };
     let settle = Settle { entry: flow.entry(), key: names.key, version, outcome, how };
@@ -192,14 +192,14 @@ async fn settle(flow: &Flow, version: Version, outcome: Outcome, how: How) -> Re
     })
 }
 
-/// The answer when this server was taken for gone while the body ran, and the doubt resolved: that stands.
+/// The answer when this server was presumed dead while the body ran, and the doubt was resolved: the resolution stands.
 fn overtaken() -> Refusal {
     Refusal::new(
         "outcome",
         Kind::InDoubt,
-        "while it ran it was taken for lost, and what became of it was decided without it; that decision stands",
+        "the server was presumed dead while this ran, and the doubt was resolved without it; that resolution stands",
     )
-    .suggest("call again with the same arguments to hear it, and tell an operator")
+    .suggest("call again with the same arguments to get the recorded answer, and tell an operator")
     .effect(EffectKnown::Unknown)
 }
 

@@ -1,4 +1,4 @@
-//! Gate 4: may this principal do this to this target?
+//! Gate 4: the policy's decision on the principal, the tool and its targets.
 
 use super::flow::Flow;
 use super::refusal::Refusal;
@@ -29,7 +29,7 @@ pub(super) fn pass(flow: &Flow) -> Result<(), Refusal> {
     }
 }
 
-/// A target as a policy reads it: text without its quotes, anything else as JSON.
+/// The text of a target for the policy: a string without its quotes, anything else as JSON.
 fn target_text(flow: &Flow, index: usize) -> Option<String> {
     let arguments = flow.arguments.as_deref()?;
     let mut present = false;

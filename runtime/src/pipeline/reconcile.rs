@@ -1,4 +1,4 @@
-//! A way out of doubt: the tool's `reconcile` asks the backend whether the effect happened.
+//! Resolves doubts: the tool's `reconcile` asks the backend whether the effect happened.
 
 use super::execute;
 use super::flow::{Flow, Request};
@@ -11,20 +11,20 @@ use crate::tool::Reconciliation;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Doubts that are read at once.
+/// Doubts that are read in one page.
 const PAGE: usize = 64;
 
-/// What the asking call does once the doubt is resolved.
+/// The next step of the caller, once the doubt is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Goes {
-    /// It goes on, and runs what did not happen.
+    /// A call goes on, and runs the action if it did not happen.
     On,
-    /// Nobody runs anything: a server starts.
+    /// A server starts, and runs nothing.
     Nowhere,
 }
 
-/// Asks the tool's `reconcile` about an action in doubt, and records what it says; says if the doubt is resolved. The action's
-/// owner asks: a backend may show each user only their own.
+/// Asks the tool's `reconcile` about an action in doubt, and records the answer; true when the doubt is resolved. `flow` acts for
+/// the action's owner: a backend may show each user only their own data.
 pub(super) async fn pass(flow: &Flow, action: &Action, goes: Goes) -> bool {
     if !flow.tool().reconcile {
         return false;
@@ -34,7 +34,7 @@ pub(super) async fn pass(flow: &Flow, action: &Action, goes: Goes) -> bool {
         Some(Reconciliation::Applied(produced)) => {
             settle(flow, action, outcome::done(flow, &action.call, &produced).1).await
         }
-        // It may have happened in part, and somebody must be there to go on: the next call is, the start of a server is not.
+        // The action may have happened in part, and only a call can do the rest: at a server's start the doubt stays.
         Some(Reconciliation::NotApplied) if goes == Goes::Nowhere => false,
         Some(Reconciliation::NotApplied) => {
             settle(flow, action, Outcome::Failed { code: Cow::Borrowed("not_applied") }).await
@@ -43,7 +43,7 @@ pub(super) async fn pass(flow: &Flow, action: &Action, goes: Goes) -> bool {
     }
 }
 
-/// Still in doubt unless it is recorded.
+/// Records what `reconcile` found; true when the doubt is resolved.
 async fn settle(flow: &Flow, action: &Action, outcome: Outcome) -> bool {
     let settle = Settle { entry: flow.entry(), key: action.key, version: action.version, outcome, how: How::Reconcile };
     match flow.pipeline.ledger.settle(settle).await {
@@ -51,11 +51,16 @@ async fn settle(flow: &Flow, action: &Action, outcome: Outcome) -> bool {
             tracing::info!(call = flow.id, first_call = action.call, tool = flow.tool().name, "a doubt was reconciled");
             true
         }
-        // A late outcome, an operator or another server was faster: that stands.
+        // A late outcome, an operator or another server resolved it first: that stands.
         Err(LedgerError::Superseded) => true,
         Err(error) => {
             let error = error.to_string();
-            tracing::error!(call = flow.id, tool = flow.tool().name, error, "what reconcile found was not recorded");
+            tracing::error!(
+                call = flow.id,
+                tool = flow.tool().name,
+                error,
+                "what reconcile found was not recorded; the action stays in doubt"
+            );
             false
         }
     }
@@ -73,7 +78,7 @@ impl Pipeline {
             let Some(last) = doubts.last() else { return };
             after = Some(last.key);
             for action in doubts {
-                // A server that is told to end does not wait for this.
+                // A server that shuts down does not wait for this.
                 if self.effects.is_closed() {
                     return;
                 }
@@ -82,7 +87,7 @@ impl Pipeline {
                 if !self.ledger.ended(&action).await.unwrap_or(false) {
                     continue;
                 }
-                // A call of the same intent asks by itself.
+                // A running call of the same intent asks `reconcile` itself.
                 if let Ok(_lead) = self.flights.board(names, &flow.id, flow.owner(), None) {
                     pass(&flow, &action, Goes::Nowhere).await;
                 }
@@ -91,7 +96,7 @@ impl Pipeline {
     }
 }
 
-/// The call that began `action`, as far as reconcile needs it; `None` when it cannot be made again.
+/// The call that began `action`, rebuilt as far as `reconcile` needs it; `None` when that is not possible.
 async fn again(pipeline: &Arc<Pipeline>, action: &Action) -> Option<Flow> {
     let served = pipeline.tools.iter().find(|served| served.descriptor.name == action.tool)?;
     if !served.descriptor.reconcile {
@@ -114,7 +119,7 @@ async fn again(pipeline: &Arc<Pipeline>, action: &Action) -> Option<Flow> {
         return None;
     }
     let (digests, encoded) = action::digests_of(flow.tool(), arguments.as_ref(), pipeline.ledger.redactor());
-    // What stands there as a hash is not what the call said.
+    // A sensitive argument is recorded as a hash, so its value is not known.
     if digests != action.arguments {
         return None;
     }

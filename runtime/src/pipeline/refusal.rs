@@ -5,7 +5,7 @@ use crate::error::{EffectKnown, Kind};
 use crate::input::Violation;
 use std::borrow::Cow;
 
-/// Why a gate stopped a call. Its texts are read by the model; nothing internal goes into them.
+/// The reason for which a gate stopped a call. The model reads its texts; nothing internal goes into them.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) gate: &'static str,

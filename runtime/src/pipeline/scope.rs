@@ -1,4 +1,4 @@
-//! Gate 2: may this principal use this tool at all?
+//! Gate 2: the scope that a principal must hold to use the tool.
 
 use super::flow::Flow;
 use super::refusal::Refusal;

@@ -1,5 +1,5 @@
-//! Refusals and replays in the ledger: each in a record of its own until they come in numbers, then summed up, so that nobody can
-//! fill the disk with them.
+//! Throttles the records of refusals and replays: up to a rate each has a record of its own, beyond it they are summed up, so that
+//! nobody can fill the disk with them.
 
 use super::entry;
 use super::flow::{Flow, Replay};
@@ -13,17 +13,17 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Records alike beyond this many a second are summed up.
+/// Records of one kind beyond this many a second are summed up.
 const ALIKE_A_SECOND: u32 = 20;
 
-/// Time that one sum stands for. While a kind is summed up, nothing of it is written one by one.
+/// Time that one sum covers. While a kind is summed up, none of its records is written singly.
 const SUM: Duration = Duration::from_secs(60);
 
-/// Kinds that are counted apart at a time. What comes beyond them is counted by gate, in the name of nobody.
+/// Kinds that are counted separately at a time. Calls of further kinds are counted by gate only, without a principal.
 const KINDS: usize = 1_024;
 
-/// Records of calls by nobody: this many at once, and then one in each [`NOBODY_EVERY`], sums included. With the checkpoint that
-/// each may bring they take less than 1,300 bytes, so a day of them stays below 1 MiB.
+/// Records of unauthenticated calls: a burst of this many, then one in each [`NOBODY_EVERY`], sums included. A record takes less
+/// than 1,300 bytes with the checkpoint that it may cause, so a day of them stays below 1 MiB.
 const NOBODY_AT_ONCE: u32 = 60;
 const NOBODY_EVERY: Duration = Duration::from_secs(120);
 
@@ -33,7 +33,7 @@ pub(super) fn refused(flow: &Flow, refusal: &Refusal) {
     note(flow, what, "");
 }
 
-/// Records that a call asked after an approval: it stops there as any refused call does.
+/// Records a call that found its approval pending, as a refusal of that gate.
 pub(super) fn asked_after(flow: &Flow) {
     note(flow, What::Refused { code: Cow::Borrowed("pending"), gate: "approval" }, "");
 }
@@ -47,12 +47,12 @@ fn note(flow: &Flow, what: What, first_call: &str) {
     let (throttle, ledger) = (&flow.pipeline.throttle, &flow.pipeline.ledger);
     match flow.principal {
         Some(_) => throttle.note(ledger, flow.entry(), what, first_call),
-        // What it names besides its tool was chosen by nobody known, and is as long as they like.
+        // The investigation is text of any length by an unknown sender, so it is not recorded.
         None => throttle.note_nobody(ledger, Entry { investigation: None, ..flow.entry() }, what),
     }
 }
 
-/// The part of an event that makes two of them alike.
+/// The part of an event that is the same in all events of one kind.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum What {
     Refused { code: Cow<'static, str>, gate: &'static str },
@@ -67,7 +67,7 @@ impl What {
         }
     }
 
-    /// What is left of it when its kind is not counted apart.
+    /// The same with `other` as its code, for kinds that are not counted separately.
     fn other(self) -> What {
         let code = Cow::Borrowed("other");
         match self {
@@ -77,7 +77,7 @@ impl What {
     }
 }
 
-/// Records with the same of these are alike.
+/// A kind of records: those that agree in all of this are summed up together.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Kind {
     tenant: String,
@@ -98,20 +98,20 @@ impl Kind {
     }
 }
 
-/// What stands for many in one record.
+/// Many events of one kind, for one record.
 struct Sum {
     since: Boot,
     times: u64,
-    /// The last of them.
+    /// The last call.
     call: String,
-    /// The action, where all were about the same.
+    /// The action, if it was the same for all.
     action: Option<(Hash, Option<Hash>)>,
-    /// The call whose answer was given again, where it was the same for all; otherwise empty.
+    /// The call whose answer was replayed, if it was the same for all; otherwise empty.
     first_call: String,
 }
 
 impl Sum {
-    /// Counts one more in.
+    /// Adds one event.
     fn add(sum: &mut Option<Sum>, now: Boot, entry: &Entry, first_call: &str) {
         let action = entry.key.map(|key| (key, entry.digest));
         match sum {
@@ -146,18 +146,18 @@ impl Sum {
     }
 }
 
-/// One kind in its present second, and its sum.
+/// The records of one kind in the current second, and its sum.
 struct Count {
     second: Boot,
     written: u32,
     sum: Option<Sum>,
 }
 
-/// Calls by nobody, of whatever kind.
+/// Unauthenticated calls of all kinds: a token bucket, and a sum.
 struct Nobody {
-    /// Records that may be written at once.
+    /// Tokens: records that may be written now.
     left: u32,
-    /// Since when the next one is being earned.
+    /// The moment from which the next token is earned.
     since: Boot,
     sum: Option<Sum>,
 }
@@ -180,7 +180,7 @@ impl Nobody {
 struct Counts {
     kinds: HashMap<Kind, Count>,
     nobody: Nobody,
-    /// When it was last looked through for what is over.
+    /// The last time at which due sums and idle kinds were looked for.
     looked: Boot,
 }
 
@@ -197,7 +197,7 @@ impl Throttle {
         Throttle { clock, counts: Mutex::new(Counts { kinds: HashMap::new(), nobody, looked: now }) }
     }
 
-    /// Records a request whose sender is not known, before it was read.
+    /// Records an unauthenticated request that was not read.
     pub(crate) fn unauthenticated(&self, ledger: &Ledger) {
         self.note_nobody(ledger, entry::of_nobody(), unauthenticated());
     }
@@ -241,15 +241,15 @@ impl Throttle {
         Sum::add(&mut nobody.sum, now, &entry, "");
     }
 
-    /// Writes the sums of minutes that are over, or all of them; says if none of these is left. The server calls it once a second
-    /// and when it ends.
+    /// Writes the sums whose minute is over, or all of them; true if none of these is left. The server calls it once a second and
+    /// when it ends.
     pub(crate) fn flush(&self, ledger: &Ledger, all: bool) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         let written = counts.flush_kinds(ledger, now, all);
         let nobody = &mut counts.nobody;
         let due = nobody.sum.as_ref().is_some_and(|sum| all || now.since(sum.since) >= SUM);
-        // A record that may be written and then is not was given up for a full ledger: there will be another.
+        // A token is spent even if the ledger has no room for the record: there will be another token.
         if due && (all || nobody.may_write(now)) {
             let kind = Kind::of_nobody(unauthenticated());
             nobody.sum = nobody.sum.take().filter(|sum| !said(sum.write(ledger, &kind)));
@@ -260,8 +260,7 @@ impl Throttle {
 }
 
 impl Counts {
-    /// Writes the sums that are due, and forgets the kinds that nothing is counted of any more; false when the ledger took one
-    /// not.
+    /// Writes the sums that are due and removes idle kinds; false when the ledger did not take a sum.
     fn flush_kinds(&mut self, ledger: &Ledger, now: Boot, all: bool) -> bool {
         self.looked = now;
         let mut room = true;
@@ -285,7 +284,7 @@ fn unauthenticated() -> What {
     What::Refused { code: Cow::Borrowed("unauthenticated"), gate: "authenticate" }
 }
 
-/// Says if a sum was written; if not, operators hear of it and it stays.
+/// True if a sum was written; otherwise logs the error, and the sum is kept.
 fn said(written: Result<(), LedgerError>) -> bool {
     if let Err(error) = &written {
         // Those calls were refused or replayed: nothing ran that is not recorded.

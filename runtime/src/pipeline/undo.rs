@@ -7,13 +7,12 @@ use crate::ledger::Subject;
 use crate::tool::{Produced, Undo, UndoFrom};
 use crate::writer;
 
-/// What undoes an effect.
+/// The call that undoes an effect.
 #[derive(Debug, Clone)]
 pub(super) struct UndoCall {
-    /// The ready-made call, as JSON; it stands in the answer and so in the ledger, and the macro lets nothing into it that is
-    /// hidden there.
+    /// The call as JSON. It goes into the answer and with it into the ledger; the macro refuses sensitive values in it.
     pub(super) call: Vec<u8>,
-    /// What it is about.
+    /// The subjects of that call.
     pub(super) subjects: Vec<Subject>,
 }
 
@@ -40,7 +39,7 @@ pub(super) fn of(flow: &Flow, call: &str, produced: &Produced) -> Option<UndoCal
             put(argument.name, value);
         }
     }
-    // Without a subject nothing could tell that the named call is the latest.
+    // Without a subject the ledger cannot tell whether the named call is the latest.
     if tool.takes_again_after() && !tool.targets.is_empty() {
         put("again_after", &writer::plain(|writer| writer.str(call)));
     }
@@ -51,13 +50,13 @@ pub(super) fn of(flow: &Flow, call: &str, produced: &Produced) -> Option<UndoCal
     let decoded = (tool.decode)(&mut decoder);
     let (violations, _) = decoder.finish();
     let Some(arguments) = decoded.filter(|_| violations.is_empty()) else {
-        // A ready call that would be refused helps nobody.
+        // An undo call that would be refused is of no use.
         tracing::error!(
             call,
             tool = flow.tool().name,
             undo = tool.name,
             ?violations,
-            "the undo call breaks its tool's contract"
+            "the undo call breaks the contract of its tool; the answer goes without it"
         );
         return None;
     };

@@ -50,7 +50,7 @@ pub(super) fn pass(flow: &mut Flow) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The one key the caller gave, wherever it gave it; two that differ are refused.
+/// The idempotency key that the caller gave in `_meta`, header or argument; keys that differ are refused.
 fn client_key(flow: &Flow, published: Option<String>) -> Result<Option<String>, Refusal> {
     if !matches!(flow.tool().key, Key::Client) {
         return Ok(None);
@@ -74,7 +74,7 @@ fn client_key(flow: &Flow, published: Option<String>) -> Result<Option<String>, 
 
 pub(super) fn refusal(gate: &'static str, mut violations: Vec<Violation>) -> Refusal {
     if violations.is_empty() {
-        // A decode that fails without saying why is a bug of ours, and still a refusal.
+        // A decode that fails without a violation is a bug in safe_tool, and still a refusal.
         violations.push(Violation { path: String::new(), rule: "type", expected: "an object".into(), example: None });
     }
     Refusal::new(gate, Kind::InvalidArguments, "the arguments break the tool's contract; nothing ran")

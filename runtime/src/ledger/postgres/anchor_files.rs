@@ -1,9 +1,9 @@
-//! The newest record that a server was told is durable, kept in a file outside of the database.
+//! Anchor files: the receipt of a server's newest durable record, kept outside of the database.
 //!
-//! A database that was set back (a failover to a standby that was behind, an older copy) looks whole: nothing in it says that
-//! anything is missing. A server that runs knows where its chain ended; a server that starts would not, were it not for these
-//! files. Each process has one, and all of them are looked up in the database before the next one begins. A file holds one
-//! receipt, so `safe-tool audit verify --anchor FILE` reads it too.
+//! A database that has lost its last records (by a failover to a standby that lagged, or an older copy) looks complete. A running
+//! server knows where its chain ended; a server that starts knows it from these files only. Each process writes one file, and a
+//! server that starts looks up the records of all files in the database first. A file holds one receipt, so
+//! `safe-tool audit verify --anchor FILE` reads it too.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -30,13 +30,13 @@ const PREFIX: &str = "postgres";
 const SUFFIX: &str = "anchor";
 /// The suffix of a file that is being written.
 const UNFINISHED: &str = "new";
-/// How often the file of a server that writes is written anew at most.
+/// The shortest time between two writes of a file.
 const CADENCE: Duration = Duration::from_secs(1);
 
-/// The cluster: physical standbys and copies have the same.
+/// The id of the database cluster; physical standbys and copies have the same.
 const SYSTEM: &str = "SELECT system_identifier::text FROM pg_control_system()";
 
-/// The database, and the ledger in it by what only this ledger has, which does not give the key away.
+/// The id of the database, and a hash that identifies the ledger in it: of the redaction key, which it does not reveal.
 const LEDGER: &str = "
     SELECT (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
         encode(sha256(convert_to('safe-tool ledger', 'UTF8') || redact_key), 'hex')
@@ -48,15 +48,15 @@ const RECORDS: &str = "
     FROM unnest($1::text[], $2::bigint[]) AS anchor (log, sequence)
     LEFT JOIN safe_tool.records USING (log, sequence) LEFT JOIN safe_tool.heads USING (log)";
 
-/// `MATERIALIZED`: one try for each.
+/// `MATERIALIZED`: each lock is tried once.
 const ENDED: &str = "
     WITH epochs AS MATERIALIZED (SELECT unnest($1::bigint[]) AS e)
     SELECT e FROM epochs WHERE pg_try_advisory_xact_lock($2 | e)";
 
-/// Which ledger an anchor is of.
+/// The identity of the ledger that an anchor belongs to.
 #[derive(Debug, PartialEq, Eq)]
 struct Identity {
-    /// Empty where the database does not tell.
+    /// Empty if the database does not tell it.
     system: String,
     database: u64,
     ledger: String,
@@ -64,8 +64,8 @@ struct Identity {
 
 impl Identity {
     async fn of(client: &Client) -> Result<Identity, LedgerError> {
-        let ask = |error| failed("tell apart", said(&error));
-        // Some hosted databases let nobody ask.
+        let ask = |error| failed("identify", said(&error));
+        // Some hosted databases do not allow this query.
         let system = client.query_one(SYSTEM, &[]).await.map_or_else(|_| String::new(), |row| row.get(0));
         let row = client.query_one(LEDGER, &[]).await.map_err(ask)?;
         let ledger: String = row.get(1);
@@ -73,8 +73,8 @@ impl Identity {
         Ok(Identity { system, database: unsigned(row.get(0)), ledger })
     }
 
-    /// Whether an anchor of `other` must be found here: it is of this ledger, wherever that was moved to, or of another one
-    /// that was in this same database.
+    /// True if the record of an anchor of `other` must be in this ledger: `other` is this ledger, even if it was moved, or an earlier
+    /// one in the same database.
     fn meets(&self, other: &Identity) -> bool {
         let same_place = !self.system.is_empty() && self.system == other.system && self.database == other.database;
         self.ledger == other.ledger || same_place
@@ -85,7 +85,7 @@ impl Identity {
         directory.join(format!("{PREFIX}-{system}-{database}-{ledger}-{log}.{SUFFIX}"))
     }
 
-    /// What a file's name says; `None` for files of others.
+    /// The identity in a file's name; `None` for other files.
     fn read(path: &Path) -> Option<Identity> {
         if path.extension()? != SUFFIX {
             return None;
@@ -96,19 +96,21 @@ impl Identity {
     }
 }
 
-/// The anchors of one ledger in one directory, which were all found in the database.
+/// The anchors of one ledger in one directory, whose records were all found in the database.
 pub(super) struct Anchors {
     /// The file of the chain that begins now.
     path: PathBuf,
     log: String,
-    /// No longer needed once there is a newer one.
+    /// Files of ended chains, which are not needed once there is a newer anchor.
     ended: Vec<PathBuf>,
 }
 
 impl Anchors {
     /// Looks up every anchor that earlier servers left in `directory`, before the chain `log` begins.
     ///
-    /// [`LedgerError::SetBack`] when the database does not hold what one of them names.
+    /// # Errors
+    /// [`LedgerError::SetBack`] when the record of an anchor is missing; [`LedgerError::Io`] or [`LedgerError::Database`] when
+    /// the files or the database cannot be used.
     pub(super) async fn check(directory: &Path, log: &str, client: &Client) -> Result<Anchors, LedgerError> {
         create_directory(directory).map_err(LedgerError::io("create", directory))?;
         let identity = Identity::of(client).await?;
@@ -122,13 +124,16 @@ impl Anchors {
             }
         }
         let ended = look_up(client, kept).await?;
-        // A directory that nothing can be written to is noticed before there is a chain.
+        // Fails here, before the chain begins, if the directory cannot be written to.
         unfinished(&path).map_err(LedgerError::io("create", &path))?;
         Ok(Anchors { path, log: log.to_owned(), ended })
     }
 
-    /// Begins to keep the anchor of the chain, whose newest record is `tail`, and removes those that it stands for: whoever
-    /// loses one of them loses this later one too.
+    /// Begins to keep the anchor of the chain, whose newest record is `tail`, and removes the anchors of ended chains: a database
+    /// that loses one of their records loses this later one too.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`] when the file cannot be written or the thread cannot be started.
     pub(super) fn keep(self, tail: Tail) -> Result<Keeper, LedgerError> {
         let Anchors { path, log, ended } = self;
         write(&path, &log, tail).map_err(LedgerError::io("write", &path))?;
@@ -136,7 +141,8 @@ impl Anchors {
             if let Err(error) = fs::remove_file(ended)
                 && error.kind() != io::ErrorKind::NotFound
             {
-                tracing::warn!(path = %ended.display(), %error, "an anchor that is no longer needed was not removed");
+                let error = error.to_string();
+                tracing::warn!(path = %ended.display(), error, "an anchor that is no longer needed was not removed");
             }
         }
         let slot = Arc::new(Slot::default());
@@ -149,7 +155,7 @@ impl Anchors {
     }
 }
 
-/// Keeps the anchor of one chain, by a thread of its own: no commit waits for a file.
+/// Keeps the anchor of one chain, on a thread of its own: no commit waits for a file.
 pub(super) struct Keeper {
     path: PathBuf,
     slot: Arc<Slot>,
@@ -157,13 +163,13 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// This record is durable; it is in the file within a second.
+    /// Takes the newest durable record; it is in the file within a second.
     pub(super) fn durable(&self, tail: Tail) {
         self.slot.state().newest = tail;
         self.slot.changed.notify_one();
     }
 
-    /// The file is written without waiting for the second to pass: it may be needed soon.
+    /// Writes the file at once instead of within a second: it may be needed soon.
     pub(super) fn hurry(&self) {
         self.slot.state().hurry = true;
         self.slot.changed.notify_one();
@@ -171,7 +177,7 @@ impl Keeper {
 }
 
 impl Drop for Keeper {
-    /// Waits until the newest is in the file.
+    /// Waits until the newest record is in the file.
     fn drop(&mut self) {
         self.slot.state().ended = true;
         self.slot.changed.notify_one();
@@ -181,7 +187,7 @@ impl Drop for Keeper {
     }
 }
 
-/// What the committer leaves to the thread that writes.
+/// The newest record, handed from the committer to the thread that writes.
 struct Slot {
     state: Mutex<State>,
     changed: Condvar,
@@ -205,7 +211,7 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the newest, at most once in a [`CADENCE`] unless there is hurry, until the end.
+    /// Writes the newest record, at most once in a [`CADENCE`] unless `hurry` is set, until the end.
     fn follow(&self, path: &Path, log: &str, mut written: Tail) {
         let mut failing = false;
         loop {
@@ -220,10 +226,11 @@ impl Slot {
                     }
                     Err(error) if !failing => {
                         failing = true;
+                        let error = error.to_string();
                         tracing::error!(
-                            path = %path.display(), %error,
+                            path = %path.display(), error,
                             "the anchor of the ledger cannot be written: a server that starts after a failover will not notice \
-                             what is lost from here on. Free or mend the disk; it is tried again every second"
+                             the loss of later records. Make room on the disk or mend it; it is tried again every second"
                         );
                     }
                     Err(_) => {}
@@ -239,8 +246,8 @@ impl Slot {
     }
 }
 
-/// Looks the anchors up; the answer is the files that are no longer needed: of servers that are gone, and of losses that an
-/// operator has accepted.
+/// Looks the anchors up, and returns the files that are no longer needed: of dead servers, and of losses that an operator has
+/// accepted.
 async fn look_up(client: &Client, kept: Vec<(PathBuf, Receipt)>) -> Result<Vec<PathBuf>, LedgerError> {
     let logs: Vec<&str> = kept.iter().map(|(_, receipt)| receipt.log.as_str()).collect();
     let sequences: Vec<i64> = kept.iter().map(|(_, receipt)| to_i64(receipt.sequence)).collect();
@@ -263,7 +270,7 @@ async fn look_up(client: &Client, kept: Vec<(PathBuf, Receipt)>) -> Result<Vec<P
                     tracing::warn!(
                         log = missing.log,
                         sequence = missing.sequence,
-                        "goes on without what a failover has lost"
+                        "goes on without the records that a failover has lost: an operator has accepted the loss"
                     );
                     ended.push(path);
                 } else {
@@ -292,7 +299,7 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// `None` when another server has removed it meanwhile, which found it in the database before.
+/// Reads an anchor; `None` when another server has removed it meanwhile, after it had found the record in the database.
 fn read(path: &Path) -> Result<Option<Receipt>, LedgerError> {
     let text = match fs::read(path) {
         Ok(text) => text,
@@ -303,7 +310,7 @@ fn read(path: &Path) -> Result<Option<Receipt>, LedgerError> {
     Ok(Some(receipt))
 }
 
-/// Puts the receipt into the file, whole or not at all.
+/// Writes the receipt into the file atomically.
 fn write(path: &Path, log: &str, tail: Tail) -> io::Result<()> {
     let receipt = Receipt { log: log.to_owned(), sequence: tail.sequence, hash: tail.hash };
     let mut text = serde_json::to_vec(&receipt)?;
@@ -315,7 +322,7 @@ fn write(path: &Path, log: &str, tail: Tail) -> io::Result<()> {
     sync_directory_of(path)
 }
 
-/// What becomes the file once it is whole.
+/// The temporary file that is renamed to `path` once it is complete.
 fn unfinished(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).open(path.with_extension(UNFINISHED))

@@ -1,6 +1,6 @@
-//! What a batch of operations comes to, given the rows it is about: the records to write and the rows to change.
+//! Decides a batch of operations on its rows: the records to write and the rows to change.
 //!
-//! Decides only; see [`super::commit`] for how it becomes durable.
+//! No I/O; [`super::commit`] makes the batch durable.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -34,20 +34,20 @@ pub(super) struct Own {
 /// One row of the actions.
 pub(super) struct Row {
     pub(super) action: Action,
-    /// In doubt because its server was gone.
+    /// In doubt because its server was presumed dead.
     pub(super) crashed: bool,
 }
 
 /// The conditions of this server for every operation of a batch.
 #[derive(Clone, Copy)]
 pub(super) struct Conditions<'a> {
-    /// Whether claims are accepted.
+    /// The status of the ledger and of its clock.
     pub(super) link: &'a Link,
-    /// How long a completed action answers, in ms.
+    /// The retention of a completed action, in ms.
     pub(super) retention_ms: u64,
 }
 
-/// The time and the place of a batch, as the database gives them once its rows are locked.
+/// The time of a batch and its place in the order of the ledger, read from the database once the rows are locked.
 #[derive(Clone, Copy)]
 pub(super) struct Time {
     /// The database's clock, in ms since 1970.
@@ -61,7 +61,7 @@ pub(super) struct Time {
 /// Bits of a moment that count the records of a batch; the batch's number is above them.
 const RECORD_BITS: u32 = 16;
 
-/// What is decided and not yet written.
+/// A batch that is decided and not written yet.
 pub(super) struct Batch<'a> {
     pub(super) own: Own,
     /// Sequence of the last durable record.
@@ -72,7 +72,7 @@ pub(super) struct Batch<'a> {
     /// The place of this batch in the order of the ledger.
     order: u64,
     conditions: Conditions<'a>,
-    /// Epochs whose server is dead.
+    /// Epochs of dead servers.
     dead: BTreeSet<u64>,
     rows: HashMap<Hash, Arc<Action>>,
     meetings: HashMap<Slot, Arc<Meeting>>,
@@ -85,26 +85,26 @@ pub(super) struct Batch<'a> {
     pub(super) lines: Vec<(u64, Vec<u8>)>,
 }
 
-/// How one row changes.
+/// The change of one row.
 pub(super) struct Write<'a> {
     /// The version that it replaces; `None` for a new row.
     pub(super) replaces: Option<Version>,
-    /// The row from now on; `None` when it goes.
+    /// The new content of the row; `None` when it is deleted.
     pub(super) action: Option<&'a Action>,
     pub(super) crashed: bool,
     pub(super) payload: Option<&'a [u8]>,
-    /// The result in the row stays: an action that ended before goes with it.
+    /// The stored result in the row stays: it belongs to the completed action that a repeat may restore.
     pub(super) keeps: bool,
 }
 
-/// The slots where actions meet that touch `action`, or the one that it repeats: that one may come back.
+/// The slots of the actions that touch `action`, or the action that it repeats, which may be restored.
 pub(super) fn reached(action: &Action) -> Vec<Slot> {
     let mut slots = touching(&action.subjects);
     slots.extend(action.replaced.iter().flat_map(|before| reached(before)));
     slots
 }
 
-/// The stored result that goes with an action: its own, or that of the action that it repeats, which comes back with it.
+/// The stored result in the row of an action: its own, or that of the action that it repeats, which may be restored.
 pub(super) fn kept(action: &Action) -> Option<&PayloadAt> {
     action.payload.as_ref().or_else(|| action.replaced.as_deref().and_then(kept))
 }
@@ -137,7 +137,7 @@ impl<'a> Batch<'a> {
         self.longest_ms = longest_ms;
     }
 
-    /// Takes over what the database holds. Rows that are here already stay as they are.
+    /// Adds rows of the database. Rows that are here already stay as they are.
     pub(super) fn load(&mut self, rows: Vec<Row>) {
         for Row { action, crashed } in rows {
             if crashed {
@@ -147,12 +147,12 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Takes over what meets at the slots that the database holds.
+    /// Adds the meetings at the slots that the database holds.
     pub(super) fn meet(&mut self, meetings: Vec<(Slot, Meeting)>) {
         self.meetings.extend(meetings.into_iter().map(|(slot, meeting)| (slot, Arc::new(meeting))));
     }
 
-    /// The slots where actions meet that touch one of those here.
+    /// The slots of the actions that touch one of the actions here.
     pub(super) fn slots(&self) -> Vec<Slot> {
         self.rows.values().flat_map(|action| reached(action)).collect()
     }
@@ -163,12 +163,15 @@ impl<'a> Batch<'a> {
         self.rows.values().map(|action| action.epoch).chain(open).filter(|epoch| *epoch != 0).collect()
     }
 
-    /// Takes over whose servers are dead.
+    /// Sets the epochs of dead servers.
     pub(super) fn dead(&mut self, epochs: BTreeSet<u64>) {
         self.dead = epochs;
     }
 
     /// Decides on one operation.
+    ///
+    /// # Errors
+    /// [`LedgerError::Inconsistent`] when a record does not fit its action; [`LedgerError::Io`] when one cannot be encoded.
     pub(super) fn take(&mut self, operation: &'a Operation) -> Result<Decided, LedgerError> {
         let mut keys = Vec::new();
         super::operation::keys(operation, &mut keys);
@@ -191,7 +194,7 @@ impl<'a> Batch<'a> {
                 self.record(Line::note(entry, event))?;
                 Decided::Nothing
             }
-            // The committer's own business.
+            // The committer handles these itself.
             Operation::Own(OwnOperation::PresumeDead(_)) | Operation::Tick | Operation::Close(_) => Decided::Nothing,
         })
     }
@@ -206,7 +209,10 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Adds a record and gives its version.
+    /// Adds a record and returns its version.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`] when it cannot be encoded.
     pub(super) fn record(&mut self, line: Line<'_>) -> Result<Version, LedgerError> {
         let mut bytes = Vec::new();
         let line = Line { moment: Some(self.next_moment().0), ..line };
@@ -218,6 +224,9 @@ impl<'a> Batch<'a> {
     }
 
     /// Begins an epoch.
+    ///
+    /// # Errors
+    /// As [`record`](Batch::record).
     pub(super) fn open(
         &mut self,
         signer: &Signer,
@@ -238,11 +247,17 @@ impl<'a> Batch<'a> {
     }
 
     /// Ends the chain.
+    ///
+    /// # Errors
+    /// As [`record`](Batch::record).
     pub(super) fn close(&mut self) -> Result<(), LedgerError> {
         self.record(Line::new(Event::Close)).map(drop)
     }
 
-    /// Signs how far the chain has come, and names how far others have.
+    /// Adds a checkpoint: signs the last record, and names the last records of other chains.
+    ///
+    /// # Errors
+    /// As [`record`](Batch::record).
     pub(super) fn checkpoint(&mut self, signer: &Signer, anchors: &[Anchor]) -> Result<(), LedgerError> {
         let checkpoint = signer.sign(&self.own.log, self.own.tail, &self.at);
         let line = Line {
@@ -254,7 +269,10 @@ impl<'a> Batch<'a> {
         self.record(line).map(drop)
     }
 
-    /// Removes those of `candidates` that answer no longer.
+    /// Removes those of `candidates` that no longer answer.
+    ///
+    /// # Errors
+    /// As [`take`](Batch::take).
     pub(super) fn expire(&mut self, candidates: &[(Hash, Version)]) -> Result<(), LedgerError> {
         let expired = decide::expired(self, &decide::Batch::terms(self), candidates)?.actions;
         if expired.is_empty() {
@@ -307,7 +325,7 @@ impl<'a> Batch<'a> {
         Moment((self.order << RECORD_BITS) | (self.lines.len() as u64 + 1))
     }
 
-    /// The slots that change, with what meets there from now on.
+    /// The slots that change, with their new meetings.
     pub(super) fn changed_slots(&self) -> impl Iterator<Item = (&Slot, &Arc<Meeting>)> {
         self.changes.slots()
     }
@@ -318,7 +336,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// What the database holds, before the changes of the batch.
+/// The slots in the database, before the changes of the batch.
 impl Before for Batch<'_> {
     fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting>>, LedgerError> {
         Ok(self.meetings.get(slot).cloned())
@@ -341,8 +359,8 @@ impl View for Batch<'_> {
         Ok(self.changes.meeting(slot).or_else(|| self.meetings.get(slot)).cloned())
     }
 
-    /// Its server holds the lock of its epoch, or its lease has not passed: the lock is the connection's, and a server that has
-    /// lost its connection still runs what it runs.
+    /// True if its server holds the lock of its epoch, or its lease has not passed: the lock belongs to the connection, and a
+    /// server that has lost its connection still runs its bodies.
     fn may_run(&self, epoch: u64, until_ms: u64) -> bool {
         epoch != 0 && (!self.dead.contains(&epoch) || self.at_ms <= until_ms)
     }
@@ -364,7 +382,7 @@ impl<'a> decide::Batch<'a> for Batch<'a> {
     }
 
     fn write(&mut self, draft: Draft<'a>) -> Result<Landed, LedgerError> {
-        // Where a journal has a line, this has a column.
+        // The payload goes into a column instead of a line.
         let payload = draft.payload();
         let stored = payload.map(|body| write_payload(&mut Vec::new(), 0, 0, body));
         let version = self.record(draft.line(stored.as_ref().map(|stored| stored.hash)))?;

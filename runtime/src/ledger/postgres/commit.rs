@@ -1,7 +1,7 @@
-//! How a batch becomes durable: one transaction that locks the rows it is about, decides, writes, and commits.
+//! Makes a batch durable: one transaction locks its rows, decides, writes, and commits.
 //!
-//! Rows that exist are locked before anything is decided on them. A row that does not exist cannot be locked: two servers
-//! that insert it at once are told apart by the key, and the slower one decides its batch anew.
+//! Rows that exist are locked before anything is decided on them. A row that does not exist cannot be locked: if two servers
+//! insert the same key, the slower one decides its batch again.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,23 +22,23 @@ use super::session::{Session, Statements, dead};
 use super::set_backs::SetBack;
 use super::{said, sql};
 
-/// Why a batch was not committed.
+/// The reason why a batch was not committed.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// Others got in the way: to be decided anew.
+    /// Another server changed the same rows (serialization failure, deadlock): the batch is decided again.
     Again,
-    /// The connection, or what the database makes of it, is of no use any more.
+    /// The connection or the database failed: the connection is given up.
     Lost(String),
-    /// Acknowledged records are missing, of this server or of another.
+    /// Acknowledged records of this or another server are missing.
     SetBack(SetBack),
 }
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failed::Again => f.write_str("other servers got in the way"),
+            Failed::Again => f.write_str("other servers changed the same rows at the same time"),
             Failed::Lost(reason) => f.write_str(reason),
-            Failed::SetBack(_) => f.write_str("the database was set back"),
+            Failed::SetBack(_) => f.write_str("the database has lost acknowledged records"),
         }
     }
 }
@@ -61,18 +61,18 @@ impl From<LedgerError> for Failed {
     }
 }
 
-/// What is written beside the operations.
+/// The records that are written beside those of the operations.
 #[derive(Clone, Copy)]
 pub(super) struct Beside<'a> {
-    /// A checkpoint is due; it is signed with this.
+    /// Write a checkpoint, signed by this signer.
     pub(super) checkpoint: Option<&'a Signer>,
-    /// Remove a slice of what has expired.
+    /// Remove a slice of the expired actions.
     pub(super) expire: bool,
-    /// The chain ends here.
+    /// End the chain with a `close` record.
     pub(super) close: bool,
 }
 
-/// A batch that is written and not committed.
+/// A batch that is written and not committed yet.
 pub(super) struct Written<'a> {
     pub(super) transaction: Transaction<'a>,
     pub(super) replies: Vec<Decided>,
@@ -82,7 +82,10 @@ pub(super) struct Written<'a> {
     pub(super) signed: Option<u64>,
 }
 
-/// Decides on `operations` and writes what they come to.
+/// Decides on `operations` and writes the results.
+///
+/// # Errors
+/// [`Failed`]; nothing is committed then.
 pub(super) async fn write<'a>(
     session: &'a mut Session,
     own: &Own,
@@ -116,8 +119,7 @@ pub(super) async fn write<'a>(
     Ok(Written { transaction, replies, tail, signed })
 }
 
-/// Locks and reads the rows that the operations are about, keys before slots, each in their order; with them goes what may have
-/// expired.
+/// Locks and reads the rows of the operations, and a slice of the expired ones: keys before slots, each in ascending order.
 async fn load<'a>(
     transaction: &Transaction<'_>,
     statements: &Statements,
@@ -148,14 +150,14 @@ async fn load<'a>(
         let slots: Vec<&[u8]> = slots.iter().map(|slot| slot.0.as_slice()).collect();
         batch.meet(meetings(&transaction.query(&statements.lock_slots, &[&slots]).await?)?);
     }
-    // Only now: whoever held one of the rows has ended, at an earlier time and place.
+    // Only with all rows locked: every earlier batch on them has committed, at an earlier time and place in the order.
     batch.begin(time(transaction, statements, conditions.link).await?);
     let others: BTreeSet<u64> = batch.epochs().difference(mine).copied().collect();
     batch.dead(dead(transaction, statements, &others).await?);
     Ok((batch, expired))
 }
 
-/// Removes a slice of the subjects that nothing answers for any more. What is about an open action stays, however old.
+/// Removes a slice of the slots for which no action answers any more. Slots of open actions stay, even old ones.
 async fn forget_slots(transaction: &Transaction<'_>) -> Result<(), Failed> {
     let mut open: Vec<Vec<u8>> = Vec::new();
     for row in transaction.query(sql::OPEN, &[]).await? {
@@ -166,6 +168,9 @@ async fn forget_slots(transaction: &Transaction<'_>) -> Result<(), Failed> {
 }
 
 /// The time of the database and the next place in the order of the ledger.
+///
+/// # Errors
+/// [`Failed`] when the query fails.
 pub(super) async fn time(transaction: &Transaction<'_>, statements: &Statements, link: &Link) -> Result<Time, Failed> {
     let asked = Instant::now();
     let row = transaction.query_one(&statements.time, &[]).await?;
@@ -174,6 +179,9 @@ pub(super) async fn time(transaction: &Transaction<'_>, statements: &Statements,
 }
 
 /// The meetings in the rows of a query.
+///
+/// # Errors
+/// [`LedgerError::Index`] when a row cannot be read.
 pub(super) fn meetings(found: &[Found]) -> Result<Vec<(Slot, Meeting)>, LedgerError> {
     let unreadable = |_| LedgerError::Index { reason: "a row of the subjects cannot be read".to_owned() };
     let meeting = |row: &Found| {
@@ -183,7 +191,11 @@ pub(super) fn meetings(found: &[Found]) -> Result<Vec<(Slot, Meeting)>, LedgerEr
     found.iter().map(meeting).collect()
 }
 
-/// Writes rows, records and head.
+/// Writes rows, records and the head of the chain.
+///
+/// # Errors
+/// [`Failed::Again`] when a row changed meanwhile; [`Failed::Lost`] when the head is not where this server left it, or the
+/// database fails.
 pub(super) async fn store(
     transaction: &Transaction<'_>,
     statements: &Statements,
@@ -223,7 +235,13 @@ pub(super) async fn store(
         let written = transaction
             .execute(&statements.head, &[log, &epoch, &sequence, &hash, &at_ms, &close, &before, &pid])
             .await?;
-        if written == 1 { Ok(()) } else { Err(Failed::Lost("this server's chain is not where it was left".into())) }
+        if written == 1 {
+            Ok(())
+        } else {
+            Err(Failed::Lost(
+                "the head of this server's chain was changed, or the connection has another backend".into(),
+            ))
+        }
     };
     let records = async {
         let sequences: Vec<i64> = batch.lines.iter().map(|(sequence, _)| to_i64(*sequence)).collect();
@@ -232,7 +250,7 @@ pub(super) async fn store(
         Ok(())
     };
     let slots = write_slots(transaction, statements, batch);
-    // All are on their way before the first is answered. The head comes first: nobody else may write this chain.
+    // All statements are pipelined. The head comes first: it fails if another connection has written this chain.
     let rows = async {
         tokio::try_join!(
             inserted.insert(transaction, statements),
@@ -243,7 +261,7 @@ pub(super) async fn store(
     tokio::try_join!(head, rows, slots, records).map(drop)
 }
 
-/// Writes what meets at the slots that changed.
+/// Writes the meetings at the slots that changed.
 async fn write_slots(transaction: &Transaction<'_>, statements: &Statements, batch: &Batch<'_>) -> Result<(), Failed> {
     let (mut slots, mut until_ms, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut new = 0;
@@ -257,12 +275,12 @@ async fn write_slots(transaction: &Transaction<'_>, statements: &Statements, bat
         return Ok(());
     }
     let held: Vec<bool> = batch.changed_slots().map(|(slot, _)| batch.holds(slot)).collect();
-    // A row that was not there could not be locked: if another server made it meanwhile, the batch is decided anew.
+    // A missing row could not be locked: if another server has inserted it meanwhile, the batch is decided again.
     let row = transaction.query_one(&statements.slots, &[&slots, &until_ms, &texts, &held]).await?;
     if unsigned(row.get(0)) == new { Ok(()) } else { Err(Failed::Again) }
 }
 
-/// The rows that change in one way, column by column.
+/// The rows to insert, to update or to delete, column by column.
 #[derive(Default)]
 struct Columns<'a> {
     key: Vec<Vec<u8>>,
@@ -313,13 +331,16 @@ impl Columns<'_> {
         self.all(written)
     }
 
-    /// Each row was as it had been decided on, or the batch is decided anew.
+    /// Checks that every row still had the version that was decided on; otherwise the batch is decided again.
     fn all(&self, written: u64) -> Result<(), Failed> {
         if written == self.key.len() as u64 { Ok(()) } else { Err(Failed::Again) }
     }
 }
 
-/// How far the chains of other servers have come; the 64 that moved last.
+/// The last records of other servers' chains; of the 64 chains that were written to last.
+///
+/// # Errors
+/// [`Failed`] when the query fails.
 pub(super) async fn anchors(transaction: &Transaction<'_>, log: &str) -> Result<Vec<Anchor>, Failed> {
     let found = transaction.query(sql::OTHER_HEADS, &[&log]).await?;
     let anchor = |row: &Found| {
@@ -333,7 +354,10 @@ fn rows(found: &[Found]) -> Result<Vec<Row>, LedgerError> {
     found.iter().map(|row| Ok(Row { crashed: row.get(0), action: read(row.get(1))? })).collect()
 }
 
-/// An action as the table holds it.
+/// Reads an action from its JSON in the table.
+///
+/// # Errors
+/// [`LedgerError::Index`] when it cannot be read.
 pub(super) fn read(text: &str) -> Result<Action, LedgerError> {
     serde_json::from_str(text)
         .map_err(|_| LedgerError::Index { reason: "a row of the actions cannot be read".to_owned() })
@@ -347,7 +371,7 @@ fn of_version(version: Version) -> i64 {
     to_i64(version.0)
 }
 
-/// Numbers of ours stay below 2^63: see [`super::version`].
+/// All numbers of the ledger stay below 2^63: see [`super::version`].
 pub(super) fn to_i64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -356,7 +380,7 @@ pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// The state as the table has it, and the epoch.
+/// The values of the columns `state` and `epoch`.
 pub(super) fn state(action: &Action) -> (&'static str, Option<i64>) {
     match action.state {
         State::AwaitingApproval(_) => ("awaiting_approval", None),

@@ -1,4 +1,4 @@
-//! The one writer of a server: takes what queued, commits it, answers; and finds its way back when the connection is lost.
+//! The one writer of a server: commits the queued operations in batches, answers them, and reconnects after a lost connection.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,11 +25,11 @@ use super::session::{Connector, Session, keep};
 use super::set_backs::SetBack;
 use super::{random, schema, sql};
 
-/// How often a batch is decided anew because others got in the way.
+/// Most attempts to commit a batch while other servers change the same rows.
 const ATTEMPTS: u32 = 8;
-/// How long the database may take for a batch, and for its commit.
+/// Timeout of the database for a batch, and for its commit.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a caller waits for an outcome to be recorded while there is no connection.
+/// Time for which a caller waits for its outcome to be recorded while there is no connection.
 const OUTAGE: Duration = Duration::from_secs(30);
 /// Waits between attempts to connect: the first, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -39,17 +39,17 @@ const PLAIN: Beside<'static> = Beside { checkpoint: None, expire: false, close: 
 /// An operation that waits to be committed.
 struct Held {
     operation: Operation,
-    /// When its caller is told that it was not; `None` while there is a connection.
+    /// The time at which its caller is answered with an error; `None` while there is a connection.
     until: Option<Instant>,
 }
 
-/// A commit that got no answer.
+/// A commit that got no answer, so that it is not known whether it took place.
 struct Unanswered {
-    /// The last record, if it took place.
+    /// The last record of the chain, if it took place.
     tail: Tail,
-    /// Claims that it made, whose callers were told that nothing runs.
+    /// Claims in it, whose callers were told that nothing runs.
     claims: Vec<(Hash, Version)>,
-    /// What is answered, or tried again, once it is known.
+    /// Operations to answer if it took place, and to commit again if not.
     waiting: Vec<(Held, Decided)>,
 }
 
@@ -63,18 +63,22 @@ pub(super) struct Committer {
     session: Option<Session>,
     held: VecDeque<Held>,
     unanswered: Option<Unanswered>,
-    /// Beginnings on new connections whose commit got no answer: the last record, and whether the unanswered commit is
-    /// below it.
+    /// `open` records of new connections whose commit got no answer: the last record, and `true` if the unanswered commit is
+    /// in the chain before it.
     begun: Vec<(Tail, bool)>,
-    /// Of the chain, outside of the database.
+    /// Keeps the anchor of the chain outside of the database.
     anchor: Option<Keeper>,
-    /// Where the last checkpoint stands, and when it was signed.
+    /// Sequence and time of the last checkpoint.
     signed: (u64, Instant),
     closing: Option<Answer<()>>,
 }
 
 impl Committer {
-    /// Connects, begins a chain, and puts in doubt what servers had started that are gone.
+    /// Connects, begins a chain, and puts the started actions of dead servers in doubt.
+    ///
+    /// # Errors
+    /// [`LedgerError::SetBack`] when acknowledged records are missing; [`LedgerError::Io`] when an anchor file cannot be used;
+    /// any other when the database cannot be used.
     pub(super) async fn open(
         connector: Connector,
         link: Arc<Link>,
@@ -106,7 +110,9 @@ impl Committer {
         let unusable = |failed| match failed {
             Failed::Lost(reason) => super::failed("begin a chain in", reason),
             Failed::SetBack(set_back) => set_back.into(),
-            Failed::Again => super::failed("begin a chain in", "it was changed meanwhile"),
+            Failed::Again => {
+                super::failed("begin a chain in", "another server changed it at the same time; start again")
+            }
         };
         committer.begin(session).await.map_err(unusable)?;
         let tail = committer.own.tail;
@@ -117,7 +123,7 @@ impl Committer {
         Ok((committer, redactor))
     }
 
-    /// Takes operations until nobody can ask any more, or the ledger is closed.
+    /// Takes operations until the queue has no sender left, or the ledger is closed.
     pub(super) async fn run(mut self, mut queue: tasks::Receiver<Operation>) {
         while self.link.shared.not_poisoned().is_ok() {
             let Some(session) = &mut self.session else {
@@ -144,7 +150,7 @@ impl Committer {
             self.take(&mut queue).await;
         }
         let closed = self.finish().await;
-        // Until nobody is left between asking and being queued.
+        // A closed queue still holds the operations of callers that were just sending.
         queue.close();
         while let Some(operation) = queue.recv().await {
             refuse(operation, closed_or(&self.link));
@@ -161,7 +167,7 @@ impl Committer {
         }
     }
 
-    /// Commits one batch of what is held.
+    /// Commits one batch of the held operations.
     async fn take(&mut self, queue: &mut tasks::Receiver<Operation>) {
         let (mut operations, mut presumptions) = (Vec::new(), Vec::new());
         let (mut bytes, mut ticked) = (0, false);
@@ -217,15 +223,15 @@ impl Committer {
                         .zip(replies)
                         .for_each(|(operation, decided)| answer(operation, decided));
                 }
-                // Whoever got in the way goes on first; each server waits another while.
+                // Each server waits for another time, so that one of them goes first.
                 Attempt::Again => tokio::time::sleep(pause(tried)).await,
                 Attempt::Lost { written, reason } => return self.lose(operations, written, &reason),
             }
         }
-        self.lose(operations, None, "other servers got in the way of every attempt");
+        self.lose(operations, None, "other servers changed the same rows during every attempt to commit");
     }
 
-    /// The chain is acknowledged up to here.
+    /// Sets the last durable record of the chain.
     fn durable(&mut self, tail: Tail) {
         self.own.tail = tail;
         if let Some(anchor) = &self.anchor {
@@ -239,7 +245,7 @@ impl Committer {
         new >= self.options.checkpoint_every || (ticked && due(new, at.elapsed()))
     }
 
-    /// Puts in doubt what servers had started that are gone.
+    /// Puts the started actions of dead servers in doubt.
     async fn presume_dead(&mut self) -> Result<(), LedgerError> {
         let mut after = Vec::new();
         loop {
@@ -269,9 +275,9 @@ impl Committer {
         }
     }
 
-    /// Gives the connection up: refuses what nobody may wait for, and holds what has to be recorded.
+    /// Gives the connection up: refuses operations that would start something, and holds those that must be recorded.
     ///
-    /// `written` is what a commit without an answer would have come to.
+    /// `written` is the result of a commit that got no answer, if it took place.
     fn lose(&mut self, operations: Vec<Operation>, written: Option<(Tail, Vec<Decided>)>, reason: &str) {
         self.link.set_connected(false);
         self.session = None;
@@ -280,7 +286,7 @@ impl Committer {
         }
         tracing::error!(
             reason,
-            "the connection to the ledger's database is lost: nothing starts until there is another"
+            "the connection to the ledger's database is lost: no action starts until there is another; it is tried again by itself"
         );
         let (tail, replies) = written.map_or((None, Vec::new()), |(tail, replies)| (Some(tail), replies));
         let mut replies = replies.into_iter();
@@ -324,7 +330,7 @@ impl Committer {
         }
     }
 
-    /// Tells callers that have waited long enough. Their outcomes are recorded all the same once that is possible.
+    /// Answers callers whose wait has timed out. Their outcomes are recorded all the same once there is a connection.
     fn tell(&mut self) {
         let now = Instant::now();
         let waiting = self.unanswered.iter_mut().flat_map(|unanswered| &mut unanswered.waiting);
@@ -338,7 +344,7 @@ impl Committer {
         }
     }
 
-    /// Connects again, however long it takes; `false` when nobody needs that any more.
+    /// Connects again, without a time limit; `false` when the ledger is closed or dropped, or must stop.
     async fn reconnect(&mut self, queue: &mut tasks::Receiver<Operation>) -> bool {
         let mut wait = WAITS.0;
         let gives_up = Instant::now() + OUTAGE;
@@ -375,20 +381,23 @@ impl Committer {
             };
             match begun {
                 Ok(()) => {
-                    tracing::info!(epoch = self.own.epoch, "the ledger's database is back");
+                    tracing::info!(epoch = self.own.epoch, "connected to the ledger's database again");
                     return true;
                 }
                 Err(Failed::SetBack(set_back)) => {
                     self.stop(set_back).await;
                     return false;
                 }
-                Err(failed) => tracing::warn!(reason = %failed, "the ledger's database is not back yet"),
+                Err(failed) => {
+                    let reason = failed.to_string();
+                    tracing::warn!(reason, "the ledger's database cannot be reached yet; it is tried again by itself");
+                }
             }
             wait = (wait * 2).min(WAITS.1);
         }
     }
 
-    /// Begins an epoch on a new connection, and finds out what became of a commit that got no answer.
+    /// Begins an epoch on a new connection, and finds out whether a commit that got no answer took place.
     async fn begin(&mut self, mut session: Session) -> Result<(), Failed> {
         timeout(PATIENCE, self.begin_on(&mut session)).await.unwrap_or_else(|_| Err(silent()))?;
         self.session = Some(session);
@@ -415,7 +424,7 @@ impl Committer {
             let tail = Tail { sequence: unsigned(row.get(0)), hash: Hash(hash) };
             committed = self.ends_at(tail).ok_or_else(|| self.set_back())?;
             if !committed {
-                // This transaction holds the head: what is not committed now never will be.
+                // This transaction has locked the head: a commit that is not in the chain now never will be.
                 self.resolve(false);
             }
             own.tail = tail;
@@ -430,7 +439,7 @@ impl Committer {
         let tail = batch.own.tail;
         self.begun.push((tail, committed));
         transaction.commit().await?;
-        // What is committed may be seen before a synchronous standby has it, and be lost with the primary. Now it has.
+        // A commit can be visible before the synchronous standby has it, and then be lost with the primary. Now the standby has it.
         self.resolve(committed);
         self.begun.clear();
         self.own = own;
@@ -439,7 +448,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Whether the commit that got no answer took place, if the chain ends at `tail`; `None` when it cannot end there.
+    /// True if the commit that got no answer took place, for a chain that ends at `tail`; `None` when it cannot end there.
     fn ends_at(&self, tail: Tail) -> Option<bool> {
         if tail == self.own.tail {
             return Some(false);
@@ -448,9 +457,9 @@ impl Committer {
         unanswered.chain(self.begun.iter().copied()).find(|(end, _)| *end == tail).map(|(_, committed)| committed)
     }
 
-    /// It is known now what became of a commit that got no answer.
+    /// Answers the operations of a commit that got no answer if it took place, or holds them again if not.
     fn resolve(&mut self, committed: bool) {
-        // Where it did not take place, it is not below anything any more either.
+        // Keeps only those `open` records that agree with it.
         self.begun.retain(|(_, below)| *below == committed);
         let Some(Unanswered { claims, waiting, .. }) = self.unanswered.take() else { return };
         if committed {
@@ -464,23 +473,27 @@ impl Committer {
         }
     }
 
-    /// The newest record of this chain, where the database has lost it.
+    /// The failure for a database that has lost the newest record of this chain.
     fn set_back(&self) -> Failed {
         Failed::SetBack(SetBack { log: self.own.log.clone(), sequence: self.own.tail.sequence })
     }
 
-    /// Accepts nothing more, and tells the other servers why.
+    /// Stops the ledger, and records the loss in the database, so that the other servers stop too.
     async fn stop(&mut self, set_back: SetBack) {
         self.link.set_back(set_back.clone());
-        // Its newest receipt is in the file from here on.
+        // Dropping the keeper writes the newest receipt into its file.
         self.anchor = None;
         let leaving = async { set_back.leave_word(&self.connector.client().await?).await };
         if let Err(error) = timeout(PATIENCE, leaving).await.unwrap_or(Err(LedgerError::Unavailable)) {
-            tracing::warn!(%error, "other servers were not told that the database was set back");
+            let error = error.to_string();
+            tracing::warn!(
+                error,
+                "the loss of records could not be recorded in the database: other servers may still run; stop them"
+            );
         }
     }
 
-    /// Looks for what another server has found missing.
+    /// Checks whether another server has recorded a loss.
     async fn listen(&mut self) {
         let Some(session) = &self.session else { return };
         match timeout(PATIENCE, SetBack::heard(session.client())).await.unwrap_or_else(|_| Err(silent())) {
@@ -490,7 +503,7 @@ impl Committer {
         }
     }
 
-    /// Ends the chain if the ledger is closed, and lets go of the lock.
+    /// Ends the chain if the ledger is closed, and releases the lock.
     async fn finish(&mut self) -> Result<(), LedgerError> {
         let Some(mut session) = self.session.take() else { return Err(LedgerError::Unavailable) };
         self.link.set_connected(false);
@@ -506,7 +519,11 @@ impl Committer {
             match timeout(PATIENCE, closing).await.unwrap_or_else(|_| Err(silent())) {
                 Ok(tail) => self.durable(tail.unwrap_or(self.own.tail)),
                 Err(failed) => {
-                    tracing::error!(reason = %failed, "the ledger was not closed");
+                    let reason = failed.to_string();
+                    tracing::error!(
+                        reason,
+                        "the ledger's chain was not ended with a `close` record; its records before that are safe"
+                    );
                     return Err(LedgerError::Unavailable);
                 }
             }
@@ -516,7 +533,7 @@ impl Committer {
     }
 }
 
-/// What came of trying to commit a batch.
+/// The result of an attempt to commit a batch.
 enum Attempt {
     Committed {
         replies: Vec<Decided>,
@@ -526,7 +543,7 @@ enum Attempt {
     },
     Again,
     Lost {
-        /// What it came to, if it was committed, which is not known.
+        /// The last record and the replies, if it is not known whether the batch was committed.
         written: Option<(Tail, Vec<Decided>)>,
         reason: String,
     },
@@ -558,15 +575,15 @@ fn silent() -> Failed {
     Failed::Lost(format!("no answer within {} s", PATIENCE.as_secs()))
 }
 
-/// What a caller is told who comes after the end.
+/// The error for operations after the end.
 fn closed_or(link: &Link) -> LedgerError {
     link.shared.accepts_claims().err().unwrap_or(LedgerError::Unavailable)
 }
 
-/// How long to wait before a batch is tried again: a few ms, more each time, and not the same on two servers.
+/// The wait before a batch is tried again: exponential backoff from a few ms, with jitter.
 fn pause(tried: u32) -> Duration {
     let mut byte = [0];
-    // Without a random number it is the longest wait, which does no harm.
+    // Without a random number, the longest wait is right as well.
     let part = if getrandom::fill(&mut byte).is_ok() { u64::from(byte[0]) } else { 255 };
     Duration::from_micros((part * 16) << tried.min(6))
 }

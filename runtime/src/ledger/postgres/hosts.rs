@@ -1,4 +1,4 @@
-//! The machines that a URL names: a primary and its standbys. The ledger is where the primary is, and moves with it.
+//! The machines that a URL names: a primary and its standbys. The ledger is on the primary.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
-/// Each machine by itself, so that one that takes connections and answers nothing costs its share of the time and no more.
+/// One configuration per machine, so that a machine that never answers takes no more than its share of the timeout.
 pub(super) struct Hosts {
     each: Vec<Config>,
-    /// The one that answered last; it is asked first.
+    /// The machine that answered last; it is tried first.
     answered: AtomicUsize,
 }
 
@@ -17,7 +17,7 @@ impl Hosts {
     pub(super) fn of(config: &Config) -> Hosts {
         let named: Vec<Host> = config.get_hosts().iter().flat_map(apart).collect();
         let hosts = named.len().max(config.get_hostaddrs().len());
-        // A URL that does not add up is left to the driver, which says what is wrong with it.
+        // A URL whose lists differ in length is left to the driver, which reports the mistake.
         let adds_up = |list: usize| list == 0 || list == hosts;
         let ports = config.get_ports().len();
         let adds_up = adds_up(named.len())
@@ -33,14 +33,14 @@ impl Hosts {
         &self.each
     }
 
-    /// Nothing is said in the clear.
+    /// Requires encryption on every connection.
     pub(super) fn encrypted(&mut self) {
         for config in &mut self.each {
             config.ssl_mode(SslMode::Require);
         }
     }
 
-    /// The same machines, and only one that accepts writes counts: a look-up on a standby would miss what was just done.
+    /// The same machines, of which only one that accepts writes is used: a standby may lag behind.
     pub(super) fn writable(mut self) -> Hosts {
         for config in &mut self.each {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -48,7 +48,7 @@ impl Hosts {
         self
     }
 
-    /// Where to try, in this order: the place to give to [`answered`](Hosts::answered), and the machine.
+    /// The machines in the order in which to try them, each with its place for [`answered`](Hosts::answered).
     pub(super) fn in_order(&self) -> impl Iterator<Item = (usize, &Config)> {
         let first = self.answered.load(Ordering::Relaxed);
         let (before, after) = self.each.split_at(first.min(self.each.len()));
@@ -56,18 +56,18 @@ impl Hosts {
         places.zip(after.iter().chain(before))
     }
 
-    /// The machine at `place` is the one that the ledger is on.
+    /// Notes that the ledger is on the machine at `place`.
     pub(super) fn answered(&self, place: usize) {
         self.answered.store(place, Ordering::Relaxed);
     }
 
-    /// How long each may take where all together may take `whole`; what is left is for the work on the connection.
+    /// The timeout of one machine if all together may take `whole`; one share is left for the work on the connection.
     pub(super) fn share(&self, whole: Duration) -> Duration {
         whole / u32::try_from(self.each.len() + 1).unwrap_or(u32::MAX)
     }
 }
 
-/// The driver takes `?host=a,b` for one name. Commas part names, as for every other program that reads such a URL.
+/// Splits `?host=a,b` at its commas, as libpq does; the driver takes it for one name.
 fn apart(host: &Host) -> Vec<Host> {
     let text = match host {
         Host::Tcp(name) => name.as_str(),
@@ -82,7 +82,7 @@ fn apart(host: &Host) -> Vec<Host> {
     text.split(',').map(one).collect()
 }
 
-/// `config` for one of its machines.
+/// A copy of `config` with one of its machines.
 fn alone(config: &Config, host: Option<&Host>, place: usize) -> Config {
     let mut one = Config::new();
     match host {

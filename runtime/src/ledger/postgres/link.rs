@@ -1,4 +1,4 @@
-//! What the store and its committer share.
+//! The state that the store and its committer share.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,10 +10,10 @@ use super::super::shared::{Clock, Shared};
 use super::set_backs::SetBack;
 use crate::clock::ledger::DISTRUST;
 
-/// A reading of the database's clock that took longer is not held against earlier ones.
+/// A reading of the database's clock that took longer is not compared with earlier ones.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// Whether the ledger accepts, whether there is a connection to write on, and which actions are this server's.
+/// The status of the ledger, of its connection and of its clock, and the epochs of this server.
 #[derive(Default)]
 pub(super) struct Link {
     pub(super) shared: Arc<Shared>,
@@ -26,13 +26,17 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The database was set back: nothing more is accepted, and everybody who asks why is told.
+    /// Poisons the ledger because the database has lost records; [`health`](Link::health) says so from then on.
     pub(super) fn set_back(&self, set_back: SetBack) {
         let error = LedgerError::from(self.set_back.get_or_init(|| set_back).clone());
         self.shared.poison(&error);
     }
 
-    /// Whether claims are accepted; if not, why.
+    /// Checks that claims are accepted.
+    ///
+    /// # Errors
+    /// [`LedgerError::SetBack`], [`LedgerError::Latched`], [`LedgerError::Closed`], or [`LedgerError::Unavailable`] when it failed
+    /// or has no connection.
     pub(super) fn health(&self) -> Result<(), LedgerError> {
         match self.set_back.get() {
             Some(set_back) => Err(set_back.clone().into()),
@@ -44,20 +48,23 @@ impl Link {
         self.connected.store(connected, Ordering::SeqCst);
     }
 
-    /// Whether anything can be written now.
+    /// Checks that there is a connection to write on.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`] when there is none.
     pub(super) fn connected(&self) -> Result<(), LedgerError> {
         if self.connected.load(Ordering::SeqCst) { Ok(()) } else { Err(LedgerError::Unavailable) }
     }
 
-    /// The database's clock is trusted; see [`LedgerClock`].
+    /// True if the database's clock is trusted; see `LedgerClock`.
     pub(super) fn trusted(&self) -> bool {
         self.trusted.load(Ordering::SeqCst)
     }
 
-    /// Takes a reading of the database's clock that was asked for `took` ago.
+    /// Takes a reading of the database's clock; the query took `took`.
     pub(super) fn read_clock(&self, at_ms: u64, took: Duration) {
         let clock = self.clock.get_or_init(|| Clock::new(at_ms, 0, self.distrust.get().copied().unwrap_or(DISTRUST)));
-        // One that was long on its way tells of a slow database, not of a clock that jumped.
+        // A reading that took long shows a slow database, not a jump of its clock.
         let trusted = took < SLOW && clock.read(at_ms).trusted;
         self.trusted.store(trusted, Ordering::SeqCst);
     }

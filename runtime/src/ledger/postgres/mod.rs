@@ -1,29 +1,27 @@
 //! The [`Store`](super::Store) in a Postgres database that several servers share.
 //!
-//! **Rows and records in one transaction.** Each server has a chain of its own and one connection that writes: it takes
-//! whatever queued, locks the rows, decides, and commits rows, records and the head of its chain together, then answers. Open
-//! records and checkpoints name how far the chains of the other servers have come, so no chain can be cut or rewritten
-//! without the others showing it.
+//! **Rows and records in one transaction.** Each server has a chain of its own and one connection that writes. For a batch it takes
+//! the queued operations, locks their rows, decides, commits the rows, the records and the head of its chain together, and then
+//! answers. `open` records and checkpoints name the last records of the other servers' chains, so the others show it when a chain
+//! is cut or rewritten.
 //!
-//! **Whether a server lives is the database's word, never a clock's.** The writing connection holds an advisory lock of its
-//! own epoch. Who meets a started action of another epoch tries that lock: to get it is to know that its server is gone, and
-//! the action is in doubt. Losing the connection loses the lock and every write under way at once. A server that lost it
-//! starts nothing until it has another, keeps the outcomes of what runs, and records them then; where somebody held it for
-//! gone meanwhile, they settle the doubt as late outcomes; until the longest time that a body may take is over, nobody asks
-//! about such a doubt or runs it again.
+//! **Locks, not clocks, show that a server lives.** The writing connection holds an advisory lock of its own epoch. A server that
+//! finds a started action of another epoch tries that lock: if it gets it, the other server is presumed dead and the action is in
+//! doubt. A lost connection loses its lock and its open transaction at once. A server that lost its connection starts nothing until
+//! it has another; it keeps the outcomes of running actions and records them then. If it was presumed dead meanwhile, they settle
+//! the doubts as late outcomes. Until the lease of such an action has passed, no server reconciles it or runs it again.
 //!
-//! **What this asks of the database.** A primary with `fsync` and `synchronous_commit` on, reached directly or through a proxy that
-//! keeps sessions (one that pools transactions is noticed and refused).
+//! **Requirements.** A primary with `fsync` and `synchronous_commit` on, reached directly or through a proxy that keeps sessions
+//! (one that pools transactions is detected and refused).
 //!
-//! **Behind a failover.** The URL may name the primary and its standbys; servers look for the one that takes writes and go on there
-//! by themselves. With a synchronous standby everything that was acknowledged is there. After a failover to a standby that was
-//! behind, what it had not seen is gone: a server that ran notices that its chain was set back, and a server that starts notices it
-//! by the anchors that were kept outside of the database (see [`LedgerOptions::anchors`](super::LedgerOptions::anchors)). It accepts
-//! nothing more and leaves word in the database, which stops the others within a second and lets none start until an operator
-//! has accepted the loss.
+//! **Failover.** The URL may name the primary and its standbys; servers look for the one that takes writes and move to it. With a
+//! synchronous standby every acknowledged record is there. A failover to a standby that lagged loses records: a running server
+//! notices that the end of its chain is missing, and a server that starts notices it by the anchors that are kept outside of the
+//! database (see [`LedgerOptions::anchors`](super::LedgerOptions::anchors)). It accepts nothing more and records the loss in the
+//! database; that stops the other servers within a second, and none starts until an operator has accepted the loss.
 //!
-//! **One key for all.** Hashes of sensitive arguments name the same value on every server, so their key is in the
-//! database: whoever reads the table `settings` can guess short values from their hashes.
+//! **One redaction key.** Hashes of sensitive arguments must be equal on every server, so their key is in the database: a role that
+//! can read the table `settings` can guess short values from their hashes.
 
 use std::error::Error as _;
 use std::fmt;
@@ -56,12 +54,12 @@ pub use set_backs::Loss;
 pub(super) use store::open;
 pub use verify::{ChainReport, DatabaseReport, VerifyDatabaseError, verify_database};
 
-/// For operators: what was tried on the database, and what came of it.
+/// A [`LedgerError::Database`]: the operation that failed, as a verb, and the reason.
 fn failed(action: &'static str, reason: impl fmt::Display) -> LedgerError {
     LedgerError::Database { action, reason: reason.to_string() }
 }
 
-/// What the database, or the way to it, said. Never its detail, which holds values of rows.
+/// The text of an error of the database or the connection, without the detail, which holds values of rows.
 fn said(error: &tokio_postgres::Error) -> String {
     match (error.as_db_error(), error.source()) {
         (Some(told), _) => format!("{} (SQLSTATE {})", told.message(), told.code().code()),

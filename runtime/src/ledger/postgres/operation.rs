@@ -1,4 +1,4 @@
-//! The requests to the committer that only a shared ledger has, and what it decides on any.
+//! The requests to the committer of a shared ledger, and their results.
 
 use super::super::action::{Action, Version};
 use super::super::error::LedgerError;
@@ -7,17 +7,16 @@ use super::super::hash::Hash;
 use super::super::subject::{Slot, touching};
 use super::super::{Asked as Approval, Claimed, Outcome, Settled};
 
-/// A request to the committer of a shared ledger. It is kept until it is answered: a batch that others got in the way of is
-/// decided anew.
+/// A request to the committer of a shared ledger. It is kept until it is answered, because its batch may be decided again.
 pub(super) type Operation = Asked<Own>;
 
 /// A request that only a shared ledger has.
 pub(super) enum Own {
-    /// How an action stands that another server had started when it was looked up.
+    /// Looks up an action that another server had started, and puts it in doubt if that server is dead.
     Examine(Hash, Option<Answer<Option<Action>>>),
-    /// A claim of this version may have been recorded although its caller was told that it was not.
+    /// Frees the key of a claim that was recorded although its caller was told that nothing runs.
     NeverRan(Hash, Version),
-    /// Puts in doubt what dead servers had started.
+    /// Puts the started actions of dead servers in doubt.
     PresumeDead(Answer<()>),
 }
 
@@ -30,7 +29,7 @@ pub(super) enum Decided {
     Nothing,
 }
 
-/// Collects the keys whose rows `operation` is about.
+/// Collects the keys of the rows that `operation` needs.
 pub(super) fn keys(operation: &Operation, keys: &mut Vec<Hash>) {
     keys.extend(operation.key());
     if let Operation::Own(Own::Examine(key, _) | Own::NeverRan(key, _)) = operation {
@@ -52,12 +51,12 @@ pub(super) fn slots(operation: &Operation, slots: &mut Vec<Slot>) {
     }
 }
 
-/// True for what has to be recorded even if its caller has gone: it is held while there is no connection.
+/// True for an operation that must be recorded even if its caller no longer waits: it is held while there is no connection.
 pub(super) fn is_held(operation: &Operation) -> bool {
     matches!(operation, Operation::Settle(..) | Operation::Note(..) | Operation::Own(Own::NeverRan(..)))
 }
 
-/// Answers the caller with what was decided and is durable now.
+/// Answers the caller with the decision, which is durable now.
 pub(super) fn answer(operation: Operation, decided: Decided) {
     match (operation, decided) {
         (Operation::Claim(_, answer), Decided::Claimed(claimed)) => reply(answer, claimed),

@@ -1,4 +1,4 @@
-//! What operators read of a database while servers write to it: the chains, and the key that hides values.
+//! Reads a ledger in a database for operators, while servers write to it: the chains, and the redaction key.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,7 +13,7 @@ use super::commit::{to_i64, unsigned};
 use super::store::connector;
 use super::{failed, said, schema, sql};
 
-/// Records read at a time, of each chain that was written to at the same time.
+/// Records of one chain that are read at a time.
 const PAGE: usize = 200;
 
 /// A connection that only reads.
@@ -23,7 +23,7 @@ pub(crate) struct Database {
     runtime: Runtime,
 }
 
-/// A chain as far as it had come when it was asked for.
+/// A chain, as it was when it was read.
 pub(crate) struct Chain {
     /// Its id.
     pub(crate) log: String,
@@ -34,7 +34,11 @@ pub(crate) struct Chain {
 }
 
 impl Database {
-    /// Connects to the ledger at `url`. Fails where there is none, and makes none.
+    /// Connects to the ledger at `url`; makes none.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`] when the database cannot be reached or holds no ledger; [`LedgerError::Format`] for one of another
+    /// version; [`LedgerError::Io`] when the runtime cannot be started.
     pub(crate) fn open(url: &str) -> Result<Database, LedgerError> {
         let connector = connector(url)?;
         let runtime = Builder::new_current_thread().enable_all().build();
@@ -47,12 +51,18 @@ impl Database {
         Ok(Database { client, runtime })
     }
 
-    /// The key with which its servers hide values.
+    /// The key with which its servers hash sensitive arguments.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`] when it cannot be read.
     pub(crate) fn redactor(&self) -> Result<Redactor, LedgerError> {
         self.runtime.block_on(schema::redactor(&self.client))
     }
 
-    /// Every chain, in the order in which they were begun.
+    /// All chains, in the order in which they were begun.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`] when they cannot be read.
     pub(crate) fn chains(&self) -> Result<Vec<Chain>, LedgerError> {
         let rows = self.ask(self.client.query(sql::ALL_CHAINS, &[]))?;
         let chain = |row: &Row| Chain {
@@ -64,20 +74,26 @@ impl Database {
     }
 
     /// At most [`PAGE`] lines of a chain up to the record `last`, the newest first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`] when they cannot be read.
     pub(crate) fn back(&self, log: &str, last: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
         let rows = self.ask(self.client.query(sql::LINES_BACK, &[&log, &to_i64(last), &limit()]))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Gives `each` the records of all chains in order of time, those of one chain in its own order: chain, sequence, line.
+    /// Calls `each` with chain, sequence and line of every record, in order of time; the records of one chain in their order.
     ///
-    /// What is written meanwhile is not among them. Memory is taken by the chains that were written to at the same time.
+    /// Leaves out records that are written meanwhile. Holds a page of every chain that was written to at the same time.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`] when the records cannot be read; else the error of `each`.
     pub(crate) fn records<E: From<LedgerError>>(
         &self,
         mut each: impl FnMut(&str, u64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut chains: Vec<Reading> = self.chains()?.into_iter().map(Reading::of).collect();
-        // One of each chain, so that a clock that was set back puts no record before the one that it follows.
+        // One record of each chain, so that the order within a chain holds even if a clock was set back.
         let mut order: BinaryHeap<Reverse<(Vec<u8>, usize)>> =
             chains.iter().enumerate().map(|(place, chain)| Reverse((at(&chain.of.first).to_vec(), place))).collect();
         while let Some(Reverse((_, place))) = order.pop() {
@@ -111,7 +127,7 @@ impl Reading {
         Reading { of: chain, read: 0, page: VecDeque::new() }
     }
 
-    /// Sees to it that the next record is here, if there is one.
+    /// Reads the next page if the present one is used up.
     fn fill(&mut self, database: &Database) -> Result<(), LedgerError> {
         if !self.page.is_empty() || self.read >= self.of.last {
             return Ok(());
@@ -128,9 +144,7 @@ fn limit() -> i64 {
     i64::try_from(PAGE).unwrap_or(i64::MAX)
 }
 
-/// When the record in `line` was written, as text that sorts; empty where it does not say so.
-///
-/// Whether it can be read otherwise is not for the order to say.
+/// The time of the record in `line`, as text that sorts; empty if it has none. The line is not checked otherwise.
 fn at(line: &[u8]) -> &[u8] {
     const MEMBER: &[u8] = b",\"at\":\"";
     const LENGTH: usize = "2026-11-20T10:00:00.000Z".len();

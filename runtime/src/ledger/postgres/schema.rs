@@ -1,4 +1,4 @@
-//! The tables: made by the first server, checked by every other.
+//! The tables: created by the first server, checked by every other.
 
 use tokio_postgres::{Client, GenericClient};
 
@@ -8,7 +8,7 @@ use super::commit::to_i64;
 use super::session::SCHEMA_LOCK;
 use super::{failed, random, said};
 
-/// Each makes the next format out of the one before; the first out of nothing.
+/// The migrations: each step makes the next format from the one before.
 const STEPS: &[&str] = &[include_str!("schema/0001.sql")];
 
 /// The format that this version reads and writes.
@@ -16,7 +16,9 @@ const FORMAT: u64 = STEPS.len() as u64;
 
 /// Brings the tables to this version's format.
 ///
-/// [`LedgerError::Format`] when a later version has written them.
+/// # Errors
+/// [`LedgerError::Format`] when a later version has written them; [`LedgerError::Database`] or [`LedgerError::Io`] when they
+/// cannot be read or made.
 pub(super) async fn make(client: &mut Client) -> Result<(), LedgerError> {
     let found = format(client).await?;
     if found == FORMAT {
@@ -28,7 +30,10 @@ pub(super) async fn make(client: &mut Client) -> Result<(), LedgerError> {
     upgrade(client).await
 }
 
-/// That the tables are there, in this version's format.
+/// Checks that the tables are there, in this version's format.
+///
+/// # Errors
+/// [`LedgerError::Database`] when there is no ledger; [`LedgerError::Format`] for one of another version.
 pub(super) async fn check(client: &Client) -> Result<(), LedgerError> {
     match format(client).await? {
         0 => Err(failed("read the tables of", "it holds no ledger")),
@@ -37,7 +42,7 @@ pub(super) async fn check(client: &Client) -> Result<(), LedgerError> {
     }
 }
 
-/// 0 where there are no tables.
+/// The format of the tables; 0 if there are none.
 async fn format(client: &impl GenericClient) -> Result<u64, LedgerError> {
     let ask = |error| failed("read the tables of", said(&error));
     let row = client.query_one("SELECT to_regclass('safe_tool.settings') IS NOT NULL", &[]).await.map_err(ask)?;
@@ -48,7 +53,7 @@ async fn format(client: &impl GenericClient) -> Result<u64, LedgerError> {
     Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(u64::MAX))
 }
 
-/// All steps that are missing or none, by one server at a time.
+/// Runs the missing steps, in one transaction and on one server at a time.
 async fn upgrade(client: &mut Client) -> Result<(), LedgerError> {
     let ask = |error| failed("make the tables of", said(&error));
     let key = random::<{ KEY_BYTES }>()?;
@@ -64,9 +69,12 @@ async fn upgrade(client: &mut Client) -> Result<(), LedgerError> {
     transaction.commit().await.map_err(ask)
 }
 
-/// The key that all servers of this database hash sensitive arguments with.
+/// The key with which all servers of this database hash sensitive arguments.
 ///
-/// Whoever can read the table can guess short values from their hashes; who can read only the records cannot.
+/// A role that can read this table can guess short values from their hashes; one that can read only the records cannot.
+///
+/// # Errors
+/// [`LedgerError::Database`] when the key cannot be read or has another length.
 pub(super) async fn redactor(client: &Client) -> Result<Redactor, LedgerError> {
     let row = client.query_one("SELECT redact_key FROM safe_tool.settings", &[]).await;
     let row = row.map_err(|error| failed("read the key in", said(&error)))?;

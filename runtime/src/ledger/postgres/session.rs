@@ -1,4 +1,4 @@
-//! The connection that a server writes on, and that holds the lock by which others see that it lives.
+//! The connection that a server writes on. It holds the advisory lock that shows other servers that this one lives.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -16,12 +16,12 @@ use super::commit::{to_i64, unsigned};
 use super::hosts::Hosts;
 use super::{failed, said, schema, sql, standbys};
 
-/// What is above the number in the id of an advisory lock: they are shared with whatever else uses the database.
+/// The upper bits of the ids of our advisory locks: other programs in the database use advisory locks too.
 pub(super) const LOCKS: i64 = 0x5A_FE70 << 40;
 /// The lock under which the schema is made.
 pub(super) const SCHEMA_LOCK: i64 = LOCKS;
 
-/// How long connecting may take.
+/// Timeout for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The id of the lock that the connection of this epoch holds.
@@ -29,7 +29,7 @@ pub(super) fn lock_of(epoch: u64) -> i64 {
     LOCKS | to_i64(epoch)
 }
 
-/// Where the database is.
+/// The machines of the database, and the means to connect to them.
 #[derive(Clone)]
 pub(super) struct Connector {
     hosts: Arc<Hosts>,
@@ -41,13 +41,16 @@ impl Connector {
         Connector { hosts: Arc::new(hosts), tls }
     }
 
-    /// A connection to read with.
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`] when no machine can be reached.
     pub(super) async fn client(&self) -> Result<Client, LedgerError> {
         let (client, _) = self.connect().await.map_err(|error| failed("reach", said(&error)))?;
         Ok(client)
     }
 
-    /// A connection; the task that drives it ends when it is gone.
+    /// A connection, and the task that drives it, which ends with the connection.
     async fn connect(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         let order: Vec<_> = self.hosts.in_order().collect();
         let Some(((place, last), others)) = order.split_last() else {
@@ -65,7 +68,7 @@ impl Connector {
             };
             tracing::debug!(place, reason, "the ledger's database is not on this machine of its URL");
         }
-        // It takes what is left of the caller's time, and its error is the one that is told.
+        // The last machine takes the rest of the caller's time, and its error is reported.
         self.connect_to(last).await.inspect(|_| self.hosts.answered(*place))
     }
 
@@ -77,7 +80,7 @@ impl Connector {
     }
 }
 
-/// For the pool of connections that look up.
+/// Used by the pool of connections for look-ups.
 impl deadpool_postgres::Connect for Connector {
     fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
         Box::pin(self.connect())
@@ -95,15 +98,18 @@ where
     let driver = tokio::spawn(async move {
         loop {
             match poll_fn(|context| connection.poll_message(context)).await {
-                // The commit is about to be acknowledged although no standby has it. Without the connection it is not, and the
-                // next one waits for the standby again.
+                // The database stopped waiting for its standby and is about to acknowledge the commit. Dropping the connection
+                // prevents that, and the next connection waits for the standby again.
                 Some(Ok(AsyncMessage::Notice(notice))) if notice.routine() == Some("SyncRepWaitForLSN") => {
-                    tracing::warn!(notice = notice.message(), "the ledger's database gave up waiting for its standby");
+                    tracing::warn!(
+                        notice = notice.message(),
+                        "the ledger's database stopped waiting for its synchronous standby; the connection is opened again"
+                    );
                     return;
                 }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => {
-                    tracing::debug!(error = %said(&error), "the connection to the ledger's database ended");
+                    tracing::debug!(error = said(&error), "the connection to the ledger's database ended");
                     return;
                 }
                 None => return,
@@ -128,7 +134,7 @@ pub(super) struct Statements {
     pub(super) head: Statement,
 }
 
-/// One connection and its epoch. Losing the connection is losing the lock and every write under way.
+/// One connection and its epoch. A lost connection loses the lock and the open transaction.
 pub(super) struct Session {
     client: Client,
     driver: JoinHandle<()>,
@@ -138,7 +144,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects, checks that a commit is durable here, makes or checks the schema, and takes the lock of a new epoch.
+    /// Connects, checks that commits are durable, makes or checks the schema, and takes the lock of a new epoch.
+    ///
+    /// # Errors
+    /// [`LedgerError::Undurable`] for a database that may lose commits; [`LedgerError::Format`] for tables of a later version;
+    /// [`LedgerError::Database`] when it cannot be reached or used.
     pub(super) async fn connect(connector: &Connector) -> Result<Session, LedgerError> {
         let connecting = async {
             let (mut client, driver) = connector.connect().await.map_err(|error| failed("reach", said(&error)))?;
@@ -152,7 +162,10 @@ impl Session {
             let row = client.query_one(sql::LOCK, &[&lock_of(epoch)]).await.map_err(ask)?;
             let (locked, pid): (bool, i32) = (row.get(0), row.get(1));
             if !locked {
-                return Err(failed("use", "the lock of a new epoch is taken: its sequence was set back"));
+                return Err(failed(
+                    "use",
+                    "the lock of a new epoch is taken: the sequence `safe_tool.epochs` was set back",
+                ));
             }
             let statements = prepare(&client).await.map_err(ask)?;
             Ok(Session { client, driver, pid, epoch, statements })
@@ -171,29 +184,35 @@ impl Session {
         &self.client
     }
 
-    /// Begins a transaction that sees what others have committed meanwhile.
+    /// Begins a transaction that sees later commits of other servers (read committed).
+    ///
+    /// # Errors
+    /// The error of the connection.
     pub(super) async fn begin(&mut self) -> Result<(Transaction<'_>, &Statements, i32), tokio_postgres::Error> {
         let transaction =
             self.client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
         Ok((transaction, &self.statements, self.pid))
     }
 
-    /// Resolves when the connection is gone.
+    /// Resolves when the connection has ended.
     pub(super) async fn lost(&mut self) {
-        // A driver that panicked is gone too.
+        // A driver that panicked has ended too.
         drop((&mut self.driver).await);
     }
 
-    /// Lets go of the locks: whoever opens the ledger next finds that this server is gone.
+    /// Releases the locks, so that other servers see at once that this one has ended.
     pub(super) async fn end(self) {
-        // Without the connection they are gone as well, only some time after this.
+        // If this fails, the database releases them when it notices that the connection has ended.
         drop(tokio::time::timeout(CONNECT_TIMEOUT, self.client.batch_execute(sql::UNLOCK)).await);
     }
 }
 
-/// Takes the locks of earlier epochs of this server again; the answer is those that are this server's again.
+/// Takes the locks of earlier epochs of this server again, and returns the epochs whose lock it got.
 ///
-/// Its actions of then run on. Until now whoever met them could hold them for crashed.
+/// Their actions still run. While the locks were free, other servers could presume them crashed.
+///
+/// # Errors
+/// The error of the connection.
 pub(super) async fn keep(
     transaction: &Transaction<'_>,
     earlier: &BTreeSet<u64>,
@@ -206,7 +225,10 @@ pub(super) async fn keep(
     Ok(rows.iter().map(|row| unsigned(row.get(0))).collect())
 }
 
-/// Of `epochs`, those whose server is dead. They stay so: a connection of that epoch is never made again.
+/// Of `epochs`, those whose server is presumed dead, because their lock is free.
+///
+/// # Errors
+/// The error of the connection.
 pub(super) async fn dead(
     transaction: &Transaction<'_>,
     statements: &Statements,
@@ -220,7 +242,7 @@ pub(super) async fn dead(
     Ok(rows.iter().map(|row| unsigned(row.get(0))).collect())
 }
 
-/// A database that acknowledges what it may lose is no ledger.
+/// Refuses a database that may lose acknowledged commits.
 async fn durable(client: &Client) -> Result<(), LedgerError> {
     let row = client.query_one(sql::DURABLE, &[]).await.map_err(|error| failed("use", said(&error)))?;
     for (place, setting) in ["fsync", "synchronous_commit", "full_page_writes"].into_iter().enumerate() {

@@ -1,7 +1,7 @@
-//! The word that a server leaves in the database when it notices that acknowledged records are missing.
+//! The losses that servers have noticed, recorded in the database.
 //!
-//! The server that notices is one whose own records are gone. The others have all of theirs, and would do the lost actions a
-//! second time: so while a loss is not accepted, none of them goes on, and none starts.
+//! A server notices a loss when its own records are missing. The other servers miss none of theirs, and would do the lost actions
+//! a second time: so no server goes on or starts until an operator has accepted the loss.
 
 use serde::Serialize;
 use tokio_postgres::GenericClient;
@@ -28,13 +28,19 @@ pub(super) struct SetBack {
 }
 
 impl SetBack {
-    /// Tells every other server; the answer is `true` where an operator has accepted this loss already.
+    /// Records the loss for every other server; `true` if an operator has accepted it already.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`] when it cannot be recorded.
     pub(super) async fn leave_word(&self, client: &impl GenericClient) -> Result<bool, LedgerError> {
         let row = client.query_one(LEAVE, &[&self.log, &to_i64(self.sequence)]).await;
-        Ok(row.map_err(|error| failed("leave word in", said(&error)))?.get(0))
+        Ok(row.map_err(|error| failed("record a loss of records in", said(&error)))?.get(0))
     }
 
-    /// What a server has noticed and nobody has accepted.
+    /// The first loss that a server has recorded and no operator has accepted.
+    ///
+    /// # Errors
+    /// [`Failed`] when the query fails.
     pub(super) async fn heard(client: &impl GenericClient) -> Result<Option<SetBack>, Failed> {
         let row = client.query_opt(HEAR, &[]).await?;
         Ok(row.map(|row| SetBack { log: row.get(0), sequence: unsigned(row.get(1)) }))
@@ -47,21 +53,24 @@ impl From<SetBack> for LedgerError {
     }
 }
 
-/// Acknowledged records that a server found missing, after a failover to a standby that was behind.
+/// Acknowledged records that a server found missing, after a failover to a standby that lagged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Loss {
     /// Id of the chain.
     pub log: String,
     /// Sequence of the newest record that is known to be missing.
     pub sequence: u64,
-    /// When it was noticed, as RFC 3339.
+    /// Time at which it was noticed, as RFC 3339.
     pub noticed: String,
     /// An operator has accepted it; until then servers start nothing.
     pub accepted: bool,
 }
 
 impl Loss {
-    /// Every one, in the order in which they were noticed.
+    /// All losses, in the order in which they were noticed.
+    ///
+    /// # Errors
+    /// The error of the connection.
     pub(super) async fn all(client: &impl GenericClient) -> Result<Vec<Loss>, tokio_postgres::Error> {
         let rows = client.query(ALL, &[]).await?;
         let loss = |row: &tokio_postgres::Row| Loss {

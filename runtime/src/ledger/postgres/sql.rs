@@ -1,10 +1,10 @@
-//! Every statement that the ledger sends, schema apart.
+//! The SQL statements of the ledger, except for the schema.
 
-/// No wait is endless, and a server that freezes within a transaction holds nothing back for long. The keep-alives are the
-/// database's: they end the connection, and so the lock, of a machine that is gone.
+/// Every wait has a timeout, and a server that freezes within a transaction blocks the others only briefly. The keep-alives of
+/// the database end the connection, and so release the lock, of a dead machine.
 ///
-/// Everything is looked for by an index. A plan made while the tables were small would otherwise read all of them, and is
-/// kept however large they grow.
+/// Every query uses an index. Otherwise a plan that was made while the tables were small would scan them, and would be kept while
+/// they grow.
 pub(super) const SETTINGS: &str = "
     SET application_name = 'safe-tool ledger';
     SET idle_in_transaction_session_timeout = '5s';
@@ -25,17 +25,17 @@ pub(super) const LOCK: &str = "SELECT pg_try_advisory_lock($1), pg_backend_pid()
 
 pub(super) const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
 
-/// Locks of earlier epochs, whose bodies may still run. Whoever probes such a lock holds it until its transaction ends.
-/// `MATERIALIZED`: one try for each.
+/// Takes the locks of earlier epochs, whose bodies may still run. A server that probes such a lock holds it until its transaction
+/// ends. `MATERIALIZED`: each lock is tried once.
 pub(super) const KEEP: &str = "
     WITH mine AS MATERIALIZED (SELECT unnest($1::bigint[]) AS e)
     SELECT e FROM mine WHERE pg_try_advisory_lock($2 | e)";
 
-/// The lock is free again as soon as it is answered. One clock for all servers.
+/// True when the lease has passed by the database's clock and the lock is free. The lock is released at the end of the query.
 pub(super) const OVER: &str = "
     SELECT extract(epoch FROM clock_timestamp()) * 1000 > $2::bigint AND pg_try_advisory_xact_lock($1)";
 
-/// `MATERIALIZED`: one try for each epoch, and not before it is asked.
+/// `MATERIALIZED`: each lock is tried once.
 pub(super) const PROBE: &str = "
     WITH epochs AS MATERIALIZED (SELECT unnest($1::bigint[]) AS e)
     SELECT e FROM epochs WHERE pg_try_advisory_xact_lock($2 | e)";
@@ -56,20 +56,19 @@ pub(super) const MEETINGS: &str = "SELECT slot, meeting::text FROM safe_tool.sub
 
 pub(super) const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/// Epochs whose lock is free, so that their servers have ended or lost their connection. The locks are free again as soon as
-/// it is answered.
+/// Epochs whose lock is free: their servers have ended or lost their connection. The locks are released at the end of the query.
 pub(super) const FREE: &str = "
     WITH epochs AS MATERIALIZED (SELECT unnest($1::bigint[]) AS e)
     SELECT e FROM epochs WHERE pg_try_advisory_xact_lock($2 | e)";
 
-/// Always in the order of the keys, so that two servers do not wait for one another.
+/// Always in the order of the keys, so that two servers do not deadlock.
 pub(super) const LOCK_KEYS: &str = "
     SELECT crashed, action::text FROM safe_tool.actions WHERE key = ANY($1) ORDER BY key FOR UPDATE";
 
 pub(super) const LOCK_SLOTS: &str = "
     SELECT slot, meeting::text FROM safe_tool.subjects WHERE slot = ANY($1) ORDER BY slot FOR UPDATE";
 
-/// Slots that nothing answers for any more, unless an action is open that was asked for on one of them.
+/// Removes slots for which no action answers any more, except those of open actions ($1).
 pub(super) const FORGET_SLOTS: &str = "
     DELETE FROM safe_tool.subjects WHERE slot IN (
         SELECT slot FROM safe_tool.subjects
@@ -86,7 +85,7 @@ pub(super) const TIME: &str = "
     SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, nextval('safe_tool.orders'),
         coalesce((SELECT max(expires_ms) FROM safe_tool.actions WHERE state IN ('completed', 'failed')), 0)";
 
-/// Writes slots; the answer is how many were made anew, of those that were not there.
+/// Writes slots, and returns how many of the missing ones were inserted.
 pub(super) const SLOTS: &str = "
     WITH new AS (SELECT slot, until_ms, meeting, held
             FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::boolean[]) AS new (slot, until_ms, meeting, held)),
@@ -110,7 +109,7 @@ pub(super) const INSERT: &str = "
         AS new (key, version, intent, state, epoch, crashed, expires_ms, action, payload)
     ORDER BY key ON CONFLICT (key) DO NOTHING";
 
-/// The result of an action that is repeated stays in its row: it comes back if the repeat has no effect.
+/// The result of an action that is repeated stays in its row: the action is restored if the repeat has no effect.
 pub(super) const UPDATE: &str = "
     UPDATE safe_tool.actions AS old SET version = new.version, intent = new.intent, state = new.state,
         epoch = new.epoch, crashed = new.crashed, expires_ms = new.expires_ms,
@@ -128,8 +127,8 @@ pub(super) const RECORDS: &str = "
     INSERT INTO safe_tool.records (log, sequence, line)
     SELECT $1, sequence, line FROM unnest($2::bigint[], $3::bytea[]) AS new (sequence, line)";
 
-/// Of no row when another connection has written the chain, or when this session moved to another process of the database
-/// (a proxy that pools transactions does that) and the lock is not where the writes are.
+/// Updates no row when another connection has written the chain, or when a proxy that pools transactions has moved this session to
+/// another backend process, which does not hold the lock.
 pub(super) const HEAD: &str = "
     UPDATE safe_tool.heads SET epoch = $2, sequence = $3, hash = $4, at_ms = $5, closed = $6
     WHERE log = $1 AND sequence = $7 AND pg_backend_pid() = $8";

@@ -1,8 +1,8 @@
-//! Standbys that nobody waits for: said once for every connection, before a failover shows it.
+//! The warning about asynchronous standbys, logged once for every connection, before a failover loses anything.
 
 use tokio_postgres::Client;
 
-/// The columns are empty for a role that may not see them, and then nothing is said.
+/// The columns are empty for a role that may not see them; then there is no warning.
 const STANDBYS: &str = "
     SELECT count(sync_state), count(sync_state) FILTER (WHERE sync_state IN ('sync', 'quorum')),
         current_setting('synchronous_commit')

@@ -39,18 +39,18 @@ use super::session::{Connector, LOCKS, lock_of};
 use super::version::place;
 use super::{failed, random, said, sql, tls};
 
-/// Connections that look up.
+/// Connections for look-ups.
 const READERS: usize = 8;
-/// How long a look-up may take.
+/// Timeout of a look-up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A parameter of a query that outlives its caller.
+/// An owned parameter: a query runs on, in another task, when its caller is cancelled.
 type Parameter = Box<dyn ToSql + Sync + Send>;
 
-/// The committer's thread, and connections to look up with.
+/// The committer's thread, and connections for look-ups.
 struct PostgresStore {
     front: Front<Own>,
-    /// Of the committer's thread: every connection is driven there.
+    /// The runtime of the committer's thread, which drives every connection.
     runtime: Handle,
     readers: Pool,
     link: Arc<Link>,
@@ -59,6 +59,9 @@ struct PostgresStore {
 }
 
 /// Opens the ledger at a URL of a database; see [`Ledger::open`].
+///
+/// # Errors
+/// As [`Ledger::open`].
 pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledger, LedgerError> {
     let connector = connector_to(url, Hosts::writable)?;
     let readers = readers(&connector)?;
@@ -78,7 +81,7 @@ pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledge
                 match Committer::open(connector, Arc::clone(&link), signer, options).await {
                     Ok((committer, redactor)) => {
                         drop(opened.send(Ok((Handle::current(), redactor))));
-                        // After a panic the committer's state is only dropped.
+                        // Unwind safe: after a panic the committer's state is only dropped.
                         if AssertUnwindSafe(committer.run(operations)).catch_unwind().await.is_err() {
                             link.shared.poison(&"the committer panicked");
                         }
@@ -102,15 +105,18 @@ pub(in super::super) fn open(url: &str, options: &LedgerOptions) -> Result<Ledge
     Ok(Ledger::with(Arc::new(store)))
 }
 
-/// Where a URL leads, without trying it.
+/// The connector for a URL; connects to nothing yet.
+///
+/// # Errors
+/// [`LedgerError::Database`] when the URL cannot be read or encryption cannot be set up.
 pub(super) fn connector(url: &str) -> Result<Connector, LedgerError> {
     connector_to(url, |hosts| hosts)
 }
 
 fn connector_to(url: &str, which: impl FnOnce(Hosts) -> Hosts) -> Result<Connector, LedgerError> {
-    // What the parser says may hold a part of the password.
-    let unreadable = "its URL cannot be read; it is postgres://USER:PASSWORD@HOST:PORT/DATABASE, with what is special in a \
-                      URL written as %40 for @ and so on";
+    // The parser's error may contain a part of the password.
+    let unreadable = "its URL cannot be read; it is postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters \
+                      percent-encoded (%40 for @)";
     let mut config: Config = url.parse().map_err(|_| failed("reach", unreadable))?;
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(PATIENCE);
@@ -120,7 +126,7 @@ fn connector_to(url: &str, which: impl FnOnce(Hosts) -> Hosts) -> Result<Connect
     let mut hosts = which(Hosts::of(&config));
     let tls = tls::tls(config.get_ssl_mode(), hosts.each())?;
     if tls.is_some() {
-        // By default a server that says no to encryption would be spoken to in the clear.
+        // By default the driver falls back to plain text if the server refuses encryption.
         hosts.encrypted();
     }
     Ok(Connector::new(hosts, tls))
@@ -137,7 +143,7 @@ fn readers(connector: &Connector) -> Result<Pool, LedgerError> {
         .map_err(|error| failed("reach", error))
 }
 
-/// One query on any of the connections; on another one when the first turns out to be dead.
+/// Runs a query on any of the connections; on another one when the first turns out to be dead.
 async fn query(readers: Pool, statement: &'static str, parameters: Vec<Parameter>) -> Result<Vec<Row>, LedgerError> {
     let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|parameter| &**parameter as _).collect();
     loop {
@@ -148,11 +154,11 @@ async fn query(readers: Pool, statement: &'static str, parameters: Vec<Parameter
         };
         match tokio::time::timeout(PATIENCE, asking).await {
             Ok(Ok(rows)) => return Ok(rows),
-            // One that the database has ended since it was last used: the pool does not give it again.
+            // The database has closed this connection since its last use: the pool does not hand it out again.
             Ok(Err(_)) if reader.is_closed() => {}
             Ok(Err(error)) => return Err(failed("read", said(&error))),
             Err(_) => {
-                // Its answer is still to come.
+                // The answer may still arrive, so the connection must not be used again.
                 drop(Object::take(reader));
                 return Err(failed("read", format_args!("no answer within {} s", PATIENCE.as_secs())));
             }
@@ -170,10 +176,10 @@ impl PostgresStore {
         let asked = self.runtime.spawn(query(self.readers.clone(), statement, parameters)).await;
         asked
             .unwrap_or_else(|_| Err(self.front.ended()))
-            .inspect_err(|error| tracing::warn!(%error, "a look-up failed"))
+            .inspect_err(|error| tracing::warn!(error = error.to_string(), "a look-up in the ledger's database failed"))
     }
 
-    /// The row of an action. One that another server had started is first put in doubt if that server is dead.
+    /// The row of an action. A started action of a dead server is put in doubt first.
     async fn row(&self, key: Hash) -> Result<Option<Arc<Action>>, LedgerError> {
         let rows = self.read(sql::LOOKUP, vec![Box::new(key.0.to_vec())]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -181,7 +187,7 @@ impl PostgresStore {
         if let Some(Action { state: State::Started { epoch }, .. }) = &found
             && !self.link.mine().contains(epoch)
         {
-            // That its server is dead is the committer's to find out.
+            // The committer checks whether that server is dead.
             found = self.front.ask(|answer| Operation::Own(Own::Examine(key, Some(answer)))).await?;
         }
         Ok(found.map(Arc::new))
@@ -201,8 +207,8 @@ impl PostgresStore {
         let rows = self.read(sql::PAYLOAD, vec![Box::new(action.key.0.to_vec())]).await?;
         let not_kept = LedgerError::Payload { reason: "is not kept" };
         let Some(row) = rows.first() else { return Err(not_kept) };
-        // While a repeat waits or runs, the row still has the result of the action before it. Not asked of the database: its
-        // operators for JSON refuse the character that Postgres has no text with.
+        // While a repeat waits or runs, the row still has the result of the action before it. Compared here and not in SQL: the
+        // JSON operators of Postgres fail on the character \u0000.
         let known = read(row.get(1))?;
         let same = |known: &Action| known.version == action.version;
         if !same(&known) && !known.replaced.as_deref().is_some_and(same) {
@@ -236,8 +242,8 @@ impl PostgresStore {
         read_intent(row.get(0)).map_err(|reason| LedgerError::Payload { reason })
     }
 
-    /// Whether nobody holds the lock of the action's server, and its body has ended for certain: the lock is the connection's,
-    /// and a server that has lost its connection still runs what it runs. The clock only ever makes it later.
+    /// True if the lock of the action's server is free and the lease has passed: the lock belongs to the connection, and a server
+    /// that has lost its connection still runs its bodies.
     async fn over(&self, epoch: u64, until_ms: u64) -> Result<bool, LedgerError> {
         if epoch == 0 || self.link.mine().contains(&epoch) {
             return Ok(epoch == 0);
@@ -248,7 +254,7 @@ impl PostgresStore {
 }
 
 impl PostgresStore {
-    /// Judges a call by what the database holds now. What comes of a claim is decided anew, with the rows locked.
+    /// Judges a call by the present rows, unlocked. A claim is judged again with its rows locked.
     async fn stands(&self, claim: Claim) -> Result<Standing, LedgerError> {
         let known = self.row(claim.key).await?;
         let mut slots = touching(&claim.subjects);
@@ -286,7 +292,7 @@ impl PostgresStore {
     }
 }
 
-/// The rows of a call as they stand, unlocked.
+/// The rows of a call, read without locks.
 struct Snapshot {
     known: Option<Arc<Action>>,
     meetings: HashMap<Slot, Arc<Meeting>>,

@@ -1,4 +1,4 @@
-//! Whether a connection is encrypted, and who the database must prove to be.
+//! Encryption of connections, and the check of the database's certificate.
 
 use rustls::ClientConfig;
 use tokio_postgres::Config;
@@ -8,10 +8,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::super::error::LedgerError;
 use super::failed;
 
-/// Makes connections encrypted; `None` where they need not be.
+/// The means to encrypt connections; `None` when they are not encrypted.
 ///
-/// They are with `sslmode=require`, and to any other machine unless the URL says `sslmode=disable`. The certificate is
-/// always checked, against the system's roots or those in `SSL_CERT_FILE`.
+/// Connections are encrypted with `sslmode=require`, and to any other machine unless the URL says `sslmode=disable`. The
+/// certificate is always checked, against the system's roots or those in `SSL_CERT_FILE`.
+///
+/// # Errors
+/// [`LedgerError::Database`] when there is no root certificate, or encryption cannot be set up.
 pub(super) fn tls(mode: SslMode, hosts: &[Config]) -> Result<Option<MakeRustlsConnect>, LedgerError> {
     match mode {
         SslMode::Disable => return Ok(None),
@@ -34,7 +37,7 @@ pub(super) fn tls(mode: SslMode, hosts: &[Config]) -> Result<Option<MakeRustlsCo
     Ok(Some(MakeRustlsConnect::new(config)))
 }
 
-/// Whether nothing on a network can listen in.
+/// True if the connection does not leave this machine.
 fn stays_here(config: &Config) -> bool {
     config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
 }

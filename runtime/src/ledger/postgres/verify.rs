@@ -1,5 +1,4 @@
-//! Whether the chains in a database are the ones that were written, and the actions what the chains tell: as far as they
-//! show it among themselves.
+//! Verification of a ledger in a database: each chain, the chains against each other, and the actions against the chains.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::{error, fmt};
@@ -23,28 +22,28 @@ use super::{failed, said, schema, sql};
 /// Records read at a time.
 const PAGE: i64 = 2000;
 
-/// What a database without a break holds.
+/// The contents of a database that verifies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DatabaseReport {
     /// One for each server that has ever written, by the id of its chain.
     pub chains: Vec<ChainReport>,
-    /// Actions, each as its last record left it.
+    /// Number of actions; each agrees with its last record.
     pub actions: u64,
-    /// Stored results, each as its record names it.
+    /// Number of stored results; each matches the hash in its record.
     pub payloads: u64,
-    /// What a failover has lost: the chains that are here verify without it.
+    /// Losses that servers have noticed: the remaining records verify without the lost ones.
     pub losses: Vec<Loss>,
 }
 
-/// One server's chain. Shown as the rung that it reached.
+/// The result for one server's chain. Its text says how much was proved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChainReport {
     /// Id of the chain.
     pub log: String,
-    /// How much was shown.
+    /// The extent of the proof.
     #[serde(flatten)]
     pub rung: Rung,
-    /// Records.
+    /// Number of records.
     pub records: u64,
     /// Hash of the last record.
     pub last_hash: Hash,
@@ -52,20 +51,20 @@ pub struct ChainReport {
     pub last_at: String,
     /// The last record is a `close`. Otherwise the server runs, or ended without one.
     pub clean_close: bool,
-    /// How often the server lost its connection and found another.
+    /// Times that the server lost its connection and opened another.
     pub reconnected: u64,
-    /// Checkpoints; the signature of each was checked.
+    /// Number of checkpoints; the signature of each was checked.
     pub checkpoints: u64,
     /// Sequence of the last record that a checkpoint signs; 0 when there is no checkpoint.
     pub signed_up_to: u64,
     /// The keys that signed, in order of appearance, as hex.
     pub signers: Vec<String>,
-    /// Records dated before the checkpoint ahead of them: the clock was set back, or old records stand behind it.
+    /// Records that are dated earlier than a checkpoint before them: the clock was set back, or old records were inserted.
     pub backdated: u64,
     /// Sequence of the first of them.
     pub first_backdated: Option<u64>,
-    /// Up to this record other chains name this one; 0 when none does. Who cut or rewrote it before would have had to
-    /// rewrite them too, which is no more than who can write to the database can do.
+    /// Sequence of the last record that another chain names; 0 when none does. A change before it would have needed a change of
+    /// the other chains too; whoever can write to the database can make both.
     pub anchored: u64,
 }
 
@@ -99,7 +98,7 @@ impl fmt::Display for ChainReport {
     }
 }
 
-/// Why a database does not verify.
+/// The reason why a database does not verify.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum VerifyDatabaseError {
@@ -111,24 +110,24 @@ pub enum VerifyDatabaseError {
         log: String,
         /// Sequence of the record that should stand there.
         sequence: u64,
-        /// What is wrong.
+        /// The reason.
         reason: &'static str,
     },
-    /// An action that is not as the records left it.
+    /// An action that does not agree with its records.
     Action {
         /// Its key.
         key: Hash,
-        /// What is wrong.
+        /// The reason, as the end of a sentence that begins with the action.
         reason: &'static str,
     },
-    /// A chain that does not extend an anchor.
+    /// A chain that contradicts an anchor.
     Anchor {
         /// Id of the chain.
         log: String,
-        /// How they differ.
+        /// The contradiction.
         contradiction: VerifyError,
     },
-    /// The chain of an anchor is not there.
+    /// The chain of an anchor is missing.
     Gone {
         /// Id of the chain.
         log: String,
@@ -138,7 +137,7 @@ pub enum VerifyDatabaseError {
 }
 
 impl VerifyDatabaseError {
-    /// The database does not extend an anchor, whatever it looks like by itself.
+    /// True if the database contradicts an anchor, even if it is consistent by itself.
     #[must_use]
     pub fn contradicts_anchor(&self) -> bool {
         matches!(self, VerifyDatabaseError::Anchor { .. } | VerifyDatabaseError::Gone { .. })
@@ -188,29 +187,30 @@ impl From<tokio_postgres::Error> for VerifyDatabaseError {
 /// Verifies the ledger in the database at `url` by itself; see [`Verification::run_database`].
 ///
 /// # Errors
-/// The first thing that is not as it was written, or what could not be read.
+/// As [`Verification::run_database`], without anchors.
 pub fn verify_database(url: &str) -> Result<DatabaseReport, VerifyDatabaseError> {
     Verification::default().run_database(url, &mut |_, _| {})
 }
 
 impl Verification {
-    /// Walks every chain of the ledger in the database at `url`, what the chains say of one another, and the actions, and tells
-    /// `progress` how many records it has read of how many.
+    /// Verifies every chain of the ledger in the database at `url`, the chains against each other, and the actions; calls
+    /// `progress` with the number of records read and the total.
     ///
-    /// An anchor is held against the chain that it names. Changes nothing, takes no lock, and sees one moment of a database
-    /// that servers write to. Blocks.
+    /// Each anchor is compared with the chain that it names. Changes nothing, takes no lock, and reads one snapshot of the
+    /// database, so servers may write meanwhile. Blocks. An older copy of a database, or one that was rewritten as a whole, is
+    /// consistent: only an anchor shows the difference.
     ///
     /// # Errors
-    /// The first thing that is not as it was written, the first anchor that its chain does not extend, or what could not be
-    /// read. A database that was set back as a whole, or rewritten as a whole, looks like one that was not: only an anchor
-    /// tells.
+    /// [`VerifyDatabaseError::Chain`] or [`VerifyDatabaseError::Action`] for the first record or action that is not as it was
+    /// written; [`VerifyDatabaseError::Anchor`] or [`VerifyDatabaseError::Gone`] for the first anchor that is contradicted;
+    /// [`VerifyDatabaseError::Unreadable`] when the database cannot be read.
     pub fn run_database(
         &self,
         url: &str,
         progress: &mut (dyn FnMut(u64, u64) + Send),
     ) -> Result<DatabaseReport, VerifyDatabaseError> {
         let connector = connector(url)?;
-        // On a thread of its own, whoever calls may be driving a runtime.
+        // On a thread of its own: the caller may be inside a runtime already.
         let walk = move || {
             let runtime = Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(LedgerError::io("start", "a thread of the ledger"))?;
@@ -225,25 +225,25 @@ impl Verification {
         walked.unwrap_or_else(|_| Err(LedgerError::Unavailable.into()))
     }
 
-    /// What one chain is verified against.
+    /// The anchors and signers for one chain.
     fn of_chain(&self, log: &str) -> Verification {
         let anchors = self.anchors.iter().filter(|anchor| anchor.log() == log).cloned().collect();
         Verification { anchors, signers: self.signers.clone() }
     }
 }
 
-/// What the chains have told so far.
+/// The state of a verification: what was read from the chains so far.
 #[derive(Default)]
 struct Walk {
     /// Number and head of every chain.
     heads: BTreeMap<String, Head>,
-    /// What other chains name: chain and sequence, and what its hash is to be.
+    /// Records that other chains name: chain and sequence, and the hash that the record must have.
     anchors: HashMap<(String, u64), Hash>,
-    /// Versions that no record has replaced yet, and the actions that have them.
+    /// Versions that no record has replaced yet, with the keys of their actions.
     standing: HashMap<Version, Hash>,
-    /// Versions that were replaced by records met before theirs.
+    /// Versions whose replacing record was read before their own.
     replaced: HashSet<Version>,
-    /// How often an action was removed by a record that does not name its version.
+    /// Removals of each action by records that name only its key.
     removed: HashMap<Hash, u64>,
 }
 
@@ -289,7 +289,7 @@ impl Walk {
         Ok(DatabaseReport { chains, actions, payloads, losses })
     }
 
-    /// One chain, from its first record to its head.
+    /// Verifies one chain, from its first record to its head.
     async fn chain(
         &mut self,
         moment: &Transaction<'_>,
@@ -331,12 +331,12 @@ impl Walk {
         Ok(ChainReport::of(walk.end().map_err(contradicts)?))
     }
 
-    /// Takes what a record says of other chains and of actions.
+    /// Takes the statements of a record about other chains and about actions.
     fn told(&mut self, chain: u64, mut record: Record) -> Result<(), &'static str> {
         for anchor in std::mem::take(&mut record.anchors) {
             let named = self.anchors.entry((anchor.log, anchor.sequence)).or_insert(anchor.hash);
             if *named != anchor.hash {
-                return Err("two records name two hashes of one record of another chain");
+                return Err("two records name different hashes of one record of another chain");
             }
         }
         let version = version(chain, record.seq);
@@ -359,7 +359,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Every record that another chain names is the one it names.
+    /// Checks that every record that another chain names has the hash that it names.
     async fn anchors(&self, moment: &Transaction<'_>, chains: &mut [ChainReport]) -> Result<(), VerifyDatabaseError> {
         for ((log, sequence), hash) in &self.anchors {
             let row = moment.query_opt(sql::LINE, &[log, &to_i64(*sequence)]).await?;
@@ -368,7 +368,7 @@ impl Walk {
                 _ => None,
             });
             if found != Some(*hash) {
-                return Err(broken(log, *sequence, "another chain names another record here"));
+                return Err(broken(log, *sequence, "the record does not have the hash that another chain names"));
             }
             if let Some(chain) = chains.iter_mut().find(|chain| chain.log == *log) {
                 chain.anchored = chain.anchored.max(*sequence);
@@ -377,7 +377,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Every action stands where its last record left it; the answer is how many actions and results there are.
+    /// Checks that every action agrees with its last record; returns the number of actions and of stored results.
     async fn actions(mut self, moment: &Transaction<'_>) -> Result<(u64, u64), VerifyDatabaseError> {
         let (mut actions, mut payloads) = (0, 0);
         let mut after: Vec<u8> = Vec::new();
@@ -392,7 +392,7 @@ impl Walk {
                 let (stored, state) = (Version(unsigned(row.get(1))), row.get::<_, &str>(2));
                 let epoch: Option<i64> = row.get(8);
                 let (intent, expires_ms): (i64, Option<i64>) = (row.get(7), row.get(9));
-                // What servers look for actions by.
+                // Servers look actions up by these columns.
                 let agrees = action.key == key
                     && action.version == stored
                     && super::commit::state(&action) == (state, epoch)
@@ -408,7 +408,7 @@ impl Walk {
                 if let Some(replaced) = matches(&action, ended, began).map_err(wrong)? {
                     let completed = restored(moment, Some(replaced), &key).await?;
                     if !completed.is_some_and(|completed| completes(&completed, &action)) {
-                        return Err(wrong("is back, and was not completed before"));
+                        return Err(wrong("was restored after a repeat, but was never completed"));
                     }
                 }
                 let payload: Option<&[u8]> = row.get(4);
@@ -419,7 +419,7 @@ impl Walk {
                 payloads += u64::from(payload.is_some());
             }
         }
-        // What still stands and has no row was removed by a record that names only its key, or by hand.
+        // An action that still has a version and has no row was removed by a record that names only its key, or by hand.
         for (_, key) in self.standing {
             match self.removed.get_mut(&key) {
                 Some(times) if *times > 0 => *times -= 1,
@@ -434,8 +434,8 @@ fn broken(log: &str, sequence: u64, reason: &'static str) -> VerifyDatabaseError
     VerifyDatabaseError::Chain { log: log.to_owned(), sequence, reason }
 }
 
-/// The record that completed the action of `key` which a repeat without effect brought back; `None` where none was there.
-/// `replaced` is the version that the end of the repeat replaced.
+/// The record that completed the action of `key` that a repeat without effect restored; `None` if there is none. `replaced` is the
+/// version that the end of the repeat replaced.
 async fn restored(
     moment: &Transaction<'_>,
     mut replaced: Option<Version>,
@@ -448,7 +448,7 @@ async fn restored(
         let told = told(key, row.as_ref().map(|row| row.get(0))).map_err(wrong)?;
         match &told.change {
             Transition::Complete { .. } => return Ok(Some(told)),
-            // Only a repeat on purpose keeps what it began over.
+            // Only a repeat on purpose keeps the action that it replaced.
             Transition::Begin(beginning) if beginning.again_after.is_none() => return Ok(None),
             _ => replaced = told.supersedes,
         }
@@ -456,7 +456,7 @@ async fn restored(
     Ok(None)
 }
 
-/// True if the record made `action` what it is.
+/// True if the record is the completion of `action`.
 fn completes(told: &Told, action: &Action) -> bool {
     let Transition::Complete { expires_ms, stored_error, subjects, .. } = &told.change else { return false };
     *expires_ms == action.expires_ms
@@ -465,8 +465,8 @@ fn completes(told: &Told, action: &Action) -> bool {
         && told.payload == action.payload.as_ref().map(|at| at.hash)
 }
 
-/// Holds `action` to the records `ended` and `began` that made it what it is. The answer is the version that `ended`
-/// replaced, where that was a repeat without effect which brought the action back.
+/// Compares `action` with its last record `ended` and its first record `began`. Returns the version that `ended` replaced if that
+/// was the end of a repeat without effect, which restored the action.
 fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Result<Option<Version>, &'static str> {
     let ended = told(&action.key, ended)?;
     let mut back = None;
@@ -477,7 +477,7 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
         }
         (Transition::Complete { .. }, State::Completed) => completes(&ended, action),
         (Transition::Fail { expires_ms }, State::Failed) => *expires_ms == action.expires_ms,
-        // A repeat ended without effect: the action before it is back in its place.
+        // A repeat ended without effect: the action before it was restored.
         (Transition::Restore, State::Completed) => {
             back = ended.supersedes;
             back.is_some()
@@ -496,7 +496,7 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
     let begun = (digest, &arguments, &tenant, &tool, &call, until_ms);
     let stands = (action.digest, &action.arguments, &action.tenant, &action.tool, &action.call, action.until_ms);
     let asked = (&owner, bucket, &again_after) == (&action.owner, action.bucket, &action.again_after);
-    // A completion may have found more.
+    // A completion may have added subjects.
     let about = subjects.iter().all(|subject| action.subjects.contains(subject));
     if begun != stands || !asked || !about {
         return Err("is not what the record says that began it");
@@ -504,7 +504,7 @@ fn matches(action: &Action, ended: Option<&[u8]>, began: Option<&[u8]>) -> Resul
     Ok(back)
 }
 
-/// What a record says of one action.
+/// The statement of a record about one action.
 struct Told {
     change: Transition,
     /// The result that it names.
@@ -513,7 +513,7 @@ struct Told {
     supersedes: Option<Version>,
 }
 
-/// What the record in `line` says of the action of `key`.
+/// Reads the statement of the record in `line` about the action of `key`.
 fn told(key: &Hash, line: Option<&[u8]>) -> Result<Told, &'static str> {
     let Parsed::Record(record, _) = parse(line.ok_or("names a record that is not there")?)? else {
         return Err("names a line that is no record");

@@ -1,4 +1,4 @@
-//! Versions of actions that several servers change: each names one record of one chain, and never recurs.
+//! Versions of actions in a shared ledger: each names one record of one chain, and is never used twice.
 
 use super::super::action::Version;
 
