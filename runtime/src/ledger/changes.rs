@@ -27,12 +27,12 @@ impl<D> Default for Changes<D> {
     }
 }
 
-/// The actions and slots before any of the changes.
+/// The slots before any of the changes.
 pub(super) trait Before<D = Touch> {
     /// The meeting at `slot`.
     ///
     /// # Errors
-    /// The store failed.
+    /// [`LedgerError`] when the store cannot be read.
     fn meeting(&self, slot: &Slot) -> Result<Option<Arc<Meeting<D>>>, LedgerError>;
 
     /// The latest time until which any action answers, in ms since 1970.
@@ -80,12 +80,12 @@ impl<D: Done> Changes<D> {
         Ok(())
     }
 
-    /// Lets a settled action leave, which no slot has to know of.
+    /// Removes a settled action; no slot changes by that.
     pub(super) fn leave(&mut self, key: Hash) {
         self.by_key.insert(key, Change { action: None });
     }
 
-    /// Lets the slots of the action's subjects know.
+    /// Updates the slots of the action's subjects.
     fn meet(&mut self, from: Option<&Action>, to: Option<&Action>, before: &dyn Before<D>) -> Result<(), LedgerError> {
         let open = from.is_some_and(|from| matches!(from.state, State::Started { .. } | State::InDoubt));
         let mut slots = if open { own(&from.map_or(Vec::new(), |from| from.subjects.clone())) } else { Vec::new() };

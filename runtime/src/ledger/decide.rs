@@ -64,7 +64,7 @@ impl Terms {
         !self.trusted || action.answers(self.at_ms)
     }
 
-    /// True once an action that answers until `expires_ms` answers no longer.
+    /// True once an action that answers until `expires_ms` has expired.
     pub(super) fn past(&self, expires_ms: u64) -> bool {
         self.trusted && self.at_ms >= expires_ms
     }
@@ -254,7 +254,7 @@ pub(super) fn never_ran<'a>(batch: &mut impl Batch<'a>, key: &Hash, version: Ver
     batch.write(Draft { key: *key, before: Some(action), change }).map(drop)
 }
 
-/// Settled actions that retention removes.
+/// The settled actions that retention removes.
 #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "a local ledger knows by its index what has expired"))]
 pub(super) struct Expired {
     pub(super) actions: Vec<Arc<Action>>,

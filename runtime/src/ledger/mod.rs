@@ -1,9 +1,10 @@
 //! The durable, ordered, tamper-evident record of intents, outcomes and refusals, plus the index of actions.
 //!
 //! **Write-ahead log first, index second.** One committer thread owns the journal. It decides claims and settlements against the
-//! index, the changes that are not in the index yet, and the batch so far; gives each record its sequence and hash; writes the
-//! batch, syncs it once (group commit), and only then answers. Another thread updates the index later, and no call waits for
-//! it: until then the changes are read from memory. After a crash the index is updated, or rebuilt, from the journal.
+//! index and the batch so far; gives each record its sequence and hash; writes the batch, syncs it once (group commit), applies it
+//! to the index, and only then answers. The index is a map in memory, with the place in the journal of each settled action. Another
+//! thread writes the map to sled, and no call waits for that. A start reads sled, and then the records of the journal that are not
+//! in it; it reads the whole journal if sled's data is missing or not as it was written.
 //!
 //! **No clock decides whether a server is alive.** A started action belongs to the epoch of the server that started it. The next
 //! server that opens the ledger has a higher epoch and marks the action in doubt before it accepts a call. An action changes only

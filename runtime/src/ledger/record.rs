@@ -523,7 +523,7 @@ pub(super) fn is_payload(line: &[u8]) -> bool {
 }
 
 /// The hash that a payload line names, the first byte of the body in the line, and the body's length; `None` for any other
-/// line. Whether the body has that hash is for [`parse`] to check.
+/// line. [`parse`] checks the hash of the body.
 pub(super) fn payload_named(line: &[u8]) -> Option<(Hash, u64, u64)> {
     let (hash, rest) = split(line.strip_prefix(PAYLOAD_OPEN)?, PAYLOAD_CLOSE).ok()?;
     let body = rest.strip_suffix(b"}")?;

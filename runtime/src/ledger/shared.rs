@@ -1,4 +1,4 @@
-//! The state that the threads of one ledger share: its status, its clock, and the changes that are not in the index yet.
+//! The state that the threads of one ledger share: its status and its clock.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -81,7 +81,7 @@ impl Shared {
         self.status.fetch_max(status as u8, Ordering::SeqCst) < status as u8
     }
 
-    /// Poisons the ledger after a failure of the journal or the index: nothing more is accepted.
+    /// Poisons the ledger after a failure of the store: nothing more is accepted.
     pub(super) fn poison(&self, error: &dyn std::fmt::Display) {
         if self.worsen(Status::Poisoned) {
             let error = error.to_string();

@@ -13,7 +13,7 @@ use super::hash::Hash;
 
 /// Most pairs of one subject.
 pub const MOST_PAIRS: usize = 4;
-/// Ended actions that a slot remembers. One of two has another key than the action that asks.
+/// Ended actions that a slot remembers. They have different keys, so one of two has another key than the action that is judged.
 pub(super) const REMEMBERED: usize = 2;
 
 /// One thing that an action hits, hashed under the ledger's key; see [`Redactor::pair`](super::Redactor::pair).
@@ -97,7 +97,7 @@ pub(super) struct Touch {
 }
 
 impl Touch {
-    /// `None` for an action that had no effect for certain.
+    /// `None` for an action that certainly had no effect.
     pub(super) fn of(action: &Action) -> Option<Touch> {
         match action.state {
             State::Started { .. } | State::InDoubt => {}
@@ -120,7 +120,7 @@ impl Touch {
 
 /// An action with an effect that has ended, as a slot remembers it.
 pub(super) trait Done: Clone {
-    /// The completed `action`, which makes this touch.
+    /// The entry for the completed `action` with this touch.
     fn of(action: &Action, touch: Touch) -> Self;
 
     /// True for the action of `key`.
@@ -144,14 +144,14 @@ impl Done for Touch {
     }
 }
 
-/// The actions that meet at a slot. A store that finds ended actions elsewhere keeps less than a touch of them.
+/// The actions at a slot. A store that can look up ended actions elsewhere keeps less than a [`Touch`] of each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Meeting<D = Touch> {
     /// Started and in doubt.
     pub(super) open: Vec<Touch>,
     /// The latest completed ones, of different keys, the latest first.
     pub(super) done: Vec<D>,
-    /// Time until which it is remembered at least, in ms since 1970.
+    /// The time until which it must be kept, in ms since 1970.
     pub(super) until_ms: u64,
 }
 
@@ -162,7 +162,7 @@ impl<D> Default for Meeting<D> {
 }
 
 impl<D: Done> Meeting<D> {
-    /// Takes an action from `before` to `after`. `longest_ms` is the latest time until which any action answers.
+    /// Applies the change of an action from `before` to `after`. `longest_ms` is the latest time until which any action answers.
     pub(super) fn take(&mut self, before: Option<&Action>, after: Option<&Action>, longest_ms: u64) {
         if let Some(before) = before {
             self.open.retain(|touch| (touch.key, touch.began) != (before.key, before.began));

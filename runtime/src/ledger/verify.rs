@@ -2,6 +2,8 @@
 //!
 //! By itself a journal shows a change inside it, unless everything after the change was rewritten too, with checkpoints signed
 //! anew. It cannot show that its end was cut off, or that it was rewritten as a whole: that takes an [`Anchor`].
+//!
+//! The stored index is compared with the journal too: the action of a key that is missing in the index could run twice.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -94,28 +96,27 @@ pub struct Report {
     pub backdated: u64,
     /// Sequence of the first of them.
     pub first_backdated: Option<u64>,
-    /// What was found when the index was held against the journal; `None` for a chain in a database, which has none beside
-    /// it.
+    /// The comparison of the index with the journal; `None` for a chain in a database, which has no separate index.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<IndexCheck>,
 }
 
-/// The index of a ledger, held against its journal.
+/// The result of comparing a ledger's index with its journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "compared", rename_all = "snake_case")]
 pub enum IndexCheck {
-    /// It says what the journal says.
+    /// It agrees with the journal.
     Agrees {
         /// Sequence of the last record that it has seen. A server reads those after it when it starts.
         up_to: u64,
     },
-    /// There is none: the next server that starts makes it from the journal.
+    /// There is no index: the next server that starts makes it from the journal.
     Absent,
     /// Not compared: a server uses it.
     InUse,
-    /// Not compared: it does not open. The next server that starts makes it anew from the journal.
+    /// Not compared: it cannot be opened. The next server that starts rebuilds it from the journal.
     Unreadable {
-        /// Why.
+        /// The error.
         reason: String,
     },
 }
@@ -169,13 +170,13 @@ pub enum VerifyError {
         /// Sequence of the anchored record.
         anchor: u64,
     },
-    /// The journal is as it was written, as far as it can tell, and the index beside it does not say what the journal says.
+    /// The journal is consistent, and the index does not agree with it.
     Index {
         /// The directory of the index.
         path: PathBuf,
-        /// The first record that the index has wrong, if that can be told.
+        /// Sequence of the first record whose action is wrong in the index, if it is known.
         sequence: Option<u64>,
-        /// What is wrong.
+        /// The difference.
         reason: String,
     },
 }
@@ -244,8 +245,7 @@ impl error::Error for VerifyError {
 /// Verifies the journal of the ledger in `directory` by itself; see [`Verification`].
 ///
 /// # Errors
-/// [`VerifyError::Broken`] for the first place that is not as it was written; [`VerifyError::Io`] or [`VerifyError::Missing`] when
-/// the journal cannot be read.
+/// As [`Verification::run`], without anchors.
 pub fn verify(directory: &Path) -> Result<Report, VerifyError> {
     Verification::default().run(directory, &mut |_| {})
 }
@@ -275,12 +275,14 @@ impl Verification {
 
     /// Walks the journal of the ledger in `directory` and tells `progress` how many bytes it has read.
     ///
-    /// Checks each line's hash, each link, that the sequence has no gaps, each checkpoint's signature and each anchor. Takes no
-    /// lock and changes nothing, so a server may run meanwhile: unfinished bytes after the last whole record are not judged.
+    /// Checks each line's hash, each link, that the sequence has no gaps, each checkpoint's signature and each anchor, and then
+    /// compares the index, unless a server uses it. Changes nothing, so a server may run meanwhile: unfinished bytes after the
+    /// last whole record are not judged. The index is copied to the directory for temporary files.
     ///
     /// # Errors
-    /// [`VerifyError::Broken`] for the first place that is not as it was written; [`VerifyError::Io`] or [`VerifyError::Missing`]
-    /// when the journal cannot be read; any other for the first anchor that it contradicts.
+    /// [`VerifyError::Broken`] for the first place that is not as it was written; [`VerifyError::Index`] when the index does not
+    /// agree; [`VerifyError::Io`] or [`VerifyError::Missing`] when the ledger cannot be read; any other for the first anchor that
+    /// the journal contradicts.
     pub fn run(&self, directory: &Path, progress: &mut dyn FnMut(u64)) -> Result<Report, VerifyError> {
         let segments = segments(directory).map_err(|(path, source)| VerifyError::Io { path, source })?;
         let Some(last) = segments.last().map(|segment| segment.first) else {
