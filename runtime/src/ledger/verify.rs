@@ -6,8 +6,8 @@
 //! The stored index is compared with the journal too: the action of a key that is missing in the index could run twice.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{error, io};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -122,10 +122,11 @@ pub enum IndexCheck {
 }
 
 /// The reason why a journal does not verify.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// A file could not be read.
+    #[error("cannot read {}: {source}", .path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -133,11 +134,13 @@ pub enum VerifyError {
         source: io::Error,
     },
     /// There is no journal.
+    #[error("there is no journal in {}", .path.display())]
     Missing {
         /// The place where it should be.
         path: PathBuf,
     },
     /// The first place that is not as it was written.
+    #[error("broken at record {sequence}, {} line {line}: {reason}", .segment.display())]
     Broken {
         /// Sequence of the record that should stand there.
         sequence: u64,
@@ -149,6 +152,10 @@ pub enum VerifyError {
         reason: &'static str,
     },
     /// The journal ends before an anchored record: its end was cut, or an older copy stands in its place.
+    #[error(
+        "the journal ends at record {last}, and record {anchor} was anchored: its end was cut, or an older copy \
+        was put in its place"
+    )]
     EndsBefore {
         /// Sequence of the anchored record.
         anchor: u64,
@@ -156,21 +163,34 @@ pub enum VerifyError {
         last: u64,
     },
     /// Another record stands where the anchored one was: the journal was rewritten, or went on from an older copy.
+    #[error(
+        "record {anchor} is not the one that was anchored: the journal was rewritten, or went on from an older \
+        copy"
+    )]
     Rewritten {
         /// Sequence of the anchored record.
         anchor: u64,
     },
     /// The anchor is of another journal: this one was put in its place, or the anchor is the wrong one.
+    #[error(
+        "the anchor at record {anchor} is of another journal: this one was put in its place, or the anchor is \
+        the wrong one"
+    )]
     OtherLog {
         /// Sequence of the anchored record.
         anchor: u64,
     },
     /// The anchor is signed with a key that the journal does not announce.
+    #[error(
+        "the anchor at record {anchor} is signed with a key that the journal does not announce there: the \
+        journal was written anew with another key, or the anchor is the wrong one"
+    )]
     OtherSigner {
         /// Sequence of the anchored record.
         anchor: u64,
     },
     /// The journal is consistent, and the index does not agree with it.
+    #[error("the index in {} does not say what the journal says: {reason}", .path.display())]
     Index {
         /// The directory of the index.
         path: PathBuf,
@@ -194,50 +214,6 @@ impl VerifyError {
             | VerifyError::Rewritten { .. }
             | VerifyError::OtherLog { .. }
             | VerifyError::OtherSigner { .. } => true,
-        }
-    }
-}
-
-impl fmt::Display for VerifyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            VerifyError::Io { path, source } => write!(f, "cannot read {}: {source}", path.display()),
-            VerifyError::Missing { path } => write!(f, "there is no journal in {}", path.display()),
-            VerifyError::Broken { sequence, segment, line, reason } => {
-                write!(f, "broken at record {sequence}, {} line {line}: {reason}", segment.display())
-            }
-            VerifyError::EndsBefore { anchor, last } => write!(
-                f,
-                "the journal ends at record {last}, and record {anchor} was anchored: its end was cut, or an older copy \
-                 was put in its place"
-            ),
-            VerifyError::Rewritten { anchor } => write!(
-                f,
-                "record {anchor} is not the one that was anchored: the journal was rewritten, or went on from an older \
-                 copy"
-            ),
-            VerifyError::OtherLog { anchor } => write!(
-                f,
-                "the anchor at record {anchor} is of another journal: this one was put in its place, or the anchor is \
-                 the wrong one"
-            ),
-            VerifyError::OtherSigner { anchor } => write!(
-                f,
-                "the anchor at record {anchor} is signed with a key that the journal does not announce there: the journal \
-                 was written anew with another key, or the anchor is the wrong one"
-            ),
-            VerifyError::Index { path, reason, .. } => {
-                write!(f, "the index in {} does not say what the journal says: {reason}", path.display())
-            }
-        }
-    }
-}
-
-impl error::Error for VerifyError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            VerifyError::Io { source, .. } => Some(source),
-            _ => None,
         }
     }
 }

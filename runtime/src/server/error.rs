@@ -39,7 +39,8 @@ pub enum ServeError {
     },
     /// Nobody said who calls.
     #[error(
-        "{0}: a stdio server takes its caller from the environment; set SAFE_TOOL_AGENT and SAFE_TOOL_SCOPES, or call `.identity(..)`"
+        "{0}: a stdio server takes its caller from the environment; set SAFE_TOOL_AGENT and SAFE_TOOL_SCOPES, or \
+        call `.identity(..)`"
     )]
     NoIdentity(#[source] EnvironmentError),
     /// The static bearer token is missing or too short.

@@ -263,7 +263,10 @@ impl Committer {
         let before = self.head.sequence;
         match decide(&mut Writing { committer: self, batch }) {
             Err(error) if self.head.sequence == before => {
-                tracing::error!(%error, "a call is refused, as what is known of its action cannot be read");
+                tracing::error!(
+                    error = error.to_string(),
+                    "a call is refused, as what is known of its action cannot be read"
+                );
                 Ok(Err(error))
             }
             other => other,
@@ -378,7 +381,10 @@ impl Committer {
 
     /// Goes back to where the journal was, and refuses all that was asked for: what was decided rests on what is not there.
     fn refuse(&mut self, batch: Pending, source: &io::Error) -> Result<(), LedgerError> {
-        tracing::error!(%source, "the ledger has no room for a record: what asked for it is refused, and nothing was written");
+        tracing::error!(
+            source = source.to_string(),
+            "the ledger has no room for a record: what asked for it is refused, and nothing was written"
+        );
         (self.head, self.signed) = batch.before;
         let refused = || LedgerError::NoRoom { reason: source.to_string() };
         for (answer, _) in batch.claimed {

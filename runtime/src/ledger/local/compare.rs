@@ -127,7 +127,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, path = %self.0.display(), "a copy of the index cannot be removed");
+            tracing::warn!(error = error.to_string(), path = %self.0.display(), "a copy of the index cannot be removed");
         }
     }
 }

@@ -125,7 +125,10 @@ fn index(path: &Path, journal: &Path, segments: &[u64]) -> Result<Followed, Ledg
             }
         }
     };
-    tracing::warn!(%error, "the index of the ledger does not open or does not fit: it is rebuilt from the journal");
+    tracing::warn!(
+        error = error.to_string(),
+        "the index of the ledger does not open or does not fit: it is rebuilt from the journal"
+    );
     fs::remove_dir_all(path).map_err(LedgerError::io("remove", path))?;
     create_directory(path).map_err(LedgerError::io("create", path))?;
     let (_, blocks) = load(Box::new(Sled::open(path)?))?;

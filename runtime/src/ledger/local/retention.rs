@@ -50,7 +50,7 @@ pub(in crate::ledger) fn run(mut sweeper: Sweeper, ticks: &Receiver<()>) {
         if let Err(error) = sweeper.sweep(now_ms())
             && !matches!(error, LedgerError::Closed)
         {
-            tracing::error!(%error, "expired results could not be removed; it is tried again");
+            tracing::error!(error = error.to_string(), "expired results could not be removed; it is tried again");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Verification of a ledger in a database: each chain, the chains against each other, and the actions against the chains.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::{error, fmt};
+use std::fmt;
 
 use serde::Serialize;
 use tokio::runtime::Builder;
@@ -99,12 +99,14 @@ impl fmt::Display for ChainReport {
 }
 
 /// The reason why a database does not verify.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyDatabaseError {
     /// It could not be read.
-    Unreadable(LedgerError),
+    #[error(transparent)]
+    Unreadable(#[from] LedgerError),
     /// The first place of a chain that is not as it was written.
+    #[error("chain {log} is broken at record {sequence}: {reason}")]
     Chain {
         /// Id of the chain.
         log: String,
@@ -114,6 +116,7 @@ pub enum VerifyDatabaseError {
         reason: &'static str,
     },
     /// An action that does not agree with its records.
+    #[error("the action {key} {reason}")]
     Action {
         /// Its key.
         key: Hash,
@@ -121,13 +124,19 @@ pub enum VerifyDatabaseError {
         reason: &'static str,
     },
     /// A chain that contradicts an anchor.
+    #[error("chain {log}: {contradiction}")]
     Anchor {
         /// Id of the chain.
         log: String,
         /// The contradiction.
+        #[source]
         contradiction: VerifyError,
     },
     /// The chain of an anchor is missing.
+    #[error(
+        "there is no chain {log}, and its record {anchor} was anchored: it was removed, an older copy of the \
+        database was put in its place, or the anchor is of another ledger"
+    )]
     Gone {
         /// Id of the chain.
         log: String,
@@ -141,40 +150,6 @@ impl VerifyDatabaseError {
     #[must_use]
     pub fn contradicts_anchor(&self) -> bool {
         matches!(self, VerifyDatabaseError::Anchor { .. } | VerifyDatabaseError::Gone { .. })
-    }
-}
-
-impl fmt::Display for VerifyDatabaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            VerifyDatabaseError::Unreadable(error) => error.fmt(f),
-            VerifyDatabaseError::Chain { log, sequence, reason } => {
-                write!(f, "chain {log} is broken at record {sequence}: {reason}")
-            }
-            VerifyDatabaseError::Action { key, reason } => write!(f, "the action {key} {reason}"),
-            VerifyDatabaseError::Anchor { log, contradiction } => write!(f, "chain {log}: {contradiction}"),
-            VerifyDatabaseError::Gone { log, anchor } => write!(
-                f,
-                "there is no chain {log}, and its record {anchor} was anchored: it was removed, an older copy of the \
-                 database was put in its place, or the anchor is of another ledger"
-            ),
-        }
-    }
-}
-
-impl error::Error for VerifyDatabaseError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            VerifyDatabaseError::Unreadable(error) => Some(error),
-            VerifyDatabaseError::Anchor { contradiction, .. } => Some(contradiction),
-            _ => None,
-        }
-    }
-}
-
-impl From<LedgerError> for VerifyDatabaseError {
-    fn from(error: LedgerError) -> VerifyDatabaseError {
-        VerifyDatabaseError::Unreadable(error)
     }
 }
 

@@ -23,7 +23,10 @@ pub(in crate::ledger) fn run(mut blocks: Blocks, index: &Arc<Index>, stop: &Rece
         let (waiting, all) = index.waiting();
         if ends || all || waiting >= WORTH || written.elapsed() >= WAITS {
             if let Err(error) = blocks.write(index) {
-                tracing::warn!(%error, "the index of the ledger cannot be written; the next start takes longer, as it reads more of the journal");
+                tracing::warn!(
+                    error = error.to_string(),
+                    "the index of the ledger cannot be written; the next start takes longer, as it reads more of the journal"
+                );
                 index.note_no_more();
                 return;
             }

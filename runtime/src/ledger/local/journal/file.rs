@@ -90,7 +90,10 @@ impl FileJournal {
             }
             Err(WriteError::Refused(error)) => {
                 if !self.stays {
-                    tracing::warn!(%error, "the journal cannot begin a new segment: this one gets longer, and it is tried again");
+                    tracing::warn!(
+                        error = error.to_string(),
+                        "the journal cannot begin a new segment: this one gets longer, and it is tried again"
+                    );
                 }
                 self.stays = true;
                 Ok(())

@@ -109,7 +109,7 @@ impl Drop for Filler {
             && let Err(error) = fs::remove_file(&self.next.path)
         {
             // The next server makes it anew.
-            tracing::debug!(%error, "the segment that was prepared and is not needed stays");
+            tracing::debug!(error = error.to_string(), "the segment that was prepared and is not needed stays");
         }
     }
 }
@@ -121,7 +121,10 @@ fn run(tasks: &Receiver<Task>, next: &Next) {
             Task::Next(to) => next.get().and_then(|segment| segment.fill(to)),
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "the journal could not be filled ahead: it goes on, and writes take longer");
+            tracing::warn!(
+                error = error.to_string(),
+                "the journal could not be filled ahead: it goes on, and writes take longer"
+            );
         }
     }
 }
