@@ -57,7 +57,7 @@ async fn an_honest_ledger_reaches_the_rung_that_its_anchor_allows() {
 
     let other = "0".repeat(64);
     let refused = run(&[&"audit", &"verify", &ledger, &"--signer", &other]);
-    assert!(refused.code == 1 && refused.err.contains("none of those given"), "{refused:?}");
+    assert!(refused.code == 1 && refused.err.contains("none of the given signers"), "{refused:?}");
 }
 
 #[tokio::test]

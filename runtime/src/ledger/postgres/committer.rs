@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::action::Version;
@@ -26,7 +27,9 @@ use super::set_backs::SetBack;
 use super::{random, schema, sql};
 
 /// Most attempts to commit a batch while other servers change the same rows.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: usize = 8;
+/// Waits between these attempts: the first, and the longest.
+const BETWEEN: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
 /// Timeout of the database for a batch, and for its commit.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for which a caller waits for its outcome to be recorded while there is no connection.
@@ -207,8 +210,14 @@ impl Committer {
         let checkpoint = (checkpoint || self.checkpoint_due(ticked)).then_some(&self.signer);
         let beside = Beside { checkpoint, expire: ticked, ..PLAIN };
         let mine = self.link.mine();
-        for tried in 0..ATTEMPTS {
-            let Some(session) = &mut self.session else { break };
+        // Each server waits for another time, so that one of them goes first.
+        let mut waits = ExponentialBuilder::default()
+            .with_min_delay(BETWEEN.0)
+            .with_max_delay(BETWEEN.1)
+            .with_jitter()
+            .with_max_times(ATTEMPTS)
+            .build();
+        while let Some(session) = &mut self.session {
             let conditions = Conditions { link: &self.link, retention_ms: self.options.retention_ms() };
             match attempt(session, &self.own, &mine, conditions, &operations, beside).await {
                 Attempt::Committed { replies, tail, signed } => {
@@ -223,8 +232,10 @@ impl Committer {
                         .zip(replies)
                         .for_each(|(operation, decided)| answer(operation, decided));
                 }
-                // Each server waits for another time, so that one of them goes first.
-                Attempt::Again => tokio::time::sleep(pause(tried)).await,
+                Attempt::Again => match waits.next() {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => break,
+                },
                 Attempt::Lost { written, reason } => return self.lose(operations, written, &reason),
             }
         }
@@ -578,12 +589,4 @@ fn silent() -> Failed {
 /// The error for operations after the end.
 fn closed_or(link: &Link) -> LedgerError {
     link.shared.accepts_claims().err().unwrap_or(LedgerError::Unavailable)
-}
-
-/// The wait before a batch is tried again: exponential backoff from a few ms, with jitter.
-fn pause(tried: u32) -> Duration {
-    let mut byte = [0];
-    // Without a random number, the longest wait is right as well.
-    let part = if getrandom::fill(&mut byte).is_ok() { u64::from(byte[0]) } else { 255 };
-    Duration::from_micros((part * 16) << tried.min(6))
 }
