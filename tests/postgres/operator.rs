@@ -103,7 +103,7 @@ async fn an_honest_database_reaches_the_rung_that_its_anchors_allow() {
     }
     arguments.truncate(arguments.len() - 2);
     let refused = run(&database, &arguments);
-    assert!(refused.code == 1 && refused.err.contains("none of those given"), "{refused:?}");
+    assert!(refused.code == 1 && refused.err.contains("none of the given signers"), "{refused:?}");
 }
 
 #[tokio::test]
