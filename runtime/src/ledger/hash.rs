@@ -42,7 +42,7 @@ impl Hash {
     }
 }
 
-/// The first 16 bytes of a [`Hash`], for values that are compared within one action only. Shown as 32 lower-case hex digits.
+/// The first 16 bytes of a [`struct@Hash`], for values that are compared within one action only. Shown as 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ShortHash(#[serde(with = "hex::serde")] pub [u8; 16]);
