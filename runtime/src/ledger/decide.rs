@@ -430,17 +430,17 @@ fn repeat(
 }
 
 /// The actions that touch an action with `subjects`.
-fn touches(view: &impl View, subjects: &[Subject]) -> Result<Vec<Touch>, LedgerError> {
+fn touches(view: &impl View, subjects: &[Subject]) -> Result<Vec<Arc<Touch>>, LedgerError> {
     let mut touches = Vec::new();
     for slot in touching(subjects) {
         let Some(meeting) = view.meeting(&slot)? else { continue };
-        touches.extend(meeting.open.iter().chain(&meeting.done).cloned());
+        touches.extend(meeting.open.iter().cloned().chain(meeting.done.iter().cloned().map(Arc::new)));
     }
     Ok(touches)
 }
 
 /// The actions that touch an action with `subjects` and have another key.
-fn others(view: &impl View, subjects: &[Subject], key: &Hash) -> Result<Vec<Touch>, LedgerError> {
+fn others(view: &impl View, subjects: &[Subject], key: &Hash) -> Result<Vec<Arc<Touch>>, LedgerError> {
     let mut others = touches(view, subjects)?;
     others.retain(|touch| touch.key != *key);
     Ok(others)
@@ -458,11 +458,11 @@ fn runs(view: &impl View, touch: &Touch) -> bool {
 }
 
 /// The action that began first: the answer must not depend on the order of the slots, which differs between ledgers.
-fn first<'a>(touches: impl Iterator<Item = &'a Touch>) -> Option<&'a Touch> {
+fn first<'a>(touches: impl Iterator<Item = &'a Arc<Touch>>) -> Option<&'a Arc<Touch>> {
     touches.min_by_key(|touch| touch.began)
 }
 
-fn latest<'a>(touches: impl Iterator<Item = &'a Touch>) -> Option<Latest> {
+fn latest<'a>(touches: impl Iterator<Item = &'a Arc<Touch>>) -> Option<Latest> {
     let touch = touches.max_by_key(|touch| touch.ended)?;
     Some(Latest { call: touch.call.clone(), tool: touch.tool.clone(), at_ms: touch.at_ms })
 }

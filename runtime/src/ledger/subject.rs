@@ -5,6 +5,8 @@
 //! deployment in it, deploying a service does not touch the deletion of its environment. The actions with one subject are stored
 //! together at its [`Slot`]; the actions that touch an action are at the slots of all subsets of its subjects.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -147,8 +149,8 @@ impl Done for Touch {
 /// The actions at a slot. A store that can look up ended actions elsewhere keeps less than a [`Touch`] of each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Meeting<D = Touch> {
-    /// Started and in doubt.
-    pub(super) open: Vec<Touch>,
+    /// Started and in doubt. Shared, because many may be: every change copies the list.
+    pub(super) open: Vec<Arc<Touch>>,
     /// The latest completed ones, of different keys, the latest first.
     pub(super) done: Vec<D>,
     /// The time until which it must be kept, in ms since 1970.
@@ -171,7 +173,7 @@ impl<D: Done> Meeting<D> {
         self.until_ms = self.until_ms.max(longest_ms).max(after.expires_ms.unwrap_or(0));
         let Some(touch) = Touch::of(after) else { return };
         if after.state != State::Completed {
-            self.open.push(touch);
+            self.open.push(Arc::new(touch));
             return;
         }
         self.done.retain(|known| !known.is_of(&touch.key));

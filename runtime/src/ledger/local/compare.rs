@@ -6,12 +6,14 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::super::error::LedgerError;
 use super::super::record::{Record, Tail};
 use super::catch_up::Follower;
 use super::index::blocks::{Loaded, load};
-use super::index::sled::Sled;
+use super::index::sled::{CLOSE, Sled};
 use super::index::{Difference, Head, Index};
 use super::journal::file::segments;
 use super::journal::files::OpenFiles;
@@ -39,10 +41,13 @@ pub(in crate::ledger) fn read(directory: &Path) -> io::Result<Kept> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::Absent),
         other => other?,
     };
-    match held.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(Kept::InUse),
-        Err(TryLockError::Error(error)) => return Err(error),
+    let begun = Instant::now();
+    while !is_free(&held)? {
+        // A server has the directory as well. A thread of sled's may go on for a moment behind one that has ended.
+        if !is_free(&File::open(directory)?)? || begun.elapsed() >= CLOSE {
+            return Ok(Kept::InUse);
+        }
+        thread::sleep(Duration::from_millis(10));
     }
     let scratch = Scratch::new()?;
     copy(&index, &scratch.0)?;
@@ -57,6 +62,15 @@ pub(in crate::ledger) fn read(directory: &Path) -> io::Result<Kept> {
             Kept::Whole(Box::new(Index::kept(map, None, Arc::new(reader))), head)
         }
     })
+}
+
+/// True if nobody else has the lock on `file`, which this handle then has.
+fn is_free(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// What the journal tells, up to where the kept index ends.

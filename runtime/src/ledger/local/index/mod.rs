@@ -82,7 +82,7 @@ struct Held {
     started: BTreeSet<Hash>,
     in_doubt: BTreeSet<Hash>,
     /// Where they may have, or may get, an effect.
-    touches: HashMap<Slot, Vec<Touch>>,
+    touches: HashMap<Slot, Vec<Arc<Touch>>>,
     unwritten: Unwritten,
 }
 
@@ -340,7 +340,7 @@ impl Index {
         for action in open {
             if let Some(touch) = Touch::of(&action) {
                 for slot in own(&action.subjects) {
-                    held.touches.entry(slot).or_default().push(touch.clone());
+                    held.touches.entry(slot).or_default().push(Arc::new(touch.clone()));
                 }
             }
             held.open(action);

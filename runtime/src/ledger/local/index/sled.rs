@@ -20,7 +20,7 @@ const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 const FLUSH_EVERY_MS: u64 = 5_000;
 
 /// How long sled may take to close.
-const CLOSE: Duration = Duration::from_secs(5);
+pub(in crate::ledger) const CLOSE: Duration = Duration::from_secs(5);
 
 /// The values in one directory.
 pub(in crate::ledger) struct Sled {
