@@ -53,7 +53,7 @@ pub(crate) enum Key {
     Parts { parts: Vec<Part>, every_ms: Option<u64> },
 }
 
-/// Whether a caller may do the same again on purpose.
+/// The setting `repeat`: may a caller do the same again on purpose?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
     Never,
@@ -61,7 +61,7 @@ pub(crate) enum Repeat {
 }
 
 impl Repeat {
-    /// Whether a tool publishes the argument `again_after`: the runtime's `Descriptor::takes_again_after`.
+    /// True if the tool publishes the argument `again_after`; see the runtime's `Descriptor::takes_again_after`.
     pub(crate) fn takes_again_after(self, effect: Effect, key: Option<&Key>) -> bool {
         effect != Effect::Read && (self == Repeat::Explicit || matches!(key, Some(Key::Natural(_))))
     }
@@ -135,7 +135,7 @@ pub(crate) struct Field {
     /// The type, without the `Option` around it.
     pub(crate) ty: Type,
     pub(crate) optional: bool,
-    /// What the effect hits, where the argument says that it is hit: the thing that its value names.
+    /// The thing that its value names, if the effect hits it.
     pub(crate) target: Option<String>,
     pub(crate) sensitive: bool,
     pub(crate) rule: Rule,

@@ -15,7 +15,11 @@ const STRIKE: Scope = Scope::new("targets:strike");
 struct Witness(String);
 
 impl Witness {
-    async fn strike(&self, target: &str) -> std::io::Result<u64> {
+    async fn effect(&self, target: &str) -> Result<Struck, StrikeError> {
+        self.count(target).await.map(|times| Struck { times }).map_err(|cause| StrikeError::Lost { cause })
+    }
+
+    async fn count(&self, target: &str) -> std::io::Result<u64> {
         let mut stream = BufReader::new(TcpStream::connect(&self.0).await?);
         stream.write_all(format!("{target}\n").as_bytes()).await?;
         let mut number = String::new();
@@ -54,7 +58,7 @@ async fn strike(
     #[arg(target, pattern = "^[a-z0-9-]{1,40}$", example = "t-1")]
     target: String,
 ) -> Result<Struck, StrikeError> {
-    call.state().strike(&target).await.map(|times| Struck { times }).map_err(|cause| StrikeError::Lost { cause })
+    call.state().effect(&target).await
 }
 
 /// Pays a target once in a minute, which is counted.
@@ -71,7 +75,7 @@ async fn pay(
     #[arg(target, pattern = "^[a-z0-9-]{1,40}$", example = "p-1")]
     target: String,
 ) -> Result<Struck, StrikeError> {
-    call.state().strike(&target).await.map(|times| Struck { times }).map_err(|cause| StrikeError::Lost { cause })
+    call.state().effect(&target).await
 }
 
 /// Paints a target, which is counted.
@@ -88,7 +92,7 @@ async fn paint(
     #[arg(target, pattern = "^[a-z0-9-]{1,40}$", example = "w-1")]
     target: String,
 ) -> Result<Struck, StrikeError> {
-    call.state().strike(&target).await.map(|times| Struck { times }).map_err(|cause| StrikeError::Lost { cause })
+    call.state().effect(&target).await
 }
 
 #[tokio::main]

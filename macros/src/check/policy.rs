@@ -310,7 +310,7 @@ fn undo(setting: &Setting, tool: &Ident, signature: &Signature, sink: &Sink<'_>)
     (!part.failed()).then_some(Undo::Tool { tool: called.path, arguments })
 }
 
-/// Whether a path is spelled as the tool itself: `scale` or `self::scale`.
+/// True if a path is spelled as the tool itself: `scale` or `self::scale`.
 fn is_itself(path: &Path, tool: &Ident) -> bool {
     let same = |segment: &syn::PathSegment| crate::names::plain(&segment.ident) == crate::names::plain(tool);
     let mut segments = path.segments.iter().skip_while(|segment| segment.ident == "self");

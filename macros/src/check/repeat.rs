@@ -1,4 +1,4 @@
-//! Whether a caller may do the same again on purpose, and what that asks of the other settings.
+//! The setting `repeat`, by which a caller may do the same again on purpose, and its demands on the other settings.
 
 use super::signature::Signature;
 use crate::messages;

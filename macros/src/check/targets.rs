@@ -1,4 +1,4 @@
-//! What the effect of a tool hits.
+//! The targets of a tool: the arguments that name the things its effect hits.
 
 use crate::messages;
 use crate::model::Field;

@@ -7,7 +7,8 @@ use super::super::super::hash::Hash;
 use super::super::super::record::payload_line;
 use super::super::super::subject::{Done, REMEMBERED, Slot, Touch};
 
-/// Half of a key, or a slot. Both are hashes under the ledger's own key, so nobody can make two with the same half.
+/// Half of a key, or a slot. To hit the half of another's key takes 2^128 tries; of two keys with one half the later is refused,
+/// because the whole key stands in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::ledger) struct Name(pub(super) [u8; 16]);
 
